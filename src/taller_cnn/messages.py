@@ -1,0 +1,155 @@
+"""What people read, in Spanish (the default) and English.
+
+A text is found by its key ``file.name`` in ``locale/<language>/<file>.toml``. A catalogue is
+read when its first text is needed. Numbers in a text are written the reader's way by the
+format specifications below, so callers pass plain numbers::
+
+    {n:d}       12,345        whole number with grouping
+    {x:.3}      0.123         fixed decimals
+    {x:~3}      0.123, 1e-05  significant digits, for numbers of any size
+    {p:%2}      99.01%        a fraction as per cent with two decimals
+    {t:time}    1 min 23 s    seconds
+
+A text may be a table ``{one = "...", other = "..."}``; the value called ``n`` chooses the form.
+"""
+
+from __future__ import annotations
+
+import string
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from taller_cnn.errors import UsageError
+
+if TYPE_CHECKING:
+    from babel import Locale
+
+__all__ = ["DEFAULT_LANGUAGE", "LANGUAGES", "Messages"]
+
+LANGUAGES = ("es", "en")
+DEFAULT_LANGUAGE = "es"
+
+
+@cache
+def _catalogue(language: str, name: str) -> dict[str, Any]:
+    file = resources.files("taller_cnn").joinpath("locale", language, f"{name}.toml")
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+class Messages(string.Formatter):
+    """The texts in one language, with numbers in the style of one locale.
+
+    Args:
+        tag: language tag, ``es``, ``en`` or with a territory, ``es-MX``. The language chooses
+            the texts, the whole tag the decimal mark and the grouping. Of what follows the
+            language, the part that is not known is ignored.
+
+    Raises:
+        UsageError: the language is neither Spanish nor English.
+    """
+
+    def __init__(self, tag: str = DEFAULT_LANGUAGE) -> None:
+        self.tag = tag
+        self.language = tag.replace("_", "-").split("-")[0].lower()
+        if self.language not in LANGUAGES:
+            raise UsageError("language", value=tag, allowed=", ".join(LANGUAGES))
+        self._locale: Locale | None = None
+
+    @property
+    def locale(self) -> Locale:
+        """Babel's locale of the tag; an unknown territory falls back on the language."""
+        if self._locale is None:
+            from babel import Locale, UnknownLocaleError
+
+            try:
+                self._locale = Locale.parse(self.tag.replace("_", "-"), sep="-")
+            except (UnknownLocaleError, ValueError):
+                self._locale = Locale(self.language)
+        return self._locale
+
+    def __call__(self, key: str, /, **values: object) -> str:
+        """The text of `key` with `values` written in.
+
+        Raises:
+            KeyError: no such text, or the text names a value that was not given.
+        """
+        text = self.template(key)
+        if isinstance(text, dict):
+            number = values["n"]
+            assert isinstance(number, int | float)
+            # Spanish has a third form, for millions, that the texts do without.
+            text = text.get(self.locale.plural_form(number), text["other"])
+        return self.vformat(text, (), values)
+
+    def template(self, key: str) -> str | dict[str, str]:
+        """The text of `key` as it stands in the catalogue.
+
+        Raises:
+            KeyError: no such text.
+        """
+        name, _, rest = key.partition(".")
+        try:
+            entry: Any = _catalogue(self.language, name)
+            for part in rest.split("."):
+                entry = entry[part]
+        except (FileNotFoundError, KeyError, TypeError):
+            raise KeyError(key) from None
+        if not isinstance(entry, str | dict):
+            raise KeyError(key)
+        return entry
+
+    def has(self, key: str) -> bool:
+        """Whether there is a text of that key."""
+        try:
+            self.template(key)
+        except KeyError:
+            return False
+        return True
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        """Write one value; see the module's docstring for the specifications."""
+        if format_spec == "d":
+            return self.number(value, 0)
+        if format_spec == "time":
+            return self.duration(value)
+        if format_spec.startswith("%"):
+            return self.percent(value, int(format_spec[1:] or 0))
+        if format_spec.startswith("~"):
+            return self.significant(value, int(format_spec[1:]))
+        if format_spec.startswith(".") and format_spec[1:].isdigit():
+            return self.number(value, int(format_spec[1:]))
+        return str(super().format_field(value, format_spec))
+
+    def number(self, value: float, decimals: int) -> str:
+        """A number with a fixed count of decimals, e.g. ``1.234,50``."""
+        from babel.numbers import format_decimal
+
+        pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
+        return format_decimal(value, format=pattern, locale=self.locale)
+
+    def significant(self, value: float, digits: int) -> str:
+        """A number of any size to `digits` significant digits, e.g. ``0,00333`` or ``1e-05``."""
+        from babel.numbers import get_decimal_symbol
+
+        return f"{value:.{digits}g}".replace(".", get_decimal_symbol(self.locale))
+
+    def percent(self, fraction: float, decimals: int) -> str:
+        """A fraction as per cent, e.g. ``99,01 %`` (with a no-break space) or ``99.01%``."""
+        from babel.numbers import format_percent
+
+        sign = self.locale.percent_formats[None].pattern.removeprefix("#,##0")
+        pattern = "#,##0" + ("." + "0" * decimals if decimals else "") + sign
+        return format_percent(fraction, format=pattern, locale=self.locale)
+
+    def duration(self, seconds: float) -> str:
+        """A time span for reading, e.g. ``3,2 s``, ``1 min 05 s``, ``2 h 07 min``."""
+        if seconds < 10:
+            return self.number(seconds, 1) + " s"
+        whole = round(seconds)
+        if whole < 60:
+            return f"{whole} s"
+        if whole < 3600:
+            return f"{whole // 60} min {whole % 60:02d} s"
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
