@@ -1,0 +1,262 @@
+"""What a network and a training are made of, and the named recipes.
+
+The only place where these values are validated. Command-line options, help texts, the
+checkpoint and the page's form come from the fields of these classes; the sentence that
+explains a field to the reader is the message ``config.<field>``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+from taller_cnn.errors import ConfigError
+
+__all__ = ["RECIPES", "ModelConfig", "Recipe", "TrainConfig", "choices", "recipe"]
+
+MAX_LAYERS = 6
+MAX_FILTERS = 1024
+KERNEL_SIZES = (1, 3, 5, 7)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Config:
+    """Types, dictionary form and copies, shared by the two configurations."""
+
+    def __post_init__(self) -> None:
+        for name, hint in self._hints().items():
+            object.__setattr__(self, name, _typed(name, getattr(self, name), hint))
+        self._check_ranges()
+
+    def _check_ranges(self) -> None:
+        """Refuse values outside of the range that their field has."""
+
+    @classmethod
+    @cache
+    def _hints(cls) -> dict[str, Any]:
+        """Name and type of each field; kept, because finding them takes 0.3 ms."""
+        return get_type_hints(cls)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build from a JSON object or a table of options; missing fields take their default.
+
+        Raises:
+            ConfigError: a key is not a field, a value has the wrong type or is out of range.
+        """
+        hints = cls._hints()
+        for name in values:
+            if name not in hints:
+                raise ConfigError("config_unknown_field", field=name, allowed=", ".join(hints))
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON types (tuples become lists)."""
+        fields = dataclasses.asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed, validated again."""
+        return dataclasses.replace(self, **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(_Config):
+    """A member of the `SimpleCNN` family; the default is the workshop's network.
+
+    Every convolution keeps the size of its input (stride 1, padding ``kernel_size // 2``). After
+    its activation the map is halved by `pooling` as long as it is at least 8 wide.
+
+    Raises:
+        ConfigError: a field has the wrong type or is out of its range.
+    """
+
+    filters: tuple[int, ...] = (16, 32)
+    """Filters of each convolution, first to last: 1 to 6 numbers from 1 to 1024."""
+    kernel_size: int = 3
+    """Side of every kernel, in pixels: 1, 3, 5 or 7."""
+    pooling: Literal["max", "avg", "stride", "none"] = "max"
+    """How a map is halved: 2x2 maximum, 2x2 mean, stride 2 in the convolution, or not at all."""
+    hidden: int = 128
+    """Units of the fully connected layer between the maps and the classes: 1 to 4096."""
+    dropout: float = 0.25
+    """Fraction of the hidden units switched off at each training step: 0 <= dropout < 1."""
+    batch_norm: bool = False
+    """Batch normalisation after every convolution."""
+    activation: Literal["relu", "gelu", "tanh"] = "relu"
+    """Activation after every convolution and after the hidden layer."""
+    final_size: int = 0
+    """Side that the last map is pooled down to before the hidden layer; 0 leaves it as it is."""
+
+    def _check_ranges(self) -> None:
+        if not 1 <= len(self.filters) <= MAX_LAYERS:
+            raise ConfigError("config_layers", value=len(self.filters), most=MAX_LAYERS)
+        for count in self.filters:
+            _check_range("filters", count, 1, MAX_FILTERS)
+        _check_choice("kernel_size", self.kernel_size, KERNEL_SIZES)
+        _check_range("hidden", self.hidden, 1, 4096)
+        _check_fraction("dropout", self.dropout)
+        _check_range("final_size", self.final_size, 0, 28)
+
+    @property
+    def layers(self) -> int:
+        """Number of convolutions."""
+        return len(self.filters)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(_Config):
+    """How a network is trained; the default is the `workshop` recipe.
+
+    Raises:
+        ConfigError: a field has the wrong type or is out of its range.
+    """
+
+    recipe: str = "workshop"
+    """Name of the recipe that the other fields started from."""
+    epochs: float = 10.0
+    """Passes over the training digits; fractions are allowed."""
+    batch_size: int = 64
+    """Digits per training step."""
+    learning_rate: float = 1e-3
+    """Learning rate; with a schedule, its peak."""
+    optimizer: Literal["adam", "adamw"] = "adam"
+    """Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019, weight decay 0.01)."""
+    beta1: float = 0.9
+    """Adam's decay of the running mean of gradients."""
+    beta2: float = 0.999
+    """Adam's decay of the running mean of squared gradients."""
+    schedule: Literal["constant", "one-cycle"] = "constant"
+    """Learning rate over the steps: the same, or straight up to its peak and down to zero."""
+    warmup: float = 0.25
+    """Fraction of the steps on which the one-cycle schedule climbs."""
+    label_smoothing: float = 0.0
+    """Probability spread evenly over all classes in the target (Szegedy et al. 2016)."""
+    holdout: int = 5000
+    """Training digits held out as the validation split; 0 trains on all."""
+    seed: int = 0
+    """Seed of the initial weights, the order of the digits and the dropout."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of training: `auto` takes bfloat16 where the processor has it natively."""
+
+    def _check_ranges(self) -> None:
+        _check_positive("epochs", self.epochs, 10_000)
+        _check_range("batch_size", self.batch_size, 1, 60_000)
+        _check_positive("learning_rate", self.learning_rate, 100)
+        for name in ("beta1", "beta2", "label_smoothing", "warmup"):
+            _check_fraction(name, getattr(self, name))
+        _check_range("holdout", self.holdout, 0, 60_000)
+        _check_range("seed", self.seed, 0, 2**31 - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A named way of training: the fields it sets, on top of the defaults."""
+
+    model: Mapping[str, Any] = field(default_factory=lambda: types.MappingProxyType({}))
+    train: Mapping[str, Any] = field(default_factory=lambda: types.MappingProxyType({}))
+
+    def configs(
+        self, name: str, model: Mapping[str, Any], train: Mapping[str, Any]
+    ) -> tuple[ModelConfig, TrainConfig]:
+        """The two configurations of recipe `name` with the given fields changed."""
+        return (
+            ModelConfig.from_dict({**self.model, **model}),
+            TrainConfig.from_dict({**self.train, **train, "recipe": name}),
+        )
+
+
+RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
+    {
+        "workshop": Recipe(),
+        "fast": Recipe(
+            model={"dropout": 0.0},
+            train={
+                "epochs": 0.6,
+                "batch_size": 128,
+                "learning_rate": 0.01,
+                "optimizer": "adamw",
+                "beta1": 0.7,
+                "beta2": 0.9,
+                "schedule": "one-cycle",
+                "label_smoothing": 0.1,
+            },
+        ),
+    }
+)
+
+
+def recipe(
+    name: str = "workshop",
+    *,
+    model: Mapping[str, Any] | None = None,
+    train: Mapping[str, Any] | None = None,
+) -> tuple[ModelConfig, TrainConfig]:
+    """The configurations of a named recipe, with fields changed.
+
+    Raises:
+        ConfigError: no such recipe, or a changed field is not valid.
+    """
+    if name not in RECIPES:
+        raise ConfigError("config_choice", field="recipe", value=name, allowed=", ".join(RECIPES))
+    return RECIPES[name].configs(name, model or {}, train or {})
+
+
+def choices(hint: Any) -> tuple[Any, ...]:
+    """The values of a ``Literal`` type, or an empty tuple."""
+    return get_args(hint) if get_origin(hint) is Literal else ()
+
+
+_KINDS: Mapping[Any, type] = types.MappingProxyType(
+    {int: numbers.Integral, float: numbers.Real, bool: bool, str: str}
+)
+"""What a field of a type takes; numpy's numbers are among Python's abstract ones."""
+
+
+def _typed(name: str, value: Any, hint: Any) -> Any:
+    """`value` as the field's type, so that JSON lists and whole floats are accepted."""
+    if choices(hint):
+        _check_choice(name, value, choices(hint))
+        return value
+    wrong = ConfigError("config_type", field=name, value=value)
+    if hint == tuple[int, ...]:
+        if not isinstance(value, list | tuple):
+            raise wrong
+        return tuple(_typed(name, part, int) for part in value)
+    # In Python, True is a number.
+    if not isinstance(value, _KINDS[hint]) or (isinstance(value, bool) and hint is not bool):
+        raise wrong
+    try:
+        return hint(value)
+    except OverflowError:
+        raise wrong from None
+
+
+def _check_range(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise ConfigError("config_range", field=name, value=value, least=least, most=most)
+
+
+def _check_positive(name: str, value: float, most: float) -> None:
+    if not (math.isfinite(value) and 0 < value <= most):
+        raise ConfigError("config_positive", field=name, value=value, most=most)
+
+
+def _check_fraction(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ConfigError("config_fraction", field=name, value=value)
+
+
+def _check_choice(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(
+            "config_choice", field=name, value=value, allowed=", ".join(map(str, allowed))
+        )
