@@ -1,0 +1,134 @@
+"""Fetch the four files of a data set from the mirrors that torchvision lists.
+
+torchvision's own download waits without limit and prints, so only its list of mirrors is used.
+Nothing is stored before all four files have arrived and their checksums are right.
+"""
+
+from __future__ import annotations
+
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from taller_cnn import __version__
+from taller_cnn.data.datasets import FILES, DatasetSpec
+from taller_cnn.data.idx import write_idx
+from taller_cnn.data.rawfiles import CHECKSUM_FILE, RawFile, check_archive, raw_folder
+from taller_cnn.errors import DataError
+from taller_cnn.files import atomic_path, check_writable, md5
+
+__all__ = ["DownloadProgress", "download", "torchvision_mirrors"]
+
+CONNECT_SECONDS = 6.0
+"""Longest wait for a connection and for each piece of data, in seconds."""
+PIECE = 256 * 1024
+"""Bytes read between two reports."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadProgress:
+    """How far the download of one file is."""
+
+    file: str
+    received: int
+    """Bytes so far."""
+    total: int | None
+    """Bytes in all, or None if the mirror does not say."""
+
+
+def download(
+    spec: DatasetSpec,
+    data_dir: Path,
+    *,
+    mirrors: Sequence[str] | None = None,
+    timeout: float = CONNECT_SECONDS,
+) -> Iterator[DownloadProgress]:
+    """Fetch the four files into ``data_dir/<folder>/raw``, uncompressed, as torchvision reads them.
+
+    Args:
+        spec: the data set.
+        data_dir: the data folder; made if it is not there.
+        mirrors: addresses, ending in ``/``, that the file names are appended to; by default
+            torchvision's. The next one is tried when one fails.
+        timeout: longest wait for a connection and for each piece of data, in seconds.
+
+    Yields:
+        Progress, about once per 256 KiB.
+
+    Raises:
+        DataError: no mirror gives an intact file.
+        OutputError: the folder cannot be written or lacks the space.
+    """
+    folder = raw_folder(spec, data_dir)
+    remaining = list(torchvision_mirrors(spec) if mirrors is None else mirrors)
+    files = []
+    # The smallest file first: no folder is made before a mirror has answered, and no large file
+    # is fetched before the folder has proved to take it.
+    for name in sorted(FILES, key=spec.size):
+        files.append((yield from _fetch(spec, name, remaining, timeout)))
+        if len(files) == 1:
+            check_writable(folder, sum(spec.size(name) for name in FILES))
+    for file in files:
+        write_idx(folder / file.name, file.array)
+    if not spec.md5:
+        lines = [f"{file.md5}  {file.name}\n" for file in files]
+        with atomic_path(folder / CHECKSUM_FILE) as temporary:
+            temporary.write_text("".join(lines), encoding="ascii")
+
+
+def torchvision_mirrors(spec: DatasetSpec) -> tuple[str, ...]:
+    """The addresses that torchvision downloads a data set from."""
+    # Imported here because it takes one to two seconds and only a download needs it.
+    from torchvision import datasets
+
+    return tuple(getattr(datasets, spec.folder).mirrors)
+
+
+def _fetch(
+    spec: DatasetSpec, name: str, mirrors: list[str], timeout: float
+) -> Generator[DownloadProgress, None, RawFile]:
+    """Fetch and check one file; a mirror that fails is dropped from `mirrors` for good."""
+    reasons = []
+    while mirrors:
+        address = f"{mirrors[0]}{name}.gz"
+        try:
+            archive = yield from _receive(address, name, spec.size(name), timeout)
+            file = check_archive(spec, name, Path(f"{name}.gz"), archive)
+            if file.state == "verified":
+                return file
+            reasons.append(f"{address}: MD5 {md5(archive)} ≠ {spec.archive_md5.get(name)}")
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reasons.append(f"{address}: {_reason(error)}")
+        except DataError as error:
+            found, expected = error.values.get("found"), error.values.get("expected")
+            reasons.append(f"{address}: MD5 {found} ≠ {expected}")
+        del mirrors[0]
+    raise DataError("data_download", file=f"{name}.gz", reasons="; ".join(reasons))
+
+
+def _receive(
+    address: str, name: str, limit: int, timeout: float
+) -> Generator[DownloadProgress, None, bytes]:
+    """The bytes at `address`, at most `limit`: a compressed file is smaller than its content."""
+    request = urllib.request.Request(
+        address, headers={"User-Agent": f"taller-cnn/{__version__}", "Accept-Encoding": "identity"}
+    )
+    received = bytearray()
+    with urllib.request.urlopen(request, timeout=timeout) as response:
+        length = response.headers.get("Content-Length", "")
+        total = int(length) if length.isdigit() else None
+        while len(received) <= limit and (piece := response.read(PIECE)):
+            received += piece
+            yield DownloadProgress(file=name, received=len(received), total=total)
+    return bytes(received)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong in few words, e.g. ``HTTP 404`` or ``Connection refused``."""
+    if isinstance(error, urllib.error.HTTPError):
+        return f"HTTP {error.code}"
+    cause = getattr(error, "reason", error)
+    return str(getattr(cause, "strerror", None) or cause)

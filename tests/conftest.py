@@ -1,0 +1,86 @@
+"""Fixtures that several test files share: where digits are, and an environment of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import hypothesis
+import pytest
+import torch
+
+from taller_cnn.data import Digits, Split, load_digits
+
+REPO = Path(__file__).resolve().parents[1]
+# Taken now, because each test runs without the variable.
+FULL_DATA = Path(os.environ.get("TALLER_DATA_DIR") or REPO.parent / "shared" / "data")
+
+torch.set_num_threads(2)
+# A loaded machine may take long over one example; slowness is not what properties are about.
+hypothesis.settings.register_profile("taller", deadline=None)
+hypothesis.settings.load_profile("taller")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests marked ``full`` where the full MNIST is not there."""
+    if item.get_closest_marker("full") and not (FULL_DATA / "MNIST" / "raw").is_dir():
+        pytest.skip(
+            "needs the full MNIST: its four files in MNIST/raw under TALLER_DATA_DIR "
+            f"or under {FULL_DATA}"
+        )
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TALLER_LANG", raising=False)
+    monkeypatch.delenv("TALLER_DATA_DIR", raising=False)
+
+
+@pytest.fixture(scope="session")
+def full_data_dir() -> Path:
+    """The data folder with the full MNIST; mark the test ``full``."""
+    return FULL_DATA
+
+
+@pytest.fixture(scope="session")
+def sample_dir(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sample in ``MNIST/raw``; kept between sessions, checked when loaded."""
+    cache = getattr(pytestconfig, "cache", None)
+    folder = cache.mkdir("sample") if cache else tmp_path_factory.mktemp("sample")
+    load_digits(source="sample", data_dir=folder, sample_dir=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_digits(sample_dir: Path) -> Digits:
+    """The sample: 3,500 digits to train on, 500 for validation, 1,000 for the test."""
+    return load_digits(source="sample", data_dir=sample_dir, sample_dir=sample_dir)
+
+
+@pytest.fixture(scope="session")
+def tiny_digits(sample_digits: Digits) -> Digits:
+    """300 digits to train on, 100 for validation, 100 for the test: for runs under a second."""
+
+    def head(split: Split, n: int) -> Split:
+        return Split(images=split.images[:n], labels=split.labels[:n])
+
+    return Digits(
+        train=head(sample_digits.train, 300),
+        validation=head(sample_digits.validation, 100),
+        test=head(sample_digits.test, 100),
+        name=sample_digits.name,
+        source=sample_digits.source,
+        class_names=sample_digits.class_names,
+        mean=sample_digits.mean,
+        std=sample_digits.std,
+        checksum="tiny",
+        folder=sample_digits.folder,
+    )
+
+
+@pytest.fixture
+def workdir(tmp_path: Path, sample_dir: Path) -> Path:
+    """An empty working folder but for the sample in ``data/sample``, which takes time to write."""
+    shutil.copytree(sample_dir / "MNIST", tmp_path / "data" / "sample" / "MNIST")
+    return tmp_path

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from torchvision import datasets as torchvision_datasets
+
+from taller_cnn.data.datasets import FILES, spec_of
+from taller_cnn.data.download import DownloadProgress, download, torchvision_mirrors
+from taller_cnn.data.rawfiles import RawFolder, read_all
+from taller_cnn.errors import DataError, OutputError, TallerError
+
+if TYPE_CHECKING:
+    from tests.data.conftest import SmallSet
+
+Serve = Callable[[dict[str, bytes]], str]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serve files by name from memory on the loopback; the address ends in ``/``."""
+    servers = []
+
+    def start(files: dict[str, bytes]) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                content = files.get(self.path.lstrip("/"))
+                if content is None:
+                    self.send_error(404)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def unreachable() -> str:
+    """An address where nothing listens: the port was free a moment ago."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}/"
+
+
+def archives(small: SmallSet) -> dict[str, bytes]:
+    return {f"{name}.gz": content for name, content in small.archives.items()}
+
+
+def until_it_fails(
+    steps: Iterator[DownloadProgress],
+) -> tuple[list[DownloadProgress], TallerError | None]:
+    seen = []
+    try:
+        for item in steps:
+            seen.append(item)
+    except TallerError as error:
+        return seen, error
+    return seen, None
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_files_arrive_checked_and_uncompressed(
+    small_set: SmallSet, tmp_path: Path, serve: Serve
+) -> None:
+    progress = list(download(small_set.spec, tmp_path, mirrors=[serve(archives(small_set))]))
+    raw = tmp_path / "MNIST" / "raw"
+    for name in FILES:
+        assert (raw / name).read_bytes() == small_set.contents[name]
+        last = [item for item in progress if item.file == name][-1]
+        size = len(small_set.archives[name])
+        assert last == DownloadProgress(file=name, received=size, total=size)
+    assert files_in(tmp_path) == set(FILES)
+
+
+def test_torchvision_reads_what_was_downloaded(
+    small_set: SmallSet, tmp_path: Path, serve: Serve
+) -> None:
+    list(download(small_set.spec, tmp_path, mirrors=[serve(archives(small_set))]))
+    theirs = torchvision_datasets.MNIST(tmp_path, train=False)
+    assert theirs.data.numpy().tobytes() == small_set.arrays[FILES[2]].tobytes()
+
+
+def test_a_file_larger_than_it_can_be_is_not_received_to_its_end(
+    tmp_path: Path, serve: Serve
+) -> None:
+    mirror = serve({f"{FILES[3]}.gz": bytes(700_000)})
+    seen, error = until_it_fails(download(spec_of("mnist"), tmp_path, mirrors=[mirror]))
+    assert isinstance(error, DataError)
+    # The test labels have 10,008 bytes uncompressed, so the first piece is too much already.
+    assert seen == [DownloadProgress(file=FILES[3], received=256 * 1024, total=700_000)]
+
+
+def test_the_next_mirror_is_tried_when_one_fails(
+    small_set: SmallSet, tmp_path: Path, serve: Serve, unreachable: str
+) -> None:
+    without = archives(small_set)
+    del without[f"{FILES[0]}.gz"]
+    mirrors = [unreachable, serve(without), serve(archives(small_set))]
+    list(download(small_set.spec, tmp_path, mirrors=mirrors))
+    assert files_in(tmp_path) == set(FILES)
+
+
+def test_a_mirror_with_other_content_is_not_believed(
+    small_set: SmallSet, tmp_path: Path, serve: Serve
+) -> None:
+    wrong = gzip.compress(b"<html>Please log in to the network</html>")
+    login_page = dict.fromkeys(archives(small_set), wrong)
+    with pytest.raises(DataError) as caught:
+        list(download(small_set.spec, tmp_path, mirrors=[serve(login_page)]))
+    assert caught.value.key == "data_download"
+    assert small_set.spec.md5[FILES[3]] in str(caught.value)
+    assert files_in(tmp_path) == set()
+
+
+def test_a_last_file_that_fails_leaves_nothing_behind(
+    small_set: SmallSet, tmp_path: Path, serve: Serve
+) -> None:
+    cut = archives(small_set)
+    cut[f"{FILES[0]}.gz"] = cut[f"{FILES[0]}.gz"][:-20]
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte.gz could not be downloaded"):
+        list(download(small_set.spec, tmp_path, mirrors=[serve(cut)]))
+    assert files_in(tmp_path) == set()
+
+
+def test_stopping_half_way_leaves_nothing_behind(
+    small_set: SmallSet, tmp_path: Path, serve: Serve
+) -> None:
+    steps = download(small_set.spec, tmp_path, mirrors=[serve(archives(small_set))])
+    next(steps)
+    next(steps)
+    steps.close()  # type: ignore[attr-defined]
+    assert files_in(tmp_path) == set()
+
+
+def test_an_unreachable_mirror_fails_at_once_and_makes_no_folder(
+    small_set: SmallSet, tmp_path: Path, unreachable: str
+) -> None:
+    start = time.perf_counter()
+    with pytest.raises(DataError, match="Connection refused"):
+        list(download(small_set.spec, tmp_path / "data", mirrors=[unreachable]))
+    assert time.perf_counter() - start < 3
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_mirror_that_says_nothing_is_left_after_the_time_limit(
+    small_set: SmallSet, tmp_path: Path
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        start = time.perf_counter()
+        with pytest.raises(DataError, match="timed out"):
+            list(download(small_set.spec, tmp_path, mirrors=[address], timeout=0.3))
+        assert 0.25 < time.perf_counter() - start < 5
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_the_large_files(
+    small_set: SmallSet, tmp_path: Path, serve: Serve
+) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    mirrors = [serve(archives(small_set))]
+    seen, error = until_it_fails(download(small_set.spec, tmp_path / "data", mirrors=mirrors))
+    assert isinstance(error, OutputError)
+    assert {item.file for item in seen} == {FILES[3]}
+
+
+def test_without_published_checksums_of_the_content_the_archives_are_checked(
+    small_set: SmallSet, tmp_path: Path, serve: Serve
+) -> None:
+    small = small_set.without_checksums()
+    list(download(small.spec, tmp_path, mirrors=[serve(archives(small))]))
+    raw = tmp_path / "MNIST" / "raw"
+    assert files_in(tmp_path) == {*FILES, "MD5SUMS"}
+    files = read_all(small.spec, RawFolder.at(raw))
+    assert {file.state for file in files.values()} == {"verified"}
+    if shutil.which("md5sum"):
+        subprocess.run(["md5sum", "--check", "--quiet", "MD5SUMS"], cwd=raw, check=True)
+
+
+def test_a_repacked_archive_is_not_believed_where_only_archives_have_checksums(
+    small_set: SmallSet, tmp_path: Path, serve: Serve
+) -> None:
+    small = small_set.without_checksums()
+    repacked = {name: gzip.compress(gzip.decompress(a), 1) for name, a in archives(small).items()}
+    assert repacked != archives(small)
+    with pytest.raises(DataError) as caught:
+        list(download(small.spec, tmp_path, mirrors=[serve(repacked)]))
+    found = hashlib.md5(repacked[f"{FILES[3]}.gz"]).hexdigest()
+    assert found in str(caught.value)
+    assert files_in(tmp_path) == set()
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "kmnist"])
+def test_the_mirrors_are_torchvisions(name: str) -> None:
+    mirrors = torchvision_mirrors(spec_of(name))
+    assert list(mirrors) == getattr(torchvision_datasets, spec_of(name).folder).mirrors
+    assert all(mirror.endswith("/") for mirror in mirrors)
+
+
+def test_nothing_but_a_download_imports_torchvision() -> None:
+    code = "import sys, taller_cnn.data; print('torchvision' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout == "False\n"
+    assert out.stderr == ""

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from taller_cnn.data.datasets import FILES, spec_of
+from taller_cnn.data.rawfiles import CHECKSUM_FILE, RawFolder, find_raw, read_all, read_file
+from taller_cnn.errors import DataError
+from taller_cnn.messages import Messages
+
+if TYPE_CHECKING:
+    from tests.data.conftest import SmallSet
+
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FILES
+
+
+def md5_of(content: bytes) -> str:
+    return hashlib.md5(content).hexdigest()
+
+
+def refusal(small: SmallSet, folder: Path) -> DataError:
+    with pytest.raises(DataError) as caught:
+        read_all(small.spec, RawFolder.at(folder))
+    for language in ("es", "en"):
+        assert str(folder) in caught.value.text(Messages(language))
+    return caught.value
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("place", ["MNIST/raw", "MNIST", "."])
+def test_plain_and_gzipped_files_are_found_and_read_in_every_place(
+    small_set: SmallSet, tmp_path: Path, place: str, zipped: bool
+) -> None:
+    small_set.write(tmp_path / place, zipped=zipped)
+    raw = find_raw(small_set.spec, tmp_path)
+    assert raw is not None
+    assert raw.missing == ()
+    files = read_all(small_set.spec, raw)
+    for name in FILES:
+        np.testing.assert_array_equal(files[name].array, small_set.arrays[name])
+        assert files[name].md5 == small_set.spec.md5[name]
+        assert files[name].state == "verified"
+        assert files[name].array.flags.writeable
+
+
+def test_names_with_a_point_before_idx_are_found(small_set: SmallSet, tmp_path: Path) -> None:
+    for name in FILES:
+        (tmp_path / name.replace("-idx", ".idx")).write_bytes(small_set.contents[name])
+    raw = find_raw(small_set.spec, tmp_path)
+    assert raw is not None
+    assert read_all(small_set.spec, raw)[TRAIN_LABELS].path.name == "train-labels.idx1-ubyte"
+
+
+def test_a_plain_file_goes_before_its_archive(small_set: SmallSet, tmp_path: Path) -> None:
+    small_set.write(tmp_path)
+    small_set.write(tmp_path, zipped=True)
+    assert RawFolder.at(tmp_path).paths[TRAIN_IMAGES] == tmp_path / TRAIN_IMAGES
+
+
+def test_a_complete_folder_goes_before_an_incomplete_one(
+    small_set: SmallSet, tmp_path: Path
+) -> None:
+    small_set.write(tmp_path / "MNIST" / "raw")
+    (tmp_path / "MNIST" / "raw" / TEST_LABELS).unlink()
+    system = small_set.write(tmp_path / "usr" / "share", zipped=True)
+    spec = dataclasses.replace(small_set.spec, system_folders=(system,))
+    found = find_raw(spec, tmp_path)
+    assert found is not None
+    assert found.folder == system
+    without = find_raw(small_set.spec, tmp_path)
+    assert without is not None
+    assert without.missing == (TEST_LABELS,)
+
+
+def test_nothing_is_found_where_nothing_is(small_set: SmallSet, tmp_path: Path) -> None:
+    assert find_raw(small_set.spec, tmp_path) is None
+    assert find_raw(small_set.spec, tmp_path / "absent") is None
+
+
+def test_debian_keeps_fashion_mnist_where_we_look() -> None:
+    assert Path("/usr/share/datasets/fashion-mnist") in spec_of("fashion-mnist").system_folders
+
+
+def test_a_missing_file_is_named(small_set: SmallSet, tmp_path: Path) -> None:
+    small_set.write(tmp_path)
+    (tmp_path / TEST_IMAGES).unlink()
+    error = refusal(small_set, tmp_path)
+    assert error.key == "data_incomplete"
+    assert error.values["missing"] == TEST_IMAGES
+
+
+def damage(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes((content[middle] ^ 1,)) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (damage, "data_damaged"),
+        (lambda content: content[:-1], "data_size"),
+        (lambda content: content[:20], "data_size"),
+        (lambda content: content + b"\0", "data_size"),
+        (lambda content: b"", "data_size"),
+        (lambda content: b"<html>log in to the network</html>", "data_size"),
+    ],
+)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_wrong_content_is_refused_with_both_checksums(
+    small_set: SmallSet,
+    tmp_path: Path,
+    name: str,
+    change: Callable[[bytes], bytes],
+    key: str,
+    zipped: bool,
+) -> None:
+    content = change(small_set.contents[name])
+    path = tmp_path / (f"{name}.gz" if zipped else name)
+    small_set.write(tmp_path, zipped=zipped)
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    error = refusal(small_set, tmp_path)
+    assert error.key == key
+    assert error.values["path"] == path
+    assert error.values["expected"] == small_set.spec.md5[name]
+    assert error.values["found"] == md5_of(content)
+    if key == "data_size":
+        assert error.values["size"] == len(content)
+        assert error.values["expected_size"] == small_set.spec.size(name)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda data: data[:-9], lambda data: data[:30], damage, lambda data: b"no gzip"]
+)
+def test_a_damaged_archive_is_refused_with_both_checksums(
+    small_set: SmallSet, tmp_path: Path, change: Callable[[bytes], bytes]
+) -> None:
+    small_set.write(tmp_path, zipped=True)
+    path = tmp_path / f"{TRAIN_IMAGES}.gz"
+    path.write_bytes(change(small_set.archives[TRAIN_IMAGES]))
+    error = refusal(small_set, tmp_path)
+    assert error.key == "data_archive"
+    assert error.values["path"] == path
+    assert error.values["expected"] == small_set.spec.md5[TRAIN_IMAGES]
+    assert error.values["found"] == md5_of(path.read_bytes())
+
+
+def test_an_archive_that_unpacks_without_end_is_refused(
+    small_set: SmallSet, tmp_path: Path
+) -> None:
+    small_set.write(tmp_path, zipped=True)
+    (tmp_path / f"{TEST_LABELS}.gz").write_bytes(gzip.compress(bytes(200 * 2**20), 1))
+    error = refusal(small_set, tmp_path)
+    assert error.key == "data_size"
+    assert error.values["size"] == 128 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [(TRAIN_IMAGES, TRAIN_LABELS), (TRAIN_LABELS, TEST_LABELS), (TRAIN_IMAGES, TEST_IMAGES)],
+)
+@pytest.mark.parametrize("published", ["content", "archive"])
+def test_swapped_files_are_refused(
+    small_set: SmallSet, tmp_path: Path, a: str, b: str, published: str
+) -> None:
+    small = small_set if published == "content" else small_set.without_checksums()
+    small.write(tmp_path)
+    (tmp_path / a).write_bytes(small.contents[b])
+    (tmp_path / b).write_bytes(small.contents[a])
+    error = refusal(small, tmp_path)
+    assert error.values["path"] in (tmp_path / a, tmp_path / b)
+    assert error.values["found"] in {md5_of(small.contents[name]) for name in (a, b)}
+
+
+def test_a_swapped_file_of_the_sample_is_recognised(sample_dir: Path, tmp_path: Path) -> None:
+    labels = sample_dir / "MNIST" / "raw" / TEST_LABELS
+    (tmp_path / TRAIN_LABELS).write_bytes(labels.read_bytes())
+    with pytest.raises(DataError) as caught:
+        read_file(spec_of("mnist"), TRAIN_LABELS, tmp_path / TRAIN_LABELS)
+    assert caught.value.key == "data_swapped"
+    assert caught.value.values["dataset"] == "mnist (sample)"
+    assert caught.value.values["file"] == TEST_LABELS
+
+
+@pytest.mark.full
+def test_swapped_files_of_the_full_set_are_recognised(full_data_dir: Path, tmp_path: Path) -> None:
+    raw = full_data_dir / "MNIST" / "raw"
+    (tmp_path / TRAIN_IMAGES).symlink_to(raw / TEST_IMAGES)
+    with pytest.raises(DataError, match="has the content of another file: t10k-images-idx3-ubyte"):
+        read_file(spec_of("mnist"), TRAIN_IMAGES, tmp_path / TRAIN_IMAGES)
+
+
+@pytest.mark.parametrize("name", [TRAIN_LABELS, f"{TRAIN_LABELS}.gz"])
+def test_what_cannot_be_read_is_named(small_set: SmallSet, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(DataError, match=f"{name} cannot be read: Is a directory"):
+        read_file(small_set.spec, TRAIN_LABELS, tmp_path / name)
+
+
+class TestWithoutPublishedChecksumsOfTheContent:
+    """KMNIST: only the archives' checksums are published."""
+
+    def test_a_published_archive_is_verified(self, small_set: SmallSet, tmp_path: Path) -> None:
+        small = small_set.without_checksums()
+        small.write(tmp_path, zipped=True)
+        files = read_all(small.spec, RawFolder.at(tmp_path))
+        assert {file.state for file in files.values()} == {"verified"}
+
+    def test_a_plain_file_is_taken_unverified(self, small_set: SmallSet, tmp_path: Path) -> None:
+        small = small_set.without_checksums()
+        small.write(tmp_path)
+        files = read_all(small.spec, RawFolder.at(tmp_path))
+        assert {file.state for file in files.values()} == {"unverified"}
+        assert files[TRAIN_IMAGES].md5 == md5_of(small.contents[TRAIN_IMAGES])
+
+    def test_a_plain_file_is_verified_by_the_note_of_the_download(
+        self, small_set: SmallSet, tmp_path: Path
+    ) -> None:
+        small = small_set.without_checksums()
+        small.write(tmp_path)
+        lines = [f"{md5_of(small.contents[name])}  {name}\n" for name in FILES]
+        (tmp_path / CHECKSUM_FILE).write_text("".join(lines))
+        files = read_all(small.spec, RawFolder.at(tmp_path))
+        assert {file.state for file in files.values()} == {"verified"}
+        (tmp_path / TRAIN_IMAGES).write_bytes(damage(small.contents[TRAIN_IMAGES]))
+        error = refusal(small, tmp_path)
+        assert error.key == "data_damaged"
+        assert error.values["expected"] == md5_of(small.contents[TRAIN_IMAGES])
+
+    def test_labels_with_classes_unequally_often_are_refused(
+        self, small_set: SmallSet, tmp_path: Path
+    ) -> None:
+        small = small_set.without_checksums()
+        small.write(tmp_path)
+        content = small.contents[TRAIN_LABELS]
+        other = bytes(((content[-1] + 1) % 10,))
+        (tmp_path / TRAIN_LABELS).write_bytes(content[:-1] + other)
+        error = refusal(small, tmp_path)
+        assert error.key == "data_damaged"
+        assert error.values["expected"] == f"{md5_of(small.archives[TRAIN_LABELS])} (.gz)"
+
+    def test_a_label_that_is_no_class_is_refused(self, small_set: SmallSet, tmp_path: Path) -> None:
+        small = small_set.without_checksums()
+        small.write(tmp_path)
+        (tmp_path / TRAIN_LABELS).write_bytes(small.contents[TRAIN_LABELS][:-1] + b"\x0b")
+        assert refusal(small, tmp_path).key == "data_damaged"
+
+    def test_a_damaged_note_is_no_note(self, small_set: SmallSet, tmp_path: Path) -> None:
+        small = small_set.without_checksums()
+        small.write(tmp_path)
+        (tmp_path / CHECKSUM_FILE).write_bytes(b"\xff\xfe nothing\n\n")
+        files = read_all(small.spec, RawFolder.at(tmp_path))
+        assert {file.state for file in files.values()} == {"unverified"}
+
+
+def test_files_are_hashed_as_a_whole(small_set: SmallSet, tmp_path: Path) -> None:
+    """A change of one bit anywhere is seen, at the first byte, the last and between."""
+    small_set.write(tmp_path)
+    content = small_set.contents[TRAIN_IMAGES]
+    for position in (0, 7, 16, len(content) // 3, len(content) - 1):
+        changed = bytearray(content)
+        changed[position] ^= 0x80
+        (tmp_path / TRAIN_IMAGES).write_bytes(changed)
+        error = refusal(small_set, tmp_path)
+        assert error.values["found"] == md5_of(bytes(changed))
