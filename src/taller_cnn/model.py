@@ -1,0 +1,263 @@
+"""`SimpleCNN`, the workshop's network, and the family around it; what its layers cost.
+
+Shapes: N images in the batch, C channels, H and W pixels, K classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from taller_cnn.config import ModelConfig
+
+__all__ = ["CLASSES", "IMAGE_SIZE", "LayerRow", "SimpleCNN", "count_parameters", "describe"]
+
+IMAGE_SIZE = 28
+CLASSES = 10
+SMALLEST_POOLED = 8
+"""A map is halved only while it is at least this wide: 28 -> 14 -> 7, then it stays."""
+
+_ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "tanh": torch.tanh,
+}
+_RISING = ("relu", "tanh")
+"""Activations that never fall, so that the maximum may be taken before them."""
+
+_UNSET = "meta"
+"""Device that layers are built on, so that they do not draw from the process-wide generator."""
+
+
+class SeededDropout(nn.Module):
+    """Dropout (Srivastava et al. 2014) that draws from a generator of its own.
+
+    `nn.Dropout` draws from the process-wide generator, which a library must not seed.
+
+    Args:
+        p: fraction of the units switched off, 0 <= p < 1.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input, in training with units switched off and the others scaled up."""
+        if not self.training or self.p == 0:
+            return x
+        kept = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        # Scaled apart from the mask: 1 / (1 - p) in bfloat16 would be off by up to 0.4%.
+        return x * kept * (1 / (1 - self.p))
+
+
+class SimpleCNN(nn.Module):
+    """Convolutions with activation and pooling, one hidden layer, one output per class.
+
+    Layers are the attributes ``conv1 ... convL``, ``norm1 ... normL`` (with batch norm), ``fc1``
+    and ``fc2``; the default configuration has the state dict of the workshop's lesson.
+
+    Args:
+        config: the member of the family.
+        seed: seed of the initial weights. They are PyTorch's default ones, so that the same
+            seed gives the same weights as building the lesson's class after
+            ``torch.manual_seed(seed)``; no process-wide generator is touched.
+    """
+
+    def __init__(self, config: ModelConfig | None = None, *, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config = config or ModelConfig()
+        stages = _stages(config)
+        for index, stage in enumerate(stages, start=1):
+            conv = nn.Conv2d(
+                stage.inputs,
+                stage.outputs,
+                config.kernel_size,
+                stride=stage.stride,
+                padding=config.kernel_size // 2,
+                device=_UNSET,
+            ).to_empty(device="cpu")
+            self.add_module(f"conv{index}", conv)
+            if config.batch_norm:
+                self.add_module(f"norm{index}", nn.BatchNorm2d(stage.outputs))
+        flat, hidden = _flat_size(config), config.hidden
+        self.fc1 = nn.Linear(flat, hidden, device=_UNSET).to_empty(device="cpu")
+        self.fc2 = nn.Linear(hidden, CLASSES, device=_UNSET).to_empty(device="cpu")
+        self.dropout = SeededDropout(config.dropout)
+        self._activation = _ACTIVATIONS[config.activation]
+        self._pooled = tuple(stage.pooled for stage in stages)
+        self.reset_parameters(torch.Generator().manual_seed(seed))
+
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Draw PyTorch's default initial weights (He et al. 2015, uniform) from `generator`."""
+        for layer in self.children():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
+                bound = 1 / math.sqrt(layer.weight[0].numel())
+                if layer.bias is not None:
+                    nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits ``[N, K]`` of normalised images ``[N, 1, 28, 28]``.
+
+        Raises:
+            ValueError: the images have another shape.
+        """
+        logits: Tensor = self.fc2(self.dropout(self.embed(x)))
+        return logits
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The last hidden layer ``[N, hidden]``, after its activation and before dropout."""
+        if x.shape[1:] != (1, IMAGE_SIZE, IMAGE_SIZE):
+            # Pooling forgives other sizes: 29 x 29 pixels would give logits that mean nothing.
+            raise ValueError(f"images of shape {tuple(x.shape)} are not [N, 1, 28, 28]")
+        for index in range(1, self.config.layers + 1):
+            x = self.stage(index, x)
+        if self.config.final_size and x.shape[-1] > self.config.final_size:
+            pool = F.adaptive_avg_pool2d if self.config.pooling == "avg" else F.adaptive_max_pool2d
+            x = pool(x, self.config.final_size)
+        return self._activation(self.fc1(x.flatten(1)))
+
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """Convolution `index` (from 1) with its normalisation, activation and pooling."""
+        x = self.get_submodule(f"conv{index}")(x)
+        if self.config.batch_norm:
+            x = self.get_submodule(f"norm{index}")(x)
+        if not self._pooled[index - 1]:
+            return self._activation(x)
+        if self.config.pooling == "avg":
+            return F.avg_pool2d(self._activation(x), 2)
+        if self.config.activation in _RISING:
+            # The same function as activation then maximum, on a quarter of the values.
+            return self._activation(F.max_pool2d(x, 2))
+        return F.max_pool2d(self._activation(x), 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stage:
+    """Geometry of one convolution with its pooling."""
+
+    inputs: int
+    outputs: int
+    stride: int
+    size: int
+    """Side of the convolution's output, in pixels."""
+    pooled: bool
+    """Whether the convolution's output is then pooled 2x2."""
+
+    @property
+    def final_size(self) -> int:
+        """Side of the map after pooling."""
+        return self.size // 2 if self.pooled else self.size
+
+
+def _stages(config: ModelConfig) -> list[_Stage]:
+    stages: list[_Stage] = []
+    size, inputs = IMAGE_SIZE, 1
+    for outputs in config.filters:
+        halved = config.pooling != "none" and size >= SMALLEST_POOLED
+        strided = halved and config.pooling == "stride"
+        stride = 2 if strided else 1
+        stage = _Stage(
+            inputs=inputs,
+            outputs=outputs,
+            stride=stride,
+            size=math.ceil(size / stride),
+            pooled=halved and not strided,
+        )
+        stages.append(stage)
+        size, inputs = stage.final_size, outputs
+    return stages
+
+
+def _final_size(config: ModelConfig) -> int:
+    size = _stages(config)[-1].final_size
+    return min(size, config.final_size) if config.final_size else size
+
+
+def _flat_size(config: ModelConfig) -> int:
+    return config.filters[-1] * _final_size(config) ** 2
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRow:
+    """What one layer makes and costs, for one image."""
+
+    name: str
+    """Attribute name of a layer with weights (``conv1``), or ``pool1``, ``dropout``."""
+    kind: str
+    """`conv`, `norm`, `pool`, `fc`, `dropout` or `input`."""
+    output_shape: tuple[int, ...]
+    """``(C, H, W)`` of a map, ``(units,)`` of a fully connected layer."""
+    parameters: int = 0
+    arithmetic: str = ""
+    """How the parameters add up, e.g. ``16 × (1 × 3 × 3 + 1)``."""
+    macs: int = 0
+    """Multiply-accumulate operations of the forward pass."""
+
+
+def describe(config: ModelConfig) -> tuple[LayerRow, ...]:
+    """The layers of a network in order, with shapes, parameters and multiply-accumulates.
+
+    Nothing is built: the rows come from the configuration alone.
+    """
+    return tuple(_rows(config))
+
+
+def _rows(config: ModelConfig) -> Iterator[LayerRow]:
+    yield LayerRow(name="input", kind="input", output_shape=(1, IMAGE_SIZE, IMAGE_SIZE))
+    for index, stage in enumerate(_stages(config), start=1):
+        yield from _stage_rows(config, index, stage)
+    flat, size = _flat_size(config), _final_size(config)
+    if size < _stages(config)[-1].final_size:
+        yield LayerRow(name="pool", kind="pool", output_shape=(config.filters[-1], size, size))
+    yield _linear_row("fc1", flat, config.hidden)
+    if config.dropout:
+        yield LayerRow(name="dropout", kind="dropout", output_shape=(config.hidden,))
+    yield _linear_row("fc2", config.hidden, CLASSES)
+
+
+def _stage_rows(config: ModelConfig, index: int, stage: _Stage) -> Iterator[LayerRow]:
+    side = config.kernel_size
+    kernel = stage.inputs * side**2
+    yield LayerRow(
+        name=f"conv{index}",
+        kind="conv",
+        output_shape=(stage.outputs, stage.size, stage.size),
+        parameters=stage.outputs * (kernel + 1),
+        arithmetic=f"{stage.outputs} × ({stage.inputs} × {side} × {side} + 1)",
+        macs=stage.outputs * stage.size**2 * kernel,
+    )
+    if config.batch_norm:
+        yield LayerRow(
+            name=f"norm{index}",
+            kind="norm",
+            output_shape=(stage.outputs, stage.size, stage.size),
+            parameters=2 * stage.outputs,
+            arithmetic=f"{stage.outputs} × 2",
+        )
+    if stage.pooled:
+        pooled = (stage.outputs, stage.final_size, stage.final_size)
+        yield LayerRow(name=f"pool{index}", kind="pool", output_shape=pooled)
+
+
+def _linear_row(name: str, inputs: int, outputs: int) -> LayerRow:
+    return LayerRow(
+        name=name,
+        kind="fc",
+        output_shape=(outputs,),
+        parameters=outputs * (inputs + 1),
+        arithmetic=f"{outputs} × ({inputs} + 1)",
+        macs=inputs * outputs,
+    )
