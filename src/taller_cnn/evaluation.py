@@ -1,0 +1,184 @@
+"""One pass over images, and what follows from it.
+
+Sums run over all images and are divided once, so results do not depend on the batch size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from taller_cnn.data import Split, normalise
+
+__all__ = ["ClassReport", "Evaluation", "Score", "evaluate", "wilson_interval"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """Mean loss and accuracy over `n` images."""
+
+    loss: float
+    """Mean cross-entropy, in nats."""
+    accuracy: float
+    """Fraction right, 0 to 1."""
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassReport:
+    """How well one class is recognised; a ratio with nothing in its denominator is 0."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    """Images of the class."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluation:
+    """What a network says about `n` labelled images, and the figures that follow."""
+
+    log_probabilities: Tensor
+    """float32 ``[N, K]``."""
+    labels: Tensor
+    """int64 ``[N]``."""
+    class_names: tuple[str, ...]
+
+    @property
+    def n(self) -> int:
+        """Number of images."""
+        return len(self.labels)
+
+    @cached_property
+    def predictions(self) -> Tensor:
+        """The most probable class, int64 ``[N]``."""
+        return self.log_probabilities.argmax(dim=1)
+
+    @cached_property
+    def correct(self) -> int:
+        """Number of images whose most probable class is the true one."""
+        return int((self.predictions == self.labels).sum())
+
+    @property
+    def errors(self) -> int:
+        """Number of images got wrong."""
+        return self.n - self.correct
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction right, 0 to 1."""
+        return self.correct / self.n
+
+    @cached_property
+    def loss(self) -> float:
+        """Mean cross-entropy, in nats."""
+        true = self.log_probabilities.gather(1, self.labels[:, None])
+        return -float(true.sum(dtype=torch.float64)) / self.n
+
+    @property
+    def score(self) -> Score:
+        """Loss and accuracy with their n."""
+        return Score(loss=self.loss, accuracy=self.accuracy, n=self.n)
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Wilson's interval of the accuracy."""
+        return wilson_interval(self.correct, self.n, confidence)
+
+    @cached_property
+    def confusion(self) -> Tensor:
+        """Counts, int64 ``[K, K]``: a row per true class, a column per predicted one."""
+        classes = len(self.class_names)
+        cells = self.labels * classes + self.predictions
+        return torch.bincount(cells, minlength=classes**2).reshape(classes, classes)
+
+    def top_confusions(self, most: int) -> list[tuple[int, int, int]]:
+        """The most frequent mistakes as (true class, predicted class, count), largest first."""
+        mistakes = self.confusion - torch.diag(self.confusion.diagonal())
+        order = mistakes.flatten().argsort(descending=True, stable=True)[:most].tolist()
+        classes = len(self.class_names)
+        rows = [(i // classes, i % classes, int(mistakes.flatten()[i])) for i in order]
+        return [row for row in rows if row[2] > 0]
+
+    def per_class(self) -> tuple[ClassReport, ...]:
+        """Precision, recall, F1 and support of every class."""
+        hits = self.confusion.diagonal().tolist()
+        support = self.confusion.sum(dim=1).tolist()
+        predicted = self.confusion.sum(dim=0).tolist()
+        return tuple(
+            ClassReport(
+                name=name,
+                precision=_ratio(hits[i], predicted[i]),
+                recall=_ratio(hits[i], support[i]),
+                f1=_ratio(2 * hits[i], support[i] + predicted[i]),
+                support=support[i],
+            )
+            for i, name in enumerate(self.class_names)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Accuracy with n and interval, loss, confusion matrix and per-class report."""
+        low, high = self.interval()
+        return {
+            "n": self.n,
+            "errors": self.errors,
+            "accuracy": self.accuracy,
+            "interval_95": [low, high],
+            "loss": self.loss,
+            "confusion": self.confusion.tolist(),
+            "per_class": [vars(report) for report in self.per_class()],
+        }
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of a proportion (Wilson 1927), as fractions from 0 to 1."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(correct, n).proportion_ci(confidence_level=confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module,
+    split: Split,
+    *,
+    mean: float,
+    std: float,
+    class_names: tuple[str, ...],
+    batch_size: int = 500,
+) -> Evaluation:
+    """Ask `model` about every image of `split`, in float32 and evaluation mode.
+
+    The model's mode is put back afterwards. The device is that of the model's parameters.
+
+    Args:
+        model: gives logits ``[N, K]`` for images ``[N, 1, 28, 28]``.
+        split: at least one image with its label.
+        mean: mean grey level for the normalisation, 0 to 1.
+        std: standard deviation for the normalisation, 0 to 1.
+        class_names: K names.
+        batch_size: images at a time; changes memory and speed, not the result.
+    """
+    device = next(model.parameters()).device
+    training = model.training
+    model.eval()
+    rows = []
+    try:
+        for images in split.images.split(batch_size):
+            logits = model(normalise(images, mean, std).to(device))
+            rows.append(logits.float().log_softmax(dim=1).cpu())
+    finally:
+        model.train(training)
+    return Evaluation(
+        log_probabilities=torch.cat(rows), labels=split.labels, class_names=class_names
+    )

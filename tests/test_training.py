@@ -1,0 +1,251 @@
+"""Training: reproducible, resumable inside an epoch, honest about what it measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import itertools
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from taller_cnn.config import ModelConfig, TrainConfig
+from taller_cnn.data import Digits, Split, normalise
+from taller_cnn.errors import ConfigError, DivergedError
+from taller_cnn.evaluation import evaluate
+from taller_cnn.model import SimpleCNN
+from taller_cnn.training import (
+    EpochResult,
+    History,
+    Progress,
+    Training,
+    TrainState,
+    _learning_rate,
+    train,
+)
+
+SMALL = ModelConfig(filters=(4, 8), hidden=16)
+QUICK = TrainConfig(epochs=2, batch_size=32, learning_rate=3e-3, device="cpu")
+
+
+def finish(training: Training) -> list[EpochResult]:
+    return [event for event in training if isinstance(event, EpochResult)]
+
+
+def weights(model: SimpleCNN) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def trained(digits: Digits, config: TrainConfig = QUICK) -> dict[str, torch.Tensor]:
+    model = SimpleCNN(SMALL, seed=config.seed)
+    finish(train(model, digits, config))
+    return weights(model)
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_the_loss_falls_and_the_digits_are_learned(tiny_digits: Digits) -> None:
+    results = finish(train(SimpleCNN(SMALL), tiny_digits, QUICK.replace(epochs=12)))
+    assert results[-1].train_loss < results[0].train_loss / 2
+    assert results[-1].test is not None
+    assert results[-1].test.accuracy > 0.6
+    assert results[-1].test.n == len(tiny_digits.test)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny_digits: Digits) -> None:
+    first = trained(tiny_digits)
+    assert same(first, trained(tiny_digits))
+    assert not same(first, trained(tiny_digits, QUICK.replace(seed=1)))
+
+
+def test_training_leaves_the_process_wide_generator_alone(tiny_digits: Digits) -> None:
+    before = torch.random.get_rng_state()
+    trained(tiny_digits)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_one_step_is_what_pytorch_does_by_hand(tiny_digits: Digits, optimizer: str) -> None:
+    images = tiny_digits.train.images[:32]
+    labels = tiny_digits.train.labels[:32]
+    few = dataclasses.replace(tiny_digits, train=Split(images=images, labels=labels))
+    config = QUICK.replace(epochs=1, optimizer=optimizer, label_smoothing=0.1)
+    model = SimpleCNN(SMALL.replace(dropout=0.0), seed=0)
+    twin = SimpleCNN(SMALL.replace(dropout=0.0), seed=0)
+    [result] = finish(train(model, few, config))
+
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[optimizer]
+    by_hand = kind(twin.parameters(), lr=3e-3, betas=(0.9, 0.999))
+    logits = twin(normalise(images, few.mean, few.std))
+    loss = F.cross_entropy(logits, labels, label_smoothing=0.1)
+    loss.backward()
+    by_hand.step()
+    assert result.train_loss == pytest.approx(loss.item(), rel=1e-5)
+    assert result.train_accuracy == (logits.argmax(1) == labels).double().mean().item()
+    for name, value in twin.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_every_digit_is_seen_once_per_epoch_and_in_another_order_in_the_next(
+    tiny_digits: Digits,
+) -> None:
+    seen: list[torch.Tensor] = []
+
+    class Spy(SimpleCNN):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if self.training:
+                seen.append(x.detach().clone())
+            return super().forward(x)
+
+    finish(train(Spy(SMALL), tiny_digits, QUICK))
+    steps = math.ceil(len(tiny_digits.train) / 32)
+    first, second = torch.cat(seen[:steps]).flatten(1), torch.cat(seen[steps:]).flatten(1)
+    all_digits = normalise(tiny_digits.train.images, tiny_digits.mean, tiny_digits.std).flatten(1)
+    assert torch.equal(first.sort(0).values, all_digits.sort(0).values)
+    assert torch.equal(second.sort(0).values, all_digits.sort(0).values)
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("stop_at", [1, 5, 10, 11, 19])
+def test_a_stopped_training_goes_on_with_the_same_numbers(
+    tiny_digits: Digits, stop_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taller_cnn.training.PROGRESS_SECONDS", 0.0)
+    whole = SimpleCNN(SMALL, seed=0)
+    expected = finish(train(whole, tiny_digits, QUICK))
+
+    first = train(SimpleCNN(SMALL, seed=0), tiny_digits, QUICK)
+    for _ in first:
+        if first.step == stop_at:
+            break
+    assert first.step == stop_at
+    file = io.BytesIO()
+    torch.save(first.state().to_dict(), file)
+    file.seek(0)
+    state = TrainState.from_dict(torch.load(file, weights_only=True))
+
+    resumed = SimpleCNN(SMALL, seed=99)
+    second = train(resumed, tiny_digits, QUICK, state)
+    finish(second)
+    assert same(weights(whole), weights(resumed))
+    assert len(second.history.epochs) == 2
+    for ours, theirs in zip(second.history.epochs, expected, strict=True):
+        assert ours.train_loss == theirs.train_loss
+        assert ours.train_accuracy == theirs.train_accuracy
+        assert (ours.validation, ours.test) == (theirs.validation, theirs.test)
+
+
+def test_a_state_is_a_copy_that_further_training_does_not_change(tiny_digits: Digits) -> None:
+    training = train(SimpleCNN(SMALL), tiny_digits, QUICK)
+    next(training)
+    state = training.state()
+    before = {name: value.clone() for name, value in state.model.items()}
+    moments = state.optimizer["state"][0]["exp_avg"].clone()
+    finish(training)
+    assert same(dict(state.model), before)
+    assert torch.equal(state.optimizer["state"][0]["exp_avg"], moments)
+
+
+def test_a_fraction_of_an_epoch_sees_that_fraction_of_the_digits(tiny_digits: Digits) -> None:
+    training = train(SimpleCNN(SMALL), tiny_digits, QUICK.replace(epochs=0.5))
+    [result] = finish(training)
+    steps = round(0.5 * math.ceil(len(tiny_digits.train) / 32))
+    assert training.steps == steps
+    assert result.epoch == pytest.approx(0.5, abs=0.05)
+
+
+def test_one_and_a_half_epochs_give_two_results(tiny_digits: Digits) -> None:
+    epochs = [
+        r.epoch for r in finish(train(SimpleCNN(SMALL), tiny_digits, QUICK.replace(epochs=1.5)))
+    ]
+    assert epochs[0] == 1.0
+    assert epochs[1] == pytest.approx(1.5, abs=0.05)
+
+
+def test_progress_is_told_at_every_step_but_the_last_which_is_the_epoch_s_result(
+    tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taller_cnn.training.PROGRESS_SECONDS", 0.0)
+    events = list(train(SimpleCNN(SMALL), tiny_digits, QUICK.replace(epochs=1)))
+    progress = [event for event in events if isinstance(event, Progress)]
+    assert [event.step for event in progress] == list(range(1, progress[0].of))
+    assert all(event.images_per_second > 0 for event in progress)
+    assert all(event.seconds_left > 0 for event in progress)
+    assert isinstance(events[-1], EpochResult)
+
+
+def test_recorded_scores_are_those_of_the_final_weights(tiny_digits: Digits) -> None:
+    model = SimpleCNN(SMALL)
+    training = train(model, tiny_digits, QUICK.replace(precision="bfloat16"))
+    results = finish(training)
+    again = evaluate(
+        model.float(),
+        tiny_digits.test,
+        mean=tiny_digits.mean,
+        std=tiny_digits.std,
+        class_names=tiny_digits.class_names,
+    )
+    assert results[-1].test == again.score
+    assert training.test is not None
+    assert training.test.accuracy == again.accuracy
+
+
+def test_only_the_last_epoch_is_scored_on_request(tiny_digits: Digits) -> None:
+    first, last = finish(train(SimpleCNN(SMALL), tiny_digits, QUICK, score="last-epoch"))
+    assert first.validation is None
+    assert first.test is None
+    assert last.validation is not None
+    assert last.test is not None
+
+
+def test_nothing_held_out_means_no_validation_score(tiny_digits: Digits) -> None:
+    empty = Split(
+        images=tiny_digits.validation.images[:0], labels=tiny_digits.validation.labels[:0]
+    )
+    digits = dataclasses.replace(tiny_digits, validation=empty)
+    results = finish(train(SimpleCNN(SMALL), digits, QUICK))
+    assert all(result.validation is None for result in results)
+    assert History(tuple(results)).best_validation is None
+
+
+def test_a_loss_that_is_not_a_number_stops_the_training(tiny_digits: Digits) -> None:
+    model = SimpleCNN(SMALL)
+    with torch.no_grad():
+        model.fc2.weight.fill_(float("nan"))
+    with pytest.raises(DivergedError, match=r"--learning-rate 0\.0003"):
+        finish(train(model, tiny_digits, QUICK))
+
+
+def test_an_unknown_device_is_refused_with_the_ones_there_are(tiny_digits: Digits) -> None:
+    with pytest.raises(ConfigError, match="cpu"):
+        train(SimpleCNN(SMALL), tiny_digits, QUICK.replace(device="abacus"))
+
+
+def test_one_cycle_climbs_to_the_peak_and_falls_towards_zero() -> None:
+    config = TrainConfig(schedule="one-cycle", learning_rate=1.0, warmup=0.25)
+    rates = [_learning_rate(config, step, 100) for step in range(100)]
+    assert max(rates) == pytest.approx(1.0, abs=0.02)
+    assert rates.index(max(rates)) in (24, 25)
+    assert 0 < rates[0] < 0.05
+    assert 0 < rates[-1] < 0.01
+    assert all(b < a for a, b in itertools.pairwise(rates[26:]))
+
+
+def test_the_best_validation_epoch_is_the_earliest_of_equals(tiny_digits: Digits) -> None:
+    results = finish(train(SimpleCNN(SMALL), tiny_digits, QUICK.replace(epochs=3)))
+    best = History(tuple(results)).best_validation
+    assert best is not None
+    accuracies = [result.validation.accuracy for result in results if result.validation]
+    assert best.epoch == 1 + accuracies.index(max(accuracies))
+
+
+def test_a_trained_network_can_be_copied(tiny_digits: Digits) -> None:
+    import copy
+
+    model = SimpleCNN(SMALL)
+    finish(train(model, tiny_digits, QUICK.replace(epochs=1)))
+    assert same(weights(copy.deepcopy(model)), weights(model))
