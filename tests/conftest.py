@@ -16,7 +16,8 @@ REPO = Path(__file__).resolve().parents[1]
 # Taken now, because each test runs without the variable.
 FULL_DATA = Path(os.environ.get("TALLER_DATA_DIR") or REPO.parent / "shared" / "data")
 
-torch.set_num_threads(2)
+# Two threads wait for each other at every step: on a loaded machine that takes ten times as long.
+torch.set_num_threads(1)
 # A loaded machine may take long over one example; slowness is not what properties are about.
 hypothesis.settings.register_profile("taller", deadline=None)
 hypothesis.settings.load_profile("taller")

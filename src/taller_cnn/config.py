@@ -126,18 +126,27 @@ class TrainConfig(_Config):
     """Digits per training step."""
     learning_rate: float = 1e-3
     """Learning rate; with a schedule, its peak."""
-    optimizer: Literal["adam", "adamw"] = "adam"
-    """Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019, weight decay 0.01)."""
+    optimizer: Literal["adam", "adamw", "muon"] = "adam"
+    """Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019, weight decay 0.01), or Muon
+    (Jordan et al. 2024) for the weights between hidden features, with AdamW for the rest."""
     beta1: float = 0.9
     """Adam's decay of the running mean of gradients."""
     beta2: float = 0.999
     """Adam's decay of the running mean of squared gradients."""
+    muon_learning_rate: float = 0.07
+    """Muon's learning rate; with a schedule, its peak."""
+    muon_momentum: float = 0.7
+    """Muon's memory of past gradients."""
     schedule: Literal["constant", "one-cycle"] = "constant"
     """Learning rate over the steps: the same, or straight up to its peak and down to zero."""
     warmup: float = 0.25
     """Fraction of the steps on which the one-cycle schedule climbs."""
     label_smoothing: float = 0.0
     """Probability spread evenly over all classes in the target (Szegedy et al. 2016)."""
+    first_layer: Literal["learned", "patches"] = "learned"
+    """The first convolution: learned, or made from patches of the training digits and kept."""
+    middle: bool = False
+    """Train on the middle 26 x 26 pixels only; the network stays the same."""
     holdout: int = 5000
     """Training digits held out as the validation split; 0 trains on all."""
     seed: int = 0
@@ -151,7 +160,7 @@ class TrainConfig(_Config):
         _check_positive("epochs", self.epochs, 10_000)
         _check_range("batch_size", self.batch_size, 1, 60_000)
         _check_positive("learning_rate", self.learning_rate, 100)
-        for name in ("beta1", "beta2", "label_smoothing", "warmup"):
+        for name in ("beta1", "beta2", "muon_momentum", "label_smoothing", "warmup"):
             _check_fraction(name, getattr(self, name))
         _check_range("holdout", self.holdout, 0, 60_000)
         _check_range("seed", self.seed, 0, 2**31 - 1)
@@ -174,20 +183,32 @@ class Recipe:
         )
 
 
+_ONE_PASS = {
+    "epochs": 1.0,
+    "learning_rate": 0.01,
+    "optimizer": "adamw",
+    "beta1": 0.7,
+    "beta2": 0.9,
+    "schedule": "one-cycle",
+    "label_smoothing": 0.1,
+}
+
 RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
     {
         "workshop": Recipe(),
+        # Any member of the family in about one pass.
+        "quick": Recipe(model={"dropout": 0.0}, train={**_ONE_PASS, "batch_size": 128}),
+        # The workshop's network to 99% in the least time; benchmarks/fast_search.py chose it.
         "fast": Recipe(
             model={"dropout": 0.0},
             train={
+                **_ONE_PASS,
                 "epochs": 0.6,
-                "batch_size": 128,
-                "learning_rate": 0.01,
-                "optimizer": "adamw",
-                "beta1": 0.7,
-                "beta2": 0.9,
-                "schedule": "one-cycle",
-                "label_smoothing": 0.1,
+                "batch_size": 96,
+                "optimizer": "muon",
+                "warmup": 0.1,
+                "first_layer": "patches",
+                "middle": True,
             },
         ),
     }

@@ -15,7 +15,16 @@ from torch import Tensor, nn
 
 from taller_cnn.config import ModelConfig
 
-__all__ = ["CLASSES", "IMAGE_SIZE", "LayerRow", "SimpleCNN", "count_parameters", "describe"]
+__all__ = [
+    "CLASSES",
+    "IMAGE_SIZE",
+    "LayerRow",
+    "SimpleCNN",
+    "Stage",
+    "count_parameters",
+    "describe",
+    "stages",
+]
 
 IMAGE_SIZE = 28
 CLASSES = 10
@@ -30,8 +39,19 @@ _ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 _RISING = ("relu", "tanh")
 """Activations that never fall, so that the maximum may be taken before them."""
 
-_UNSET = "meta"
-"""Device that layers are built on, so that they do not draw from the process-wide generator."""
+
+class _Conv2d(nn.Conv2d):
+    """A convolution whose weights are drawn by the network, not from the process-wide generator."""
+
+    def reset_parameters(self) -> None:
+        """Leave the weights as they are."""
+
+
+class _Linear(nn.Linear):
+    """As `_Conv2d`, fully connected."""
+
+    def reset_parameters(self) -> None:
+        """Leave the weights as they are."""
 
 
 class SeededDropout(nn.Module):
@@ -70,28 +90,28 @@ class SimpleCNN(nn.Module):
             ``torch.manual_seed(seed)``; no process-wide generator is touched.
     """
 
+    conv1: nn.Conv2d
+
     def __init__(self, config: ModelConfig | None = None, *, seed: int = 0) -> None:
         super().__init__()
         self.config = config = config or ModelConfig()
-        stages = _stages(config)
-        for index, stage in enumerate(stages, start=1):
-            conv = nn.Conv2d(
+        geometry = stages(config)
+        for index, stage in enumerate(geometry, start=1):
+            conv = _Conv2d(
                 stage.inputs,
                 stage.outputs,
                 config.kernel_size,
                 stride=stage.stride,
                 padding=config.kernel_size // 2,
-                device=_UNSET,
-            ).to_empty(device="cpu")
+            )
             self.add_module(f"conv{index}", conv)
             if config.batch_norm:
                 self.add_module(f"norm{index}", nn.BatchNorm2d(stage.outputs))
-        flat, hidden = _flat_size(config), config.hidden
-        self.fc1 = nn.Linear(flat, hidden, device=_UNSET).to_empty(device="cpu")
-        self.fc2 = nn.Linear(hidden, CLASSES, device=_UNSET).to_empty(device="cpu")
+        self.fc1 = _Linear(_flat_size(config), config.hidden)
+        self.fc2 = _Linear(config.hidden, CLASSES)
         self.dropout = SeededDropout(config.dropout)
-        self._activation = _ACTIVATIONS[config.activation]
-        self._pooled = tuple(stage.pooled for stage in stages)
+        self.activation = _ACTIVATIONS[config.activation]
+        self._pooled = tuple(stage.pooled for stage in geometry)
         self.reset_parameters(torch.Generator().manual_seed(seed))
 
     def reset_parameters(self, generator: torch.Generator) -> None:
@@ -122,25 +142,30 @@ class SimpleCNN(nn.Module):
         if self.config.final_size and x.shape[-1] > self.config.final_size:
             pool = F.adaptive_avg_pool2d if self.config.pooling == "avg" else F.adaptive_max_pool2d
             x = pool(x, self.config.final_size)
-        return self._activation(self.fc1(x.flatten(1)))
+        return self.activation(self.fc1(x.flatten(1)))
 
-    def stage(self, index: int, x: Tensor) -> Tensor:
-        """Convolution `index` (from 1) with its normalisation, activation and pooling."""
-        x = self.get_submodule(f"conv{index}")(x)
+    def stage(self, index: int, x: Tensor, *, padded: bool = True) -> Tensor:
+        """Convolution `index` (from 1) with its normalisation, activation and pooling.
+
+        Without its padding it gives the inner part of the same map.
+        """
+        conv = self.get_submodule(f"conv{index}")
+        assert isinstance(conv, nn.Conv2d)
+        x = conv(x) if padded else F.conv2d(x, conv.weight, conv.bias, conv.stride)
         if self.config.batch_norm:
             x = self.get_submodule(f"norm{index}")(x)
         if not self._pooled[index - 1]:
-            return self._activation(x)
+            return self.activation(x)
         if self.config.pooling == "avg":
-            return F.avg_pool2d(self._activation(x), 2)
+            return F.avg_pool2d(self.activation(x), 2)
         if self.config.activation in _RISING:
             # The same function as activation then maximum, on a quarter of the values.
-            return self._activation(F.max_pool2d(x, 2))
-        return F.max_pool2d(self._activation(x), 2)
+            return self.activation(F.max_pool2d(x, 2))
+        return F.max_pool2d(self.activation(x), 2)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Stage:
+class Stage:
     """Geometry of one convolution with its pooling."""
 
     inputs: int
@@ -157,27 +182,28 @@ class _Stage:
         return self.size // 2 if self.pooled else self.size
 
 
-def _stages(config: ModelConfig) -> list[_Stage]:
-    stages: list[_Stage] = []
+def stages(config: ModelConfig) -> list[Stage]:
+    """The geometry of every convolution of a network, first to last."""
+    found: list[Stage] = []
     size, inputs = IMAGE_SIZE, 1
     for outputs in config.filters:
         halved = config.pooling != "none" and size >= SMALLEST_POOLED
         strided = halved and config.pooling == "stride"
         stride = 2 if strided else 1
-        stage = _Stage(
+        stage = Stage(
             inputs=inputs,
             outputs=outputs,
             stride=stride,
             size=math.ceil(size / stride),
             pooled=halved and not strided,
         )
-        stages.append(stage)
+        found.append(stage)
         size, inputs = stage.final_size, outputs
-    return stages
+    return found
 
 
 def _final_size(config: ModelConfig) -> int:
-    size = _stages(config)[-1].final_size
+    size = stages(config)[-1].final_size
     return min(size, config.final_size) if config.final_size else size
 
 
@@ -217,10 +243,10 @@ def describe(config: ModelConfig) -> tuple[LayerRow, ...]:
 
 def _rows(config: ModelConfig) -> Iterator[LayerRow]:
     yield LayerRow(name="input", kind="input", output_shape=(1, IMAGE_SIZE, IMAGE_SIZE))
-    for index, stage in enumerate(_stages(config), start=1):
+    for index, stage in enumerate(stages(config), start=1):
         yield from _stage_rows(config, index, stage)
     flat, size = _flat_size(config), _final_size(config)
-    if size < _stages(config)[-1].final_size:
+    if size < stages(config)[-1].final_size:
         yield LayerRow(name="pool", kind="pool", output_shape=(config.filters[-1], size, size))
     yield _linear_row("fc1", flat, config.hidden)
     if config.dropout:
@@ -228,7 +254,7 @@ def _rows(config: ModelConfig) -> Iterator[LayerRow]:
     yield _linear_row("fc2", config.hidden, CLASSES)
 
 
-def _stage_rows(config: ModelConfig, index: int, stage: _Stage) -> Iterator[LayerRow]:
+def _stage_rows(config: ModelConfig, index: int, stage: Stage) -> Iterator[LayerRow]:
     side = config.kernel_size
     kernel = stage.inputs * side**2
     yield LayerRow(

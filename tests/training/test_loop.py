@@ -22,9 +22,9 @@ from taller_cnn.training import (
     Progress,
     Training,
     TrainState,
-    _learning_rate,
     train,
 )
+from taller_cnn.training.loop import _schedule
 
 SMALL = ModelConfig(filters=(4, 8), hidden=16)
 QUICK = TrainConfig(epochs=2, batch_size=32, learning_rate=3e-3, device="cpu")
@@ -110,15 +110,21 @@ def test_every_digit_is_seen_once_per_epoch_and_in_another_order_in_the_next(
     assert not torch.equal(first, second)
 
 
+FAST = QUICK.replace(
+    optimizer="muon", first_layer="patches", middle=True, schedule="one-cycle", warmup=0.1
+)
+
+
+@pytest.mark.parametrize("config", [QUICK, FAST], ids=["adam", "fast"])
 @pytest.mark.parametrize("stop_at", [1, 5, 10, 11, 19])
 def test_a_stopped_training_goes_on_with_the_same_numbers(
-    tiny_digits: Digits, stop_at: int, monkeypatch: pytest.MonkeyPatch
+    tiny_digits: Digits, stop_at: int, config: TrainConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("taller_cnn.training.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("taller_cnn.training.loop.PROGRESS_SECONDS", 0.0)
     whole = SimpleCNN(SMALL, seed=0)
-    expected = finish(train(whole, tiny_digits, QUICK))
+    expected = finish(train(whole, tiny_digits, config))
 
-    first = train(SimpleCNN(SMALL, seed=0), tiny_digits, QUICK)
+    first = train(SimpleCNN(SMALL, seed=0), tiny_digits, config)
     for _ in first:
         if first.step == stop_at:
             break
@@ -129,7 +135,7 @@ def test_a_stopped_training_goes_on_with_the_same_numbers(
     state = TrainState.from_dict(torch.load(file, weights_only=True))
 
     resumed = SimpleCNN(SMALL, seed=99)
-    second = train(resumed, tiny_digits, QUICK, state)
+    second = train(resumed, tiny_digits, config, state)
     finish(second)
     assert same(weights(whole), weights(resumed))
     assert len(second.history.epochs) == 2
@@ -144,10 +150,10 @@ def test_a_state_is_a_copy_that_further_training_does_not_change(tiny_digits: Di
     next(training)
     state = training.state()
     before = {name: value.clone() for name, value in state.model.items()}
-    moments = state.optimizer["state"][0]["exp_avg"].clone()
+    moments = state.optimizers[0]["state"][0]["exp_avg"].clone()
     finish(training)
     assert same(dict(state.model), before)
-    assert torch.equal(state.optimizer["state"][0]["exp_avg"], moments)
+    assert torch.equal(state.optimizers[0]["state"][0]["exp_avg"], moments)
 
 
 def test_a_fraction_of_an_epoch_sees_that_fraction_of_the_digits(tiny_digits: Digits) -> None:
@@ -169,7 +175,7 @@ def test_one_and_a_half_epochs_give_two_results(tiny_digits: Digits) -> None:
 def test_progress_is_told_at_every_step_but_the_last_which_is_the_epoch_s_result(
     tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("taller_cnn.training.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("taller_cnn.training.loop.PROGRESS_SECONDS", 0.0)
     events = list(train(SimpleCNN(SMALL), tiny_digits, QUICK.replace(epochs=1)))
     progress = [event for event in events if isinstance(event, Progress)]
     assert [event.step for event in progress] == list(range(1, progress[0].of))
@@ -227,7 +233,7 @@ def test_an_unknown_device_is_refused_with_the_ones_there_are(tiny_digits: Digit
 
 def test_one_cycle_climbs_to_the_peak_and_falls_towards_zero() -> None:
     config = TrainConfig(schedule="one-cycle", learning_rate=1.0, warmup=0.25)
-    rates = [_learning_rate(config, step, 100) for step in range(100)]
+    rates = [_schedule(config, step, 100) for step in range(100)]
     assert max(rates) == pytest.approx(1.0, abs=0.02)
     assert rates.index(max(rates)) in (24, 25)
     assert 0 < rates[0] < 0.05

@@ -11,12 +11,11 @@ goes on inside the epoch with the same numbers as if it had never stopped.
 from __future__ import annotations
 
 import copy
-import dataclasses
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -27,69 +26,19 @@ from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits, Split, normalise
 from taller_cnn.devices import choose_device, choose_precision
 from taller_cnn.errors import DivergedError
-from taller_cnn.evaluation import Evaluation, Score, evaluate
+from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.model import SimpleCNN
+from taller_cnn.training.events import EpochResult, History, Progress, TrainState
+from taller_cnn.training.middle import MiddleOfImages, crop
+from taller_cnn.training.optimizers import make_optimizers
+from taller_cnn.training.patches import patch_filters
 
-__all__ = ["EpochResult", "History", "Progress", "TrainState", "Training", "train"]
+__all__ = ["Training", "train"]
 
 PROGRESS_SECONDS = 0.1
 """Least time between two `Progress` events."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far the training is, about ten times a second."""
-
-    step: int
-    of: int
-    epoch: float
-    """Passes over the training digits so far."""
-    loss: float
-    """Mean training loss of the epoch so far, in nats."""
-    accuracy: float
-    """Training accuracy of the epoch so far, 0 to 1."""
-    images_per_second: float
-    seconds_left: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochResult:
-    """One epoch's figures; `train` ones are running means over the epoch's batches."""
-
-    epoch: float
-    """Passes over the training digits so far; whole but for a fraction at the very end."""
-    train_loss: float
-    train_accuracy: float
-    validation: Score | None
-    """None where nothing is held out, or where only the last epoch is scored."""
-    test: Score | None
-    train_seconds: float
-    """Seconds in training steps since the start, without evaluations."""
-    learning_rate: float
-    """At the epoch's last step."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON types."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> EpochResult:
-        """Back from `to_dict`."""
-        scores = {k: value[k] and Score(**value[k]) for k in ("validation", "test")}
-        return cls(**{**value, **scores})
-
-
-@dataclass(frozen=True)
-class History:
-    """The epochs of a run, first to last."""
-
-    epochs: tuple[EpochResult, ...] = ()
-
-    @property
-    def best_validation(self) -> EpochResult | None:
-        """The epoch of highest validation accuracy, the earliest of equals; None without any."""
-        scored = [result for result in self.epochs if result.validation is not None]
-        return max(scored, key=lambda r: r.validation.accuracy if r.validation else 0, default=None)
+PATCH_IMAGES = 512
+"""Training digits that a fixed first layer is made from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,38 +48,6 @@ class _Sums:
     loss: float | Tensor = 0.0
     correct: int | Tensor = 0
     seen: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TrainState:
-    """All that resuming needs, as values that `torch.save` can write and read back safely."""
-
-    model: Mapping[str, Tensor]
-    optimizer: Mapping[str, Any]
-    dropout: Tensor
-    """State of the dropout's generator, uint8."""
-    step: int
-    loss_sum: float
-    """Sum of the training loss over the present epoch's images."""
-    correct: int
-    seen: int
-    train_seconds: float
-    history: History = field(default_factory=History)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Tensors and plain values only."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {**fields, "history": [result.to_dict() for result in self.history.epochs]}
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> TrainState:
-        """Back from `to_dict`.
-
-        Raises:
-            KeyError, TypeError: not such a dictionary.
-        """
-        epochs = tuple(EpochResult.from_dict(result) for result in value["history"])
-        return cls(**{**value, "history": History(epochs)})
 
 
 def train(
@@ -177,10 +94,16 @@ class Training(Iterator[Progress | EpochResult]):
         """The latest evaluation of the test digits."""
         self._digits, self._score = digits, score
         self._model = _on_device(model, self.device.value)
-        self._optimizer = _optimizer(self._model, config)
+        if config.first_layer == "patches":
+            _fix_first_layer(self._model, digits)
+        self._middle = MiddleOfImages(self._model) if config.middle else None
+        matrices, others = self._parameters()
+        self._optimizers = make_optimizers(config, matrices, others)
         self._dropout = torch.Generator(self.device.value).manual_seed(config.seed)
         self._model.dropout.generator = self._dropout
-        self._images, self._labels = _in_memory(digits, self.device.value, self.precision.value)
+        images = normalise(digits.train.images, digits.mean, digits.std, self.precision.value)
+        self._images = (crop(images) if config.middle else images).to(self.device.value)
+        self._labels = digits.train.labels.to(self.device.value)
         self._steps_per_epoch = math.ceil(len(digits.train) / config.batch_size)
         self.steps = max(1, round(config.epochs * self._steps_per_epoch))
         self.step = 0
@@ -196,11 +119,23 @@ class Training(Iterator[Progress | EpochResult]):
         """Train until there is something to tell."""
         return next(self._events)
 
+    def _parameters(self) -> tuple[list[Tensor], list[Tensor]]:
+        """What is trained: the matrices between hidden features, and all the rest."""
+        model = self._model
+        convolutions = range(2, model.config.layers + 1)
+        matrices: list[Tensor] = [model.get_parameter(f"conv{i}.weight") for i in convolutions]
+        matrices.append(self._middle.weight if self._middle else model.fc1.weight)
+        apart = {id(model.fc1.weight), *map(id, matrices)}
+        trained: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
+        return matrices, [p for p in trained if id(p) not in apart]
+
     def state(self) -> TrainState:
         """A copy of the state at the last finished step; call it between two events."""
+        if self._middle:
+            self._middle.write_back()
         return TrainState(
             model={k: v.detach().cpu().clone() for k, v in self._model.state_dict().items()},
-            optimizer=copy.deepcopy(self._optimizer.state_dict()),
+            optimizers=tuple(copy.deepcopy(o.state_dict()) for o in self._optimizers),
             dropout=self._dropout.get_state(),
             step=self.step,
             loss_sum=float(self._sums.loss),
@@ -212,8 +147,11 @@ class Training(Iterator[Progress | EpochResult]):
 
     def _restore(self, state: TrainState) -> None:
         self._model.load_state_dict(state.model)
-        # A copy, because the optimiser works on the tensors it is given.
-        self._optimizer.load_state_dict(copy.deepcopy(dict(state.optimizer)))
+        if self._middle:
+            self._middle.read()
+        for optimizer, values in zip(self._optimizers, state.optimizers, strict=True):
+            # A copy, because the optimiser works on the tensors it is given.
+            optimizer.load_state_dict(copy.deepcopy(dict(values)))
         self._dropout.set_state(state.dropout)
         self.step, self.history = state.step, state.history
         self._sums = _Sums(loss=state.loss_sum, correct=state.correct, seen=state.seen)
@@ -226,6 +164,7 @@ class Training(Iterator[Progress | EpochResult]):
             yield self._finish_epoch()
         # A generator cannot be copied, and a trained network may have to be.
         self._model.dropout.generator = None
+        self._model.requires_grad_(True)
 
     def _train_epoch(self, epoch: int) -> Iterator[Progress]:
         """Train from the present step to the end of `epoch`, or of the training."""
@@ -250,16 +189,21 @@ class Training(Iterator[Progress | EpochResult]):
         self._train_seconds = seconds_before + time.perf_counter() - started
 
     def _train_step(self, indices: Tensor) -> None:
-        images, labels = self._images[indices], self._labels[indices]
-        rate = _learning_rate(self.config, self.step, self.steps)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        self._optimizer.zero_grad(set_to_none=True)
+        # `to`, not `contiguous`: with one channel the latter changes nothing, and the convolutions
+        # after it would fall back to the slower layout.
+        images = self._images[indices].to(memory_format=torch.channels_last)
+        labels = self._labels[indices]
+        factor = _schedule(self.config, self.step, self.steps)
+        for optimizer in self._optimizers:
+            optimizer.zero_grad(set_to_none=True)
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * factor
         with self._autocast():
-            logits = self._model(images)
+            logits = self._middle(images) if self._middle else self._model(images)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
+        for optimizer in self._optimizers:
+            optimizer.step()
         self._sums = _Sums(
             loss=self._sums.loss + loss.detach().double() * len(labels),
             correct=self._sums.correct + (logits.argmax(dim=1) == labels).sum(),
@@ -293,6 +237,8 @@ class Training(Iterator[Progress | EpochResult]):
             )
 
     def _finish_epoch(self) -> EpochResult:
+        if self._middle:
+            self._middle.write_back()
         if self._score == "each-epoch" or self.step == self.steps:
             self.validation = self._evaluate(self._digits.validation)
             self.test = self._evaluate(self._digits.test)
@@ -303,7 +249,8 @@ class Training(Iterator[Progress | EpochResult]):
             validation=self.validation.score if self.validation else None,
             test=self.test.score if self.test else None,
             train_seconds=self._train_seconds,
-            learning_rate=_learning_rate(self.config, self.step - 1, self.steps),
+            learning_rate=self.config.learning_rate
+            * _schedule(self.config, self.step - 1, self.steps),
         )
         self.history = History((*self.history.epochs, result))
         self._sums = _Sums()
@@ -325,16 +272,16 @@ def _on_device(model: SimpleCNN, device: torch.device) -> SimpleCNN:
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def _optimizer(model: SimpleCNN, config: TrainConfig) -> torch.optim.Optimizer:
-    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    betas = (config.beta1, config.beta2)
-    return kind(model.parameters(), lr=config.learning_rate, betas=betas, fused=True)
-
-
-def _in_memory(digits: Digits, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """All training digits, normalised once, where the training happens."""
-    images = normalise(digits.train.images, digits.mean, digits.std, dtype)
-    return images.to(device), digits.train.labels.to(device)
+def _fix_first_layer(model: SimpleCNN, digits: Digits) -> None:
+    """Put filters made from the training digits into the first layer, to stay as they are."""
+    conv = model.conv1
+    images = normalise(digits.train.images[:PATCH_IMAGES], digits.mean, digits.std)
+    filters = patch_filters(images, conv.out_channels, conv.kernel_size[0])
+    with torch.no_grad():
+        conv.weight.copy_(filters)
+        if conv.bias is not None:
+            conv.bias.zero_()
+    conv.requires_grad_(False)
 
 
 def _permutation(n: int, seed: int, epoch: int) -> Tensor:
@@ -343,16 +290,14 @@ def _permutation(n: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(n, generator=generator)
 
 
-def _learning_rate(config: TrainConfig, step: int, steps: int) -> float:
-    """The rate of a step: constant, or a straight line up and a straight line down.
+def _schedule(config: TrainConfig, step: int, steps: int) -> float:
+    """The learning rate of a step as a fraction of its peak: constant, or up and down in lines.
 
     The second is the one-cycle policy (Smith & Topin 2019) with its final annealing left out.
     """
     if config.schedule == "constant":
-        return config.learning_rate
+        return 1.0
     peak = config.warmup * steps
     # Half a step in, so that neither the first nor the last step is wasted at rate 0.
     position = step + 0.5
-    if position < peak:
-        return config.learning_rate * position / peak
-    return config.learning_rate * (steps - position) / (steps - peak)
+    return position / peak if position < peak else (steps - position) / (steps - peak)

@@ -1,0 +1,108 @@
+"""What a training tells, and the state it can go on from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from taller_cnn.evaluation import Score
+
+__all__ = ["EpochResult", "History", "Progress", "TrainState"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far the training is, about ten times a second."""
+
+    step: int
+    of: int
+    epoch: float
+    """Passes over the training digits so far."""
+    loss: float
+    """Mean training loss of the epoch so far, in nats."""
+    accuracy: float
+    """Training accuracy of the epoch so far, 0 to 1."""
+    images_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochResult:
+    """One epoch's figures; `train` ones are running means over the epoch's batches."""
+
+    epoch: float
+    """Passes over the training digits so far; whole but for a fraction at the very end."""
+    train_loss: float
+    train_accuracy: float
+    validation: Score | None
+    """None where nothing is held out, or where only the last epoch is scored."""
+    test: Score | None
+    train_seconds: float
+    """Seconds in training steps since the start, without evaluations."""
+    learning_rate: float
+    """At the epoch's last step."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON types."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> EpochResult:
+        """Back from `to_dict`."""
+        scores = {k: value[k] and Score(**value[k]) for k in ("validation", "test")}
+        return cls(**{**value, **scores})
+
+
+@dataclass(frozen=True)
+class History:
+    """The epochs of a run, first to last."""
+
+    epochs: tuple[EpochResult, ...] = ()
+
+    @property
+    def best_validation(self) -> EpochResult | None:
+        """The epoch of highest validation accuracy, the earliest of equals; None without any."""
+        scored = [result for result in self.epochs if result.validation is not None]
+        return max(scored, key=lambda r: r.validation.accuracy if r.validation else 0, default=None)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainState:
+    """All that resuming needs, as values that `torch.save` can write and read back safely."""
+
+    model: Mapping[str, Tensor]
+    optimizers: tuple[Mapping[str, Any], ...]
+    dropout: Tensor
+    """State of the dropout's generator, uint8."""
+    step: int
+    loss_sum: float
+    """Sum of the training loss over the present epoch's images."""
+    correct: int
+    seen: int
+    train_seconds: float
+    history: History = field(default_factory=History)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Tensors and plain values only."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {
+            **fields,
+            "optimizers": list(self.optimizers),
+            "history": [r.to_dict() for r in self.history.epochs],
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> TrainState:
+        """Back from `to_dict`.
+
+        Raises:
+            KeyError, TypeError: not such a dictionary.
+        """
+        epochs = tuple(EpochResult.from_dict(result) for result in value["history"])
+        return cls(
+            **{**value, "optimizers": tuple(value["optimizers"]), "history": History(epochs)}
+        )

@@ -1,0 +1,72 @@
+"""Muon orthogonalises; Adam and AdamW get every weight."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from taller_cnn.config import TrainConfig
+from taller_cnn.training.optimizers import Muon, make_optimizers, orthogonalised
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 40), (40, 8)])
+def test_singular_values_come_near_one_and_singular_vectors_stay(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    result = orthogonalised(matrix, iterations=5)
+    assert result.shape == shape
+    values = torch.linalg.svdvals(result)
+    assert values.min() > 0.65
+    assert values.max() < 1.25
+    u, _, vh = torch.linalg.svd(matrix, full_matrices=False)
+    in_its_frame = u.T @ result @ vh.T
+    assert (in_its_frame - in_its_frame.diagonal().diag()).abs().max() < 1e-9
+
+
+def test_the_gram_form_equals_the_iteration_on_the_matrix_itself() -> None:
+    matrix = torch.randn(6, 20, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    x = matrix / (matrix.norm() + 1e-7)
+    for _ in range(3):
+        gram = x @ x.T
+        x = 3.4445 * x - 4.7750 * gram @ x + 2.0315 * gram @ gram @ x
+    torch.testing.assert_close(orthogonalised(matrix, iterations=3), x)
+
+
+def test_a_zero_gradient_moves_nothing_and_gives_no_nan() -> None:
+    weight = torch.nn.Parameter(torch.ones(3, 5))
+    weight.grad = torch.zeros(3, 5)
+    Muon([weight], lr=0.1, momentum=0.7).step()
+    assert torch.equal(weight, torch.ones(3, 5))
+
+
+def test_the_first_step_has_the_length_that_the_rate_says() -> None:
+    weight = torch.nn.Parameter(torch.zeros(4, 2, 3, 3))
+    weight.grad = torch.randn(4, 2, 3, 3, generator=torch.Generator().manual_seed(2))
+    Muon([weight], lr=0.1, momentum=0.7).step()
+    values = torch.linalg.svdvals(weight.detach().reshape(4, -1))
+    assert values.max() < 0.13
+    assert values.min() > 0.02
+
+
+def test_muon_finds_the_minimum_of_a_quadratic() -> None:
+    target = torch.randn(5, 7, generator=torch.Generator().manual_seed(3))
+    weight = torch.nn.Parameter(torch.zeros(5, 7))
+    optimizer = Muon([weight], lr=0.2, momentum=0.5)
+    for step in range(200):
+        optimizer.param_groups[0]["lr"] = 0.2 * (1 - step / 200)
+        optimizer.zero_grad()
+        (weight - target).square().sum().backward()
+        optimizer.step()
+    assert (weight - target).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "muon"])
+def test_every_weight_is_in_exactly_one_group_with_its_peak_rate(name: str) -> None:
+    matrices = [torch.nn.Parameter(torch.zeros(2, 2))]
+    others = [torch.nn.Parameter(torch.zeros(2)), torch.nn.Parameter(torch.zeros(3))]
+    config = TrainConfig(optimizer=name, learning_rate=0.01, muon_learning_rate=0.07)  # type: ignore[arg-type]
+    optimizers = make_optimizers(config, matrices, others)
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    found = [id(weight) for group in groups for weight in group["params"]]
+    assert sorted(found) == sorted(map(id, [*matrices, *others]))
+    peaks = {group["peak"] for group in groups}
+    assert peaks == ({0.07, 0.01} if name == "muon" else {0.01})
