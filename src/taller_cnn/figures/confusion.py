@@ -1,0 +1,134 @@
+"""The confusion matrix."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import PowerNorm, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from taller_cnn.figures.style import LABEL, LINES, NEUTRAL, TICK, new_figure, set_title
+from taller_cnn.messages import Messages
+
+__all__ = ["confusion_figure"]
+
+
+def confusion_figure(
+    matrix: npt.ArrayLike,
+    class_names: Sequence[str],
+    messages: Messages,
+    dataset: str,
+    note: str | None = None,
+) -> Figure:
+    """Counts of true against predicted classes, coloured so that the errors stand out.
+
+    The colours span the errors only (their square root, so that one error is not white beside
+    forty); the diagonal, a hundred times larger, is grey.
+
+    Args:
+        matrix: counts ``int [K, K]``, rows are the true classes.
+        class_names: K names for the reader.
+        messages: the reader's language.
+        dataset: name of the data set, ``mnist`` or as it is to be read.
+        note: what the reader must know about the data; it becomes part of the title.
+    """
+    counts = np.asarray(matrix)
+    wrong = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
+    norm = PowerNorm(0.5, vmin=0, vmax=max(int(wrong.max(initial=0)), 5))
+    colours = _cell_colours(wrong, norm)
+    figure, axes = new_figure(12, 9)
+    axes.imshow(colours)
+    _write_counts(axes, counts, colours, messages)
+    _set_class_axes(axes, counts, class_names, messages)
+    bar = figure.colorbar(ScalarMappable(norm, colormaps["Oranges"]), ax=axes, fraction=0.04)
+    bar.locator = MaxNLocator(nbins=6, integer=True)
+    bar.formatter = FuncFormatter(lambda count, _: messages.number(count, 0))
+    bar.update_ticks()
+    bar.ax.tick_params(labelsize=TICK)
+    bar.set_label(messages("figures.confusion.scale"), fontsize=LABEL)
+    key = f"data.title.{dataset}"
+    name = messages(key) if messages.has(key) else dataset
+    title = messages("figures.confusion.title", dataset=name)
+    errors = messages("figures.confusion.errors", n=int(wrong.sum()), total=int(counts.sum()))
+    set_title(figure, f"{title}\n{errors}", note, messages)
+    return figure
+
+
+def _cell_colours(wrong: npt.NDArray[Any], norm: PowerNorm) -> npt.NDArray[Any]:
+    """RGBA of each cell ``[K, K, 4]``: white without errors, grey on the diagonal."""
+    colours: npt.NDArray[Any] = colormaps["Oranges"](norm(wrong))
+    colours[wrong == 0] = to_rgba("white")
+    colours[np.diag_indices(len(wrong))] = to_rgba(NEUTRAL)
+    return colours
+
+
+def _write_counts(
+    axes: Axes, counts: npt.NDArray[Any], colours: npt.NDArray[Any], messages: Messages
+) -> None:
+    size = TICK if counts.max(initial=0) < 1000 else TICK - 1.5  # four digits and a separator
+    for row, column in itertools.product(range(len(counts)), repeat=2):
+        if counts[row, column]:
+            axes.text(
+                column,
+                row,
+                messages.number(int(counts[row, column]), 0),
+                horizontalalignment="center",
+                verticalalignment="center_baseline",
+                fontsize=size,
+                fontweight="normal" if row == column else "bold",
+                color=_readable_on(colours[row, column]),
+                in_layout=False,  # a hundred numbers to measure, none outside the matrix
+            )
+
+
+def _readable_on(colour: npt.NDArray[Any]) -> str:
+    """Black or white ink, whichever stands out more (relative luminance of WCAG 2.1)."""
+    rgb = np.asarray(colour[:3])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ [0.2126, 0.7152, 0.0722])
+    return "black" if luminance > 0.179 else "white"
+
+
+def _set_class_axes(
+    axes: Axes, counts: npt.NDArray[Any], class_names: Sequence[str], messages: Messages
+) -> None:
+    positions = np.arange(len(class_names))
+    long_names = any(len(name) > 3 for name in class_names)
+    axes.set_xticks(positions, class_names, fontsize=TICK)
+    if long_names:
+        axes.set_xticks(
+            positions, class_names, fontsize=TICK, rotation=40, ha="right", rotation_mode="anchor"
+        )
+    axes.set_yticks(positions, class_names, fontsize=TICK)
+    axes.set_xlabel(messages("figures.confusion.predicted"), fontsize=LABEL)
+    axes.set_ylabel(messages("figures.confusion.true"), fontsize=LABEL)
+    axes.set_xticks(positions[1:] - 0.5, minor=True)
+    axes.set_yticks(positions[1:] - 0.5, minor=True)
+    axes.grid(which="minor", color=LINES, linewidth=0.8)
+    axes.tick_params(which="both", length=0)
+    totals = counts.sum(axis=1)
+    rows = [
+        messages("figures.confusion.row", share=counts[k, k] / totals[k], total=int(totals[k]))
+        if totals[k]
+        else "–"
+        for k in positions
+    ]
+    right = axes.secondary_yaxis("right")
+    right.set_yticks(positions, rows, fontsize=TICK - 1)
+    right.tick_params(length=0)
+    axes.annotate(
+        messages("figures.confusion.recall"),
+        xy=(1, 1),
+        xycoords="axes fraction",
+        xytext=(4, 6),
+        textcoords="offset points",
+        fontsize=TICK,
+    )
