@@ -31,7 +31,7 @@ bench: $(DEV_STAMP)
 	$(BIN)/python benchmarks/time_to_accuracy.py $(ARGS)
 
 notebook: $(DEV_STAMP)
-	$(BIN)/jupytext --to ipynb pytorch/cnn_pytorch.py
+	$(BIN)/jupytext --to ipynb --update pytorch/cnn_pytorch.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
