@@ -1,0 +1,177 @@
+"""What a finished run leaves: the model, its four figures and its numbers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from taller_cnn.checkpoints import ModelInfo, save_model
+from taller_cnn.data import Digits, display_class_names
+from taller_cnn.evaluation import Evaluation
+from taller_cnn.files import provenance, write_json
+from taller_cnn.messages import Messages
+from taller_cnn.model import SimpleCNN, count_parameters
+from taller_cnn.runs.request import RunRequest
+from taller_cnn.training import History, Training
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["RunResult", "finish"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunResult:
+    """A finished run."""
+
+    test: Evaluation
+    validation: Evaluation | None
+    history: History
+    summary: dict[str, Any] = field(repr=False)
+    """The closing figures as a JSON object."""
+    files: Mapping[str, Path]
+
+
+def finish(
+    request: RunRequest,
+    digits: Digits,
+    model: SimpleCNN,
+    training: Training,
+    wall: dict[str, float],
+    began: float,
+) -> RunResult:
+    """Save the model, draw the figures, write the numbers."""
+    assert training.test is not None, "the last epoch evaluates the test digits"
+    where = request.where
+    record = _record(request, digits, model, training)
+    info = ModelInfo(
+        model=request.model,
+        train=request.train,
+        dataset=digits.name,
+        class_names=digits.class_names,
+        mean=digits.mean,
+        std=digits.std,
+        source=digits.source,
+        data_checksum=digits.checksum,
+        metrics={"test": _brief(training.test), "validation": _brief(training.validation)},
+        provenance=record["provenance"],
+    )
+    save_model(model, where.model, info)
+    files = {"model": where.model, **_draw(request, digits, training, where.results)}
+    wall["total"] = time.perf_counter() - began
+    files["numbers"] = where.results / "run.json"
+    write_json(files["numbers"], {**record, "wall_seconds": wall})
+    return RunResult(
+        test=training.test,
+        validation=training.validation,
+        history=training.history,
+        summary={**_summary(record, training), "files": {k: str(v) for k, v in files.items()}},
+        files=files,
+    )
+
+
+def _brief(evaluation: Evaluation | None) -> dict[str, Any] | None:
+    if evaluation is None:
+        return None
+    figures = evaluation.to_json()
+    return {k: figures[k] for k in ("n", "errors", "accuracy", "interval_95", "loss")}
+
+
+def _record(
+    request: RunRequest, digits: Digits, model: SimpleCNN, training: Training
+) -> dict[str, Any]:
+    """All numbers of the run as a JSON object, without the wall times."""
+    best = training.history.best_validation
+    return {
+        "model": request.model.to_dict(),
+        "train": request.train.to_dict(),
+        "parameters": count_parameters(model),
+        "dataset": digits.name,
+        "source": digits.source,
+        "data_checksum": digits.checksum,
+        "images": {
+            "train": len(digits.train),
+            "validation": len(digits.validation),
+            "test": len(digits.test),
+        },
+        "device": str(training.device.value),
+        "precision": str(training.precision.value).removeprefix("torch."),
+        "epochs": [result.to_dict() for result in training.history.epochs],
+        "best_validation_epoch": best and best.epoch,
+        "test": training.test and training.test.to_json(),
+        "validation": training.validation and training.validation.to_json(),
+        "provenance": provenance(),
+    }
+
+
+def _summary(record: dict[str, Any], training: Training) -> dict[str, Any]:
+    """The closing figures."""
+    seconds = training.history.epochs[-1].train_seconds
+    test = record["test"]
+    seen = record["images"]["train"] * training.history.epochs[-1].epoch
+    return {
+        "test_accuracy": test["accuracy"],
+        "test_interval_95": test["interval_95"],
+        "test_n": test["n"],
+        "test_loss": test["loss"],
+        "validation_accuracy": record["validation"] and record["validation"]["accuracy"],
+        "epochs": training.config.epochs,
+        "train_seconds": seconds,
+        "images_per_second": seen / seconds,
+        "parameters": record["parameters"],
+        "dataset": record["dataset"],
+        "source": record["source"],
+        "recipe": training.config.recipe,
+        "seed": training.config.seed,
+        "device": record["device"],
+        "precision": record["precision"],
+    }
+
+
+def _draw(request: RunRequest, digits: Digits, training: Training, folder: Path) -> dict[str, Path]:
+    """Draw the four figures into `folder`; name and path of each."""
+    from taller_cnn import figures
+
+    assert training.test is not None
+    messages = Messages(request.language)
+    note = None
+    if digits.source == "sample":
+        total = len(digits.train) + len(digits.validation) + len(digits.test)
+        note = messages("runs.note_sample", total=total)
+    names = display_class_names(digits.name, messages)
+    test = training.test
+    drawn = {
+        "sample_predictions": figures.predictions_figure(
+            digits.test.images, test.labels, test.log_probabilities.exp(), names, messages, note
+        ),
+        "accuracy_curve": _curve_figure("accuracy", training.history, messages, note),
+        "loss_curve": _curve_figure("loss", training.history, messages, note),
+        "confusion_matrix": figures.confusion_figure(
+            test.confusion, names, messages, digits.name, note
+        ),
+    }
+    files = {name: folder / f"{name}.png" for name in drawn}
+    for name, figure in drawn.items():
+        figures.save_figure(figure, files[name])
+    return files
+
+
+def _curve_figure(
+    kind: Literal["accuracy", "loss"], history: History, messages: Messages, note: str | None
+) -> Figure:
+    from taller_cnn import figures
+
+    best = history.best_validation
+    return figures.curve_figure(
+        kind,
+        [result.epoch for result in history.epochs],
+        [getattr(result, f"train_{kind}") for result in history.epochs],
+        [getattr(result.test, kind, None) for result in history.epochs],
+        [getattr(result.validation, kind, None) for result in history.epochs],
+        best.epoch if best else None,
+        messages,
+        note,
+    )

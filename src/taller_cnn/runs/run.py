@@ -1,0 +1,147 @@
+"""One run on disk: lock, load, train with checkpoints, finish."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from taller_cnn.data import Digits, DownloadProgress, loading
+from taller_cnn.errors import DivergedError, InterruptedRunError, TallerError
+from taller_cnn.files import check_writable, folder_lock
+from taller_cnn.model import SimpleCNN, count_parameters
+from taller_cnn.runs.request import RunRequest
+from taller_cnn.runs.results import RunResult, finish
+from taller_cnn.runs.resuming import resume_state, write_checkpoint
+from taller_cnn.training import EpochResult, Progress, Training, train
+
+__all__ = ["Started", "run"]
+
+FREE_BYTES = 50_000_000
+"""Free disk asked for before a run: weights, optimiser state and figures, several times over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """What is about to be trained, told once before the first step."""
+
+    dataset: str
+    source: str
+    train_n: int
+    validation_n: int
+    test_n: int
+    parameters: int
+    device: str
+    device_reason: str
+    """Message key ``devices.<reason>``."""
+    precision: str
+    precision_reason: str
+    """Message key ``devices.<reason>``."""
+    threads: int
+    resumed_step: int
+    """0 for a training from the start."""
+    fallback_reason: TallerError | None = None
+    """Why the sample is used where the full set was wanted."""
+    notices: tuple[str, ...] = ()
+    """Message keys ``runs.<notice>``."""
+
+
+def run(
+    request: RunRequest, stop: threading.Event
+) -> Iterator[DownloadProgress | Started | Progress | EpochResult | RunResult]:
+    """Train and keep the result; iterate to make it go on.
+
+    Args:
+        request: what to do.
+        stop: when set, the run keeps its state and ends at the next event.
+
+    Raises:
+        InterruptedRunError: `stop` was set; the state is in the checkpoint.
+        DivergedError: the loss is no longer a number; an earlier model is untouched.
+        TallerError: the folder, the data, the checkpoint or the options cannot be used.
+    """
+    began = time.perf_counter()
+    where = request.where
+    check_writable(where.results, FREE_BYTES)
+    check_writable(where.model.parent, FREE_BYTES)
+    with folder_lock(where.root):
+        notices = _notices(request)
+        digits = yield from _load(request)
+        state = resume_state(request, digits) if request.resume else None
+        model = SimpleCNN(request.model, seed=request.train.seed)
+        training = train(model, digits, request.train, state)
+        loaded = time.perf_counter()
+        yield _started(digits, training, model, notices)
+        yield from _train(request, digits, training, stop)
+        trained = time.perf_counter()
+        wall = {"load": loaded - began, "train_and_evaluate": trained - loaded}
+        yield finish(request, digits, model, training, wall, began)
+        where.checkpoint.unlink(missing_ok=True)
+
+
+def _load(request: RunRequest) -> Generator[DownloadProgress, None, Digits]:
+    """The digits; on the way, how far their download is."""
+    items = loading(
+        dataset=request.dataset,
+        source=request.source,
+        data_dir=request.data_dir,
+        sample_dir=request.where.sample,
+        holdout=request.train.holdout,
+    )
+    for item in items:
+        if isinstance(item, Digits):
+            return item
+        yield item
+    raise AssertionError("loading ended without digits")
+
+
+def _notices(request: RunRequest) -> tuple[str, ...]:
+    if request.where.checkpoint.exists() and not request.resume:
+        return ("checkpoint_abandoned",)
+    return ()
+
+
+def _started(
+    digits: Digits, training: Training, model: SimpleCNN, notices: tuple[str, ...]
+) -> Started:
+    return Started(
+        dataset=digits.name,
+        source=digits.source,
+        train_n=len(digits.train),
+        validation_n=len(digits.validation),
+        test_n=len(digits.test),
+        parameters=count_parameters(model),
+        device=str(training.device.value),
+        device_reason=training.device.reason,
+        precision=str(training.precision.value).removeprefix("torch."),
+        precision_reason=training.precision.reason,
+        threads=torch.get_num_threads(),
+        resumed_step=training.step,
+        fallback_reason=digits.fallback_reason,
+        notices=notices,
+    )
+
+
+def _train(
+    request: RunRequest, digits: Digits, training: Training, stop: threading.Event
+) -> Iterator[Progress | EpochResult]:
+    """The training's events, with a checkpoint after each epoch and when stopped."""
+    path = request.where.checkpoint
+    try:
+        for event in training:
+            unfinished = training.step < training.steps
+            stopping = stop.is_set() and unfinished
+            if stopping or (isinstance(event, EpochResult) and unfinished):
+                write_checkpoint(request, digits, training.state())
+            yield event
+            if stopping:
+                raise InterruptedRunError(
+                    "interrupted", step=training.step, of=training.steps, path=path
+                )
+    except DivergedError:
+        # Going on from it would only diverge again.
+        path.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,290 @@
+"""A run on disk: what it leaves, how it is stopped and resumed, what it never destroys."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from taller_cnn.checkpoints import load_model
+from taller_cnn.config import ModelConfig, TrainConfig
+from taller_cnn.data import Digits
+from taller_cnn.errors import (
+    BusyError,
+    ConfigError,
+    DivergedError,
+    InterruptedRunError,
+    ModelError,
+    OutputError,
+)
+from taller_cnn.evaluation import evaluate
+from taller_cnn.files import folder_lock
+from taller_cnn.runs import RunRequest, RunResult, Started, checkpoint_request, run
+from taller_cnn.training import EpochResult, Progress
+
+SMALL = ModelConfig(filters=(4, 8), hidden=16)
+QUICK = TrainConfig(epochs=2, batch_size=256, learning_rate=3e-3, device="cpu", holdout=500)
+FIGURES = ("sample_predictions", "accuracy_curve", "loss_curve", "confusion_matrix")
+
+
+@pytest.fixture
+def request_here(tmp_path: Path, sample_digits: Digits) -> RunRequest:
+    """A quick run on the sample, in a folder of its own."""
+    sample = tmp_path / "data" / "sample"
+    sample.parent.mkdir()
+    sample.symlink_to(sample_digits.folder.parents[1], target_is_directory=True)
+    return RunRequest(
+        model=SMALL,
+        train=QUICK,
+        workdir=tmp_path,
+        data_dir=tmp_path / "none",
+        source="sample",
+    )
+
+
+def complete(request: RunRequest) -> RunResult:
+    result = list(run(request, threading.Event()))[-1]
+    assert isinstance(result, RunResult)
+    return result
+
+
+def changed(request: RunRequest, **changes: Any) -> RunRequest:
+    import dataclasses
+
+    return dataclasses.replace(request, **changes)
+
+
+def stop_after(request: RunRequest, kind: type) -> InterruptedRunError:
+    """Run until an event of `kind` comes, then ask the run to stop."""
+    stop = threading.Event()
+    try:
+        for event in run(request, stop):
+            if isinstance(event, kind):
+                stop.set()
+    except InterruptedRunError as error:
+        return error
+    raise AssertionError(f"the run went on although it was stopped at its first {kind.__name__}")
+
+
+def test_a_run_leaves_the_model_its_figures_and_its_numbers(request_here: RunRequest) -> None:
+    result = complete(request_here)
+    where = request_here.where
+    assert where.model == request_here.workdir / "modelo" / "cnn_mnist.pt"
+    for name in FIGURES:
+        assert (where.results / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    record = json.loads((where.results / "run.json").read_text())
+    assert record["images"] == {"train": 3500, "validation": 500, "test": 1000}
+    assert [epoch["epoch"] for epoch in record["epochs"]] == [1.0, 2.0]
+    assert record["test"]["accuracy"] == result.summary["test_accuracy"]
+    assert record["source"] == "sample"
+    assert record["provenance"]["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert record["wall_seconds"]["total"] >= record["epochs"][-1]["train_seconds"]
+    assert not where.checkpoint.exists()
+    assert not list(request_here.workdir.rglob(".*.png"))
+    assert {Path(path).name for path in result.summary["files"].values()} == {
+        "cnn_mnist.pt",
+        "run.json",
+        *(f"{name}.png" for name in FIGURES),
+    }
+
+
+def test_the_saved_model_has_the_accuracy_on_record(
+    request_here: RunRequest, sample_digits: Digits
+) -> None:
+    result = complete(request_here)
+    loaded = load_model(request_here.where.model)
+    again = evaluate(
+        loaded.model,
+        sample_digits.test,
+        mean=sample_digits.mean,
+        std=sample_digits.std,
+        class_names=sample_digits.class_names,
+    )
+    assert again.accuracy == result.summary["test_accuracy"]
+    assert loaded.info is not None
+    assert loaded.info.metrics["test"]["accuracy"] == again.accuracy
+    assert loaded.info.metrics["test"]["n"] == 1000
+
+
+def test_the_start_is_announced_with_what_was_chosen(request_here: RunRequest) -> None:
+    started = next(run(request_here, threading.Event()))
+    assert isinstance(started, Started)
+    assert (started.train_n, started.validation_n, started.test_n) == (3500, 500, 1000)
+    assert started.device == "cpu"
+    assert started.parameters == sum((4 * 10, 8 * (4 * 9 + 1), 16 * (8 * 49 + 1), 10 * 17))
+
+
+@pytest.mark.parametrize("kind", [Progress, EpochResult])
+def test_a_stopped_run_is_resumed_to_the_same_numbers(
+    request_here: RunRequest, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taller_cnn.training.loop.PROGRESS_SECONDS", 0.0)
+    expected = complete(request_here)
+    weights = torch.load(request_here.where.model, weights_only=True)
+
+    error = stop_after(request_here, kind)
+    assert "--resume" in str(error)
+    assert request_here.where.checkpoint.exists()
+    assert checkpoint_request(request_here.workdir, "mnist") == (SMALL, QUICK, "sample")
+    resumed = complete(changed(request_here, resume=True))
+
+    again = torch.load(request_here.where.model, weights_only=True)
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+    assert resumed.summary["test_loss"] == expected.summary["test_loss"]
+    losses = [epoch.train_loss for epoch in expected.history.epochs]
+    assert [epoch.train_loss for epoch in resumed.history.epochs] == losses
+    assert not request_here.where.checkpoint.exists()
+
+
+def test_resuming_without_a_checkpoint_says_so(request_here: RunRequest) -> None:
+    with pytest.raises(ModelError, match="no training to resume"):
+        complete(changed(request_here, resume=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"train": QUICK.replace(seed=7)}, "seed"),
+        ({"model": SMALL.replace(hidden=17)}, "hidden"),
+        ({"train": QUICK.replace(holdout=0)}, "holdout"),
+    ],
+)
+def test_resuming_another_training_names_what_differs(
+    request_here: RunRequest, change: dict[str, Any], field: str
+) -> None:
+    stop_after(request_here, EpochResult)
+    with pytest.raises(ModelError, match=f"another {field}"):
+        complete(changed(request_here, resume=True, **change))
+    assert request_here.where.checkpoint.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x80\x02}q\x00."])
+def test_a_damaged_checkpoint_is_refused(request_here: RunRequest, content: bytes) -> None:
+    request_here.where.checkpoint.parent.mkdir()
+    request_here.where.checkpoint.write_bytes(content)
+    with pytest.raises(ModelError, match=r"not a training that can be resumed"):
+        complete(changed(request_here, resume=True))
+
+
+def test_an_abandoned_checkpoint_is_mentioned_and_replaced(request_here: RunRequest) -> None:
+    stop_after(request_here, EpochResult)
+    started = next(run(request_here, threading.Event()))
+    assert isinstance(started, Started)
+    assert started.notices == ("checkpoint_abandoned",)
+
+
+def test_a_diverging_run_keeps_the_old_model(
+    request_here: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete(request_here)
+    before = request_here.where.model.read_bytes()
+    numbers = (request_here.where.results / "run.json").read_bytes()
+    # The largest rate that is allowed does not overflow float32 in so few steps.
+    monkeypatch.setattr("taller_cnn.training.loop._schedule", lambda *_: 1e40)
+    with pytest.raises(DivergedError, match="smaller learning rate"):
+        complete(request_here)
+    assert request_here.where.model.read_bytes() == before
+    assert (request_here.where.results / "run.json").read_bytes() == numbers
+    assert not request_here.where.checkpoint.exists()
+
+
+def test_a_model_of_another_architecture_is_kept_aside(request_here: RunRequest) -> None:
+    complete(request_here)
+    before = request_here.where.model.read_bytes()
+    complete(changed(request_here, model=SMALL.replace(hidden=20)))
+    kept = request_here.where.model.with_suffix(".previous.pt")
+    assert kept.read_bytes() == before
+    assert load_model(kept).model.config.hidden == 16
+    assert load_model(request_here.where.model).model.config.hidden == 20
+
+
+def test_a_second_run_in_the_same_folder_is_told(request_here: RunRequest) -> None:
+    with folder_lock(request_here.workdir), pytest.raises(BusyError, match="Another training"):
+        complete(request_here)
+
+
+def test_an_unwritable_result_folder_is_found_before_training(request_here: RunRequest) -> None:
+    (request_here.workdir / "resultados").write_text("a file where the folder should be")
+    events = run(request_here, threading.Event())
+    with pytest.raises(OutputError, match="resultados"):
+        next(events)
+
+
+def test_a_full_disk_is_found_before_training(
+    request_here: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    usage = shutil.disk_usage(request_here.workdir)._replace(free=1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(OutputError, match="1 MB free"):
+        next(run(request_here, threading.Event()))
+
+
+def test_a_holdout_of_everything_is_refused(request_here: RunRequest) -> None:
+    with pytest.raises((ConfigError, Exception), match="holdout"):
+        complete(changed(request_here, train=QUICK.replace(holdout=60_000), source="full"))
+
+
+def start_command(folder: Path, sample: Path, *options: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "taller_cnn", "train", "--workdir", str(folder)]
+    environment = {**os.environ, "TALLER_LANG": "en", "OMP_NUM_THREADS": "1"}
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "sample").symlink_to(sample, target_is_directory=True)
+    return subprocess.Popen(
+        [*command, "--source", "sample", *options],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[0].decode()
+        assert time.monotonic() < deadline, f"{path.name} did not appear in 120 s"
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_real_process_is_stopped_and_resumed_to_the_same_numbers(
+    tmp_path: Path, sample_digits: Digits, signal_number: signal.Signals
+) -> None:
+    options = ("--filters", "4,8", "--epochs", "6", "--batch-size", "32", "--quiet")
+    sample = sample_digits.folder.parents[1]
+    whole = start_command(tmp_path / "whole", sample, *options)
+    assert whole.wait(300) == 0, whole.communicate()[0].decode()
+
+    stopped = start_command(tmp_path / "stopped", sample, *options)
+    wait_for(tmp_path / "stopped" / "modelo" / "cnn_mnist.checkpoint.pt", stopped)
+    stopped.send_signal(signal_number)
+    code = stopped.wait(60)
+    assert code == (-signal.SIGKILL if signal_number == signal.SIGKILL else 130)
+
+    command = [sys.executable, "-m", "taller_cnn", "train", "--resume", "--quiet"]
+    subprocess.run(
+        [*command, "--workdir", str(tmp_path / "stopped")],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=True,
+        timeout=300,
+    )
+    first, second = (
+        json.loads((tmp_path / name / "resultados" / "run.json").read_text())
+        for name in ("whole", "stopped")
+    )
+    for record in (first, second):
+        for epoch in record["epochs"]:
+            del epoch["train_seconds"]
+    assert second["epochs"] == first["epochs"]
+    assert second["test"] == first["test"]
