@@ -1,0 +1,61 @@
+"""``taller-cnn data``."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from taller_cnn.cli.data_report import show_data, show_inventory, to_json
+from taller_cnn.cli.loading import load
+from taller_cnn.cli.options import DataDir, Dataset, Source, Workdir, data_folder
+from taller_cnn.cli.terminal import Terminal
+from taller_cnn.errors import DataError
+
+if TYPE_CHECKING:
+    from taller_cnn.data import Digits
+
+__all__ = ["data"]
+
+
+def data(
+    context: typer.Context,
+    dataset: Dataset = "mnist",
+    source: Source = "auto",
+    data_dir: DataDir = None,
+    workdir: Workdir = Path(),
+) -> None:
+    """Show which digits there are, and draw some of each class."""
+    from taller_cnn.data import inspect_folders
+    from taller_cnn.runs import Workdir as RunFiles
+
+    terminal: Terminal = context.obj
+    where, data_dir = RunFiles(workdir, dataset), data_folder(data_dir, workdir)
+    look = partial(inspect_folders, dataset=dataset, data_dir=data_dir, sample_dir=where.sample)
+    try:
+        digits = load(
+            terminal, dataset=dataset, source=source, data_dir=data_dir, sample_dir=where.sample
+        )
+    except DataError:
+        show_inventory(terminal, look())
+        raise
+    found = look()
+    files = {"data_samples": _draw(digits, where.results / "data_samples.png", terminal)}
+    show_data(terminal, digits, found, files)
+    terminal.result(to_json(digits, found, files))
+
+
+def _draw(digits: Digits, path: Path, terminal: Terminal) -> Path:
+    """Draw digits of each class into `path`."""
+    from taller_cnn import figures
+    from taller_cnn.data import display_class_names
+
+    say, total = terminal.messages, sum(map(len, (digits.train, digits.validation, digits.test)))
+    note = say("data.sample_note", n=total) if digits.source == "sample" else None
+    names = display_class_names(digits.name, say)
+    split = digits.train
+    figure = figures.digits_figure(split.images, split.labels, names, say, note)
+    figures.save_figure(figure, path)
+    return path

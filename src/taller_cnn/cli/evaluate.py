@@ -1,0 +1,144 @@
+"""``taller-cnn evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from taller_cnn.cli.config_options import network, network_options
+from taller_cnn.cli.loading import load
+from taller_cnn.cli.notices import show_model_notices
+from taller_cnn.cli.options import (
+    DATASETS,
+    DataDir,
+    Device,
+    ModelFile,
+    Source,
+    Workdir,
+    choice,
+    data_folder,
+)
+from taller_cnn.cli.scores import TOP_CONFUSIONS, show_per_class, show_rows, show_score
+from taller_cnn.cli.terminal import Terminal
+from taller_cnn.errors import InputError, ModelError
+
+if TYPE_CHECKING:
+    from taller_cnn.checkpoints import LoadedModel
+    from taller_cnn.data import Digits
+    from taller_cnn.evaluation import Evaluation
+
+__all__ = ["evaluate"]
+
+SPLITS = ("test", "validation")
+HOLDOUT = 5000
+"""Held-out digits of a model that does not say how many it was trained without."""
+
+DatasetOfModel = Annotated[
+    str | None,
+    choice(
+        "data",
+        "--dataset",
+        "cli.option.dataset",
+        DATASETS,
+        show_default="cli_evaluate.option.dataset_default",
+    ),
+]
+SplitName = Annotated[str, choice("data", "--split", "cli_evaluate.option.split", SPLITS)]
+
+
+@network_options
+def evaluate(
+    context: typer.Context,
+    model: ModelFile = None,
+    device: Device = "auto",
+    split: SplitName = "test",
+    dataset: DatasetOfModel = None,
+    source: Source = "auto",
+    data_dir: DataDir = None,
+    workdir: Workdir = Path(),
+    **fields: Any,
+) -> None:
+    """Measure how well a trained network does."""
+    from taller_cnn.checkpoints import load_model
+    from taller_cnn.runs import Workdir as RunFiles
+
+    terminal: Terminal = context.obj
+    where = RunFiles(workdir, dataset or DATASETS[0])
+    path = model or where.model
+    loaded = load_model(path, network(fields))
+    show_model_notices(terminal, loaded)
+    digits = load(
+        terminal,
+        dataset=_dataset(path, loaded, dataset),
+        source=source,
+        data_dir=data_folder(data_dir, workdir),
+        sample_dir=where.sample,
+        holdout=_holdout(path, loaded, split),
+    )
+    _warn_of_seen_digits(terminal, loaded, digits, split)
+    _show(terminal, path, _evaluated(loaded, digits, split, device), digits, split)
+
+
+def _dataset(path: Path, loaded: LoadedModel, asked: str | None) -> str:
+    """The data set to use: the one asked for, which must be the model's own if that is known."""
+    known = loaded.info.dataset if loaded.info else None
+    if asked and known and asked != known:
+        raise ModelError("model_dataset", path=path, found=known, expected=asked)
+    return asked or known or DATASETS[0]
+
+
+def _holdout(path: Path, loaded: LoadedModel, split: str) -> int:
+    """How many digits the training held out, so that they are the same ones here."""
+    holdout = loaded.info.train.holdout if loaded.info else HOLDOUT
+    if split == "validation" and holdout == 0:
+        raise InputError("cli_no_validation", path=path)
+    return holdout
+
+
+def _warn_of_seen_digits(
+    terminal: Terminal, loaded: LoadedModel, digits: Digits, split: str
+) -> None:
+    """The sample is part of the full set's training digits: who learned one has seen the other."""
+    trained_on = loaded.info.source if loaded.info else digits.source
+    if trained_on != digits.source and (split == "validation" or digits.source == "sample"):
+        terminal.notice(terminal.messages("cli_evaluate.seen"))
+
+
+def _evaluated(loaded: LoadedModel, digits: Digits, split: str, device: str) -> Evaluation:
+    """What the model says, with the normalisation that it was trained with."""
+    from taller_cnn.devices import choose_device
+    from taller_cnn.evaluation import evaluate
+
+    source = loaded.info or digits
+    return evaluate(
+        loaded.model.to(choose_device(device).value),
+        getattr(digits, split),
+        mean=source.mean,
+        std=source.std,
+        class_names=digits.class_names,
+    )
+
+
+def _show(
+    terminal: Terminal, path: Path, evaluation: Evaluation, digits: Digits, split: str
+) -> None:
+    """Print the figures, and give them to a program that asked."""
+    from taller_cnn.data import display_class_names
+
+    say = terminal.messages
+    names = display_class_names(digits.name, say)
+    data = say(
+        "cli_data.title", title=say(f"data.title.{digits.name}"), kind=say(f"data.{digits.source}")
+    )
+    rows = [(say("cli.panel.model"), str(path)), (say("cli.panel.data"), data)]
+    show_rows(terminal, rows)
+    show_score(terminal, evaluation, names, split)
+    show_per_class(terminal, evaluation, names)
+    top = [
+        {"true": digits.class_names[t], "predicted": digits.class_names[p], "count": n}
+        for t, p, n in evaluation.top_confusions(TOP_CONFUSIONS)
+    ]
+    origin = {"model": str(path), "dataset": digits.name, "source": digits.source, "split": split}
+    terminal.result({**origin, **evaluation.to_json(), "top_confusions": top})

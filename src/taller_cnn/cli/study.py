@@ -1,0 +1,358 @@
+"""``taller-cnn study``."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from taller_cnn.cli.loading import load
+from taller_cnn.cli.options import DataDir, Source, Workdir, choice, data_folder, panel
+from taller_cnn.cli.scores import show_rows
+from taller_cnn.cli.signals import stop_on_signals
+from taller_cnn.cli.study_tables import design_json, list_factors, show_design
+from taller_cnn.cli.study_view import study_view
+from taller_cnn.cli.terminal import Terminal
+from taller_cnn.cli.values import count, path
+from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
+
+if TYPE_CHECKING:
+    import threading
+
+    from taller_cnn.cli.study_view import StudyView
+    from taller_cnn.data import Digits
+    from taller_cnn.study import Design, Plan, Store, StudyDone
+
+__all__ = ["study"]
+
+MOST_TRIALS = 1000
+"""Trials of a study that nobody starts by mistake."""
+EXPORTS = ("csv", "parquet")
+
+Factors = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="cli_study.argument.factors", metavar="cli_study.metavar.factor", show_default=False
+    ),
+]
+Cross = Annotated[bool, panel("training", "--cross", help="cli_study.option.cross")]
+Seeds = Annotated[
+    int | None,
+    panel(
+        "training",
+        "--seeds",
+        help="cli_study.option.seeds",
+        metavar="cli.metavar.integer",
+        parser=count,
+        show_default="cli_study.option.seeds_default",
+    ),
+]
+DesignFile = Annotated[
+    Path | None,
+    panel(
+        "training",
+        "--design",
+        help="cli_study.option.design",
+        metavar="cli.metavar.file",
+        parser=path,
+    ),
+]
+Thorough = Annotated[bool, panel("training", "--thorough", help="cli_study.option.thorough")]
+Scheduler = Annotated[
+    str | None,
+    panel(
+        "training",
+        "--scheduler",
+        help="cli_study.option.scheduler",
+        metavar="cli_study.metavar.address",
+        parser=str,
+    ),
+]
+Yes = Annotated[bool, panel("training", "--yes", help="cli_study.option.yes")]
+List = Annotated[bool, panel("output", "--list", help="cli_study.option.list")]
+DryRun = Annotated[bool, panel("output", "--dry-run", help="cli_study.option.dry_run")]
+Report = Annotated[bool, panel("output", "--report", help="cli_study.option.report")]
+Export = Annotated[str | None, choice("output", "--export", "cli_study.option.export", EXPORTS)]
+
+
+def study(
+    context: typer.Context,
+    factors: Factors = None,
+    cross: Cross = False,
+    seeds: Seeds = None,
+    design: DesignFile = None,
+    thorough: Thorough = False,
+    scheduler: Scheduler = None,
+    yes: Yes = False,
+    list_: List = False,
+    dry_run: DryRun = False,
+    report: Report = False,
+    export: Export = None,
+    source: Source = "auto",
+    data_dir: DataDir = None,
+    workdir: Workdir = Path(),
+) -> None:
+    """Measure what filters, layers and the rest do."""
+    terminal: Terminal = context.obj
+    asked = _Asked(
+        factors=tuple(factors or ()),
+        cross=cross,
+        seeds=seeds,
+        design=design,
+        thorough=thorough,
+        scheduler=scheduler,
+        export=export,
+        source=source,
+        data_dir=data_dir,
+        workdir=workdir,
+    )
+    if list_:
+        list_factors(terminal)
+    elif report:
+        _report_again(terminal, asked)
+    else:
+        _study(terminal, asked, dry_run=dry_run, yes=yes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What the reader wants to know, and where things are."""
+
+    factors: tuple[str, ...]
+    cross: bool
+    seeds: int | None
+    design: Path | None
+    thorough: bool
+    scheduler: str | None
+    export: str | None
+    source: str
+    data_dir: Path | None
+    workdir: Path
+
+    @property
+    def names_a_plan(self) -> bool:
+        """Whether any word says which study is meant."""
+        return bool(self.factors or self.cross or self.design or self.thorough)
+
+    @property
+    def folder(self) -> Path:
+        """Where the study's files are."""
+        from taller_cnn.runs import Workdir as RunFiles
+
+        return RunFiles(self.workdir).results / "estudio"
+
+    @property
+    def store_path(self) -> Path:
+        """The file with all results."""
+        from taller_cnn.study import STORE_NAME
+
+        return self.folder / STORE_NAME
+
+    def plan(self) -> Plan:
+        """What to find out.
+
+        Raises:
+            UsageError: the words contradict each other, or name what there is not.
+        """
+        from taller_cnn.study import default_plan, plan_of, read_plan, thorough_plan
+
+        given = {"--design": self.design, "--thorough": self.thorough, "FACTOR": self.factors}
+        names = [name for name, value in given.items() if value]
+        if len(names) > 1:
+            raise UsageError("study_exclusive", one=names[0], other=names[1])
+        if self.design is not None:
+            plan = read_plan(self.design)
+        elif self.thorough:
+            plan = thorough_plan()
+        else:
+            asked_for_some = self.factors or self.cross
+            plan = plan_of(self.factors, cross=self.cross) if asked_for_some else default_plan()
+        return plan.with_seeds(self.seeds)
+
+    def command(self) -> str:
+        """The command that goes on with the study."""
+        words = ["taller-cnn", "study", *self.factors]
+        words += ["--cross"] * self.cross + ["--thorough"] * self.thorough
+        valued = {
+            "--seeds": self.seeds,
+            "--design": self.design,
+            "--scheduler": self.scheduler,
+            "--source": None if self.source == "auto" else self.source,
+            "--data-dir": self.data_dir,
+            "--workdir": None if self.workdir == Path() else self.workdir,
+        }
+        for flag, value in valued.items():
+            words += [] if value is None else [flag, str(value)]
+        return shlex.join(words)
+
+
+def _study(terminal: Terminal, asked: _Asked, *, dry_run: bool, yes: bool) -> None:
+    """Show the study that was asked for, or run it and tell what came out."""
+    from taller_cnn.runs import Workdir as RunFiles
+    from taller_cnn.study import Store, StoreDigits, build
+
+    plan = asked.plan()
+    digits = load(
+        terminal,
+        dataset="mnist",
+        source=asked.source,
+        data_dir=data_folder(asked.data_dir, asked.workdir),
+        sample_dir=RunFiles(asked.workdir).sample,
+    )
+    design = build(plan, available=len(digits.train), checksum=digits.checksum)
+    _show_notices(terminal, design)
+    if dry_run:
+        done = _already_done(asked.store_path, design)
+        show_design(terminal, design, done)
+        terminal.result(design_json(design, done))
+        return
+    trials = len(design.trials())
+    if trials > MOST_TRIALS and not yes:
+        raise UsageError("study_many_trials", n=trials, most=MOST_TRIALS)
+    identity = StoreDigits(name=digits.name, checksum=digits.checksum, train_n=len(digits.train))
+    with Store(asked.store_path, identity) as store:
+        for notice in store.notices:
+            terminal.notice(notice.text(terminal.messages))
+        ended = _run(terminal, asked, design, digits, store)
+        files = _write(terminal, asked, design, store)
+    terminal.say("cli_study.finished", "bold", n=ended.trials, **_without(ended, "trials"))
+    _show_files(terminal, files)
+    terminal.result(_summary(design, ended.trials, ended.failed, files))
+
+
+def _run(
+    terminal: Terminal, asked: _Asked, design: Design, digits: Digits, store: Store
+) -> StudyDone:
+    """Run what is missing, and show how it goes."""
+    with stop_on_signals() as stop, study_view(terminal, design, stop) as shown:
+        try:
+            return _follow(asked, design, digits, store, stop, shown)
+        except InterruptedRunError as error:
+            raise InterruptedRunError(
+                "study_stopped", **error.values, again=asked.command()
+            ) from error
+
+
+def _follow(
+    asked: _Asked,
+    design: Design,
+    digits: Digits,
+    store: Store,
+    stop: threading.Event,
+    shown: StudyView,
+) -> StudyDone:
+    from taller_cnn.runs import Workdir as RunFiles
+    from taller_cnn.study import DigitsSettings, Evaluated, StudyDone, run_study
+
+    settings = DigitsSettings(
+        source=digits.source,
+        data_dir=data_folder(asked.data_dir, asked.workdir).resolve(),
+        sample_dir=RunFiles(asked.workdir).sample.resolve(),
+        dataset=digits.name,
+    )
+    events = run_study(
+        design,
+        settings,
+        store,
+        evaluated=Evaluated(validation=len(digits.validation), test=len(digits.test)),
+        stop=stop,
+        scheduler=asked.scheduler,
+    )
+    with closing(events):
+        for event in events:
+            shown.show(event)
+            if isinstance(event, StudyDone):
+                return event
+    raise AssertionError("a study that is not interrupted ends with StudyDone")
+
+
+def _report_again(terminal: Terminal, asked: _Asked) -> None:
+    """Write the report of what is in the store."""
+    from taller_cnn.study import Store, build
+
+    store = Store.existing(asked.store_path)
+    if store is None:
+        raise TallerError("study_no_results", path=asked.store_path, again=asked.command())
+    with store:
+        latest = None if asked.names_a_plan else store.latest_plan()
+        plan = asked.plan() if latest is None else latest.with_seeds(asked.seeds)
+        design = build(plan, available=store.digits.train_n, checksum=store.digits.checksum)
+        results = store.results(design)
+        if not results:
+            raise TallerError("study_no_results", path=asked.store_path, again=asked.command())
+        missing = len(design.trials()) - len(results)
+        if missing:
+            terminal.notice(terminal.messages("cli_study.missing", n=missing))
+        files = _write(terminal, asked, design, store)
+    _show_files(terminal, files)
+    failed = sum(result.status != "ok" for result in results.values())
+    terminal.result(_summary(design, len(results), failed, files))
+
+
+def _write(terminal: Terminal, asked: _Asked, design: Design, store: Store) -> dict[str, Path]:
+    """Analyse what there is, write the report and, if asked for, the table."""
+    from taller_cnn.study import export
+    from taller_cnn.study.analysis import analyse
+    from taller_cnn.study.report import write_report
+
+    table = design.table(store.results(design))
+    files: dict[str, Path] = {}
+    if asked.export is not None:
+        files["study_table"] = asked.folder / f"estudio.{asked.export}"
+        export(table, files["study_table"])
+    terminal.say("cli_study.writing", "dim")
+    analysis = analyse(table, {q.name: q.factors for q in design.questions})
+    return {**write_report(design, table, analysis, asked.folder, terminal.messages), **files}
+
+
+def _already_done(path: Path, design: Design) -> frozenset[str]:
+    """Keys of the design's trials that are in the store, if there is one."""
+    from taller_cnn.study import Store
+
+    try:
+        store = Store.existing(path)
+    except TallerError:
+        # A file that cannot be used will be told of when the study is run.
+        return frozenset()
+    if store is None:
+        return frozenset()
+    with store:
+        return frozenset(store.results(design))
+
+
+def _show_notices(terminal: Terminal, design: Design) -> None:
+    say = terminal.messages
+    for notice in design.notices:
+        terminal.notice(notice.text(say))
+    if len(design.seeds) == 1:
+        terminal.notice(say("cli_study.one_seed"))
+
+
+def _show_files(terminal: Terminal, files: dict[str, Path]) -> None:
+    say = terminal.messages
+    titles = {name: f"cli_study.file.{name}" for name in files}
+    rows = [
+        (say(titles[name]) if say.has(titles[name]) else name, str(path))
+        for name, path in files.items()
+    ]
+    show_rows(terminal, rows, say("cli.file.title"))
+
+
+def _without(ended: StudyDone, name: str) -> dict[str, object]:
+    return {key: value for key, value in vars(ended).items() if key != name}
+
+
+def _summary(design: Design, done: int, failed: int, files: dict[str, Path]) -> dict[str, object]:
+    """The study as a JSON object."""
+    return {
+        "study": design.name,
+        "design": design.hash,
+        "trials": len(design.trials()),
+        "done": done,
+        "failed": failed,
+        "files": {name: str(path) for name, path in files.items()},
+    }

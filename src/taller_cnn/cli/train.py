@@ -1,0 +1,126 @@
+"""``taller-cnn train``."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from taller_cnn.cli.config_options import configs, training_options
+from taller_cnn.cli.options import DataDir, Dataset, Source, Workdir, data_folder, panel
+from taller_cnn.cli.progress import View, view
+from taller_cnn.cli.signals import stop_on_signals
+from taller_cnn.cli.terminal import Terminal
+from taller_cnn.cli.training_report import show_result, show_start
+from taller_cnn.cli.values import count
+from taller_cnn.errors import InterruptedRunError
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Generator
+
+    from taller_cnn.runs import RunRequest, RunResult
+
+__all__ = ["train"]
+
+Threads = Annotated[
+    int | None,
+    panel(
+        "training",
+        "--threads",
+        help="cli_train.option.threads",
+        metavar="cli.metavar.integer",
+        parser=count,
+        show_default="cli_train.option.threads_default",
+    ),
+]
+Resume = Annotated[bool, panel("training", "--resume", help="cli_train.option.resume")]
+Quiet = Annotated[bool, panel("output", "--quiet", help="cli_train.option.quiet")]
+
+
+@training_options
+def train(
+    context: typer.Context,
+    threads: Threads = None,
+    resume: Resume = False,
+    dataset: Dataset = "mnist",
+    source: Source = "auto",
+    data_dir: DataDir = None,
+    workdir: Workdir = Path(),
+    quiet: Quiet = False,
+    **fields: Any,
+) -> None:
+    """Train a network; leave the model, its figures and its numbers."""
+    terminal: Terminal = context.obj
+    _use_threads(threads)
+    place = {"dataset": dataset, "data_dir": data_folder(data_dir, workdir), "workdir": workdir}
+    language = terminal.messages.tag
+    request = _request(fields, resume=resume, source=source, language=language, **place)
+    with stop_on_signals() as stop, view(terminal, quiet=quiet, stop=stop) as shown:
+        result = _follow(request, stop, shown, terminal)
+    show_result(terminal, request, result)
+    terminal.result(result.summary)
+
+
+def _use_threads(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def _request(fields: dict[str, Any], *, resume: bool, source: str, **values: Any) -> RunRequest:
+    """What to train: the recipe with the given options, or what waits to be resumed with them."""
+    from taller_cnn.runs import RunRequest, checkpoint_request
+
+    waiting = None
+    if resume:
+        kept_model, kept_train, kept_source = checkpoint_request(
+            values["workdir"], values["dataset"]
+        )
+        waiting = kept_model, kept_train
+        source = kept_source if source == "auto" else source
+    model, train = configs(fields, waiting)
+    return RunRequest(model=model, train=train, source=source, resume=resume, **values)
+
+
+def _follow(
+    request: RunRequest, stop: threading.Event, shown: View, terminal: Terminal
+) -> RunResult:
+    """Run to the end and show what happens."""
+    from taller_cnn.runs import RunResult, Started, run
+    from taller_cnn.training import EpochResult
+
+    shown.waiting("cli.loading")
+    result = None
+    try:
+        # Closed, so that the folder's lock does not wait for the garbage collector.
+        with closing(cast("Generator[Any]", run(request, stop))) as events:
+            for event in events:
+                if isinstance(event, Started):
+                    show_start(terminal, event, request)
+                elif isinstance(event, EpochResult):
+                    shown.epoch(event)
+                elif isinstance(event, RunResult):
+                    result = event
+                else:
+                    shown.step(event, request.train.epochs)
+    except InterruptedRunError as error:
+        raise InterruptedRunError("cli_stopped", **error.values, again=_again(request)) from error
+    assert result is not None, "a run that is not interrupted ends with its result"
+    return result
+
+
+def _again(request: RunRequest) -> str:
+    """The command that goes on with a stopped training."""
+    words = ["taller-cnn", "train", "--resume"]
+    if request.workdir != Path():
+        words += ["--workdir", str(request.workdir)]
+    if request.dataset != "mnist":
+        words += ["--dataset", request.dataset]
+    if request.data_dir != data_folder(None, request.workdir):
+        words += ["--data-dir", str(request.data_dir)]
+    return shlex.join(words)

@@ -1,0 +1,56 @@
+"""What a reader is told when a training starts and when it has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from taller_cnn.cli.notices import show_sample_notice
+from taller_cnn.cli.scores import show_files, show_rows, show_score
+from taller_cnn.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from taller_cnn.errors import TallerError
+    from taller_cnn.runs import RunRequest, RunResult, Started
+
+__all__ = ["show_result", "show_start"]
+
+
+def show_start(terminal: Terminal, started: Started, request: RunRequest) -> None:
+    """Print what is about to be trained, and what was chosen for the reader with the reason."""
+    say = terminal.messages
+    for notice in started.notices:
+        terminal.notice(say(f"runs.{notice}"))
+    _show_sample_notice(terminal, request, started.source, started.fallback_reason)
+    known = {
+        "title": say(f"data.title.{started.dataset}"),
+        "kind": say(f"data.{started.source}"),
+        "device_because": say(f"devices.{started.device_reason}"),
+        "precision_because": say(f"devices.{started.precision_reason}"),
+    }
+    values = {**vars(started), **request.train.to_dict(), **known, "device": started.device}
+    values |= {"precision": started.precision, "n": started.threads}
+    names = ("data", "network", "recipe", "machine", *(["resumed"] if request.resume else []))
+    rows = [
+        (say(f"cli_train.start.{k}"), say(f"cli_train.start.{k}_value", **values)) for k in names
+    ]
+    show_rows(terminal, rows)
+
+
+def show_result(terminal: Terminal, request: RunRequest, result: RunResult) -> None:
+    """Print the closing summary: how good the network is and where everything lies."""
+    from taller_cnn.data import display_class_names
+
+    say = terminal.messages
+    names = display_class_names(request.dataset, say)
+    time = say("cli_train.end.time"), say("cli_train.end.time_value", **result.summary)
+    show_score(terminal, result.test, names, "test", [time])
+    show_files(terminal, result.files)
+    # Again, so that nobody takes the sample's figures for MNIST's.
+    _show_sample_notice(terminal, request, result.summary["source"], None)
+
+
+def _show_sample_notice(
+    terminal: Terminal, request: RunRequest, source: str, reason: TallerError | None
+) -> None:
+    asked = request.source == "sample"
+    show_sample_notice(terminal, source, request.data_dir, asked=asked, reason=reason)

@@ -1,0 +1,82 @@
+"""From words on the command line to values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+__all__ = ["WrongValue", "count", "number", "one_of", "path", "whole_number", "whole_numbers"]
+
+
+class WrongValue(typer.BadParameter):
+    """A word on the command line that is not what its option takes.
+
+    Args:
+        key: key of the error message, which says what the option takes.
+        value: the word that was given.
+        **values: what else the message names.
+    """
+
+    def __init__(self, key: str, value: str, **values: object) -> None:
+        super().__init__(key)
+        self.key = key
+        self.values = {"value": value, **values}
+
+
+def whole_number(text: str) -> int:
+    """``64`` as a number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise WrongValue("cli_expected_integer", text) from None
+
+
+def number(text: str) -> float:
+    """``0.001`` or ``0,001`` as a number.
+
+    A comma before three digits may group thousands or mark decimals: unless only zeros stand
+    before it, such a number is refused.
+    """
+    whole, comma, decimals = text.partition(",")
+    if comma and len(decimals) == 3 and whole.lstrip("+-").strip("0"):
+        raise WrongValue("cli_expected_number", text)
+    try:
+        return float(text.replace(",", ".", 1))
+    except ValueError:
+        raise WrongValue("cli_expected_number", text) from None
+
+
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """``16,32`` as numbers."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise WrongValue("cli_expected_integers", text) from None
+
+
+def path(text: str | Path) -> Path:
+    """A path; ``~`` is the home folder also where the shell leaves it alone."""
+    if not str(text):
+        raise WrongValue("cli_expected_path", "")
+    return Path(text).expanduser()
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """A parser that takes one of some words."""
+
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise WrongValue("cli_expected_choice", text, allowed=", ".join(allowed))
+        return text
+
+    return parse
+
+
+def count(text: str) -> int:
+    """``2`` as a number of things, at least one."""
+    value = whole_number(text)
+    if value < 1:
+        raise WrongValue("cli_expected_count", text)
+    return value

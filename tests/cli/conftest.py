@@ -1,0 +1,110 @@
+"""The command line in this process: words in; exit code, output and errors out."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from taller_cnn.cli import main
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Standard output, which must be one JSON object and nothing else."""
+        value = json.loads(self.out)
+        assert isinstance(value, dict)
+        return value
+
+
+Cli = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def _plain_terminal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """80 columns and no colours, wherever the tests run, and a current folder to write into."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _process_as_before() -> Iterator[None]:
+    """`train --threads` is for the process; a command must leave the signal handlers alone."""
+    threads = torch.get_num_threads()
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    yield
+    torch.set_num_threads(threads)
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert threading.current_thread() is threading.main_thread()
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run ``taller-cnn`` with some words."""
+
+    def run(*words: str | Path) -> Outcome:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_info:
+            main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        assert isinstance(exit_info.value.code, int)
+        return Outcome(exit_info.value.code, out, err)
+
+    return run
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished ``taller-cnn train`` in Spanish; its folder is for reading only."""
+
+    workdir: Path
+    out: str
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The run's numbers."""
+        text = (self.workdir / "resultados" / "run.json").read_text(encoding="utf-8")
+        value = json.loads(text)
+        assert isinstance(value, dict)
+        return value
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, sample_dir: Path) -> Trained:
+    """A small network trained on the sample for an epoch and a half."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copytree(sample_dir / "MNIST", folder / "data" / "sample" / "MNIST")
+    words = ["train", "--source", "sample", "--workdir", str(folder), "--epochs", "1,5"]
+    words += ["--filters", "4", "--hidden", "16", "--batch-size", "32", "--precision", "float32"]
+    with redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit) as exit_info:
+        main(words)
+    assert exit_info.value.code == 0
+    return Trained(folder, out.getvalue())
+
+
+@pytest.fixture(scope="session")
+def trained_workdir(trained: Trained) -> Path:
+    """The folder of `trained`; for reading only."""
+    return trained.workdir

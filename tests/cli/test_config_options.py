@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+
+from taller_cnn.cli.app import command
+from taller_cnn.cli.config_options import as_flag, configs, network
+from taller_cnn.config import RECIPES, ModelConfig, TrainConfig, recipe
+from taller_cnn.errors import ConfigError
+from taller_cnn.messages import LANGUAGES, Messages
+
+MODEL_FIELDS = {field.name for field in dataclasses.fields(ModelConfig)}
+TRAIN_FIELDS = {field.name for field in dataclasses.fields(TrainConfig)}
+
+
+def option_names(name: str) -> set[str]:
+    return {parameter.name for parameter in command(name).params}
+
+
+def test_train_has_an_option_for_every_field_of_both_configurations() -> None:
+    assert option_names("train") >= MODEL_FIELDS | TRAIN_FIELDS
+
+
+@pytest.mark.parametrize("name", ["evaluate", "describe"])
+def test_other_commands_have_the_networks_options(name: str) -> None:
+    names = option_names(name)
+    assert names >= MODEL_FIELDS
+    assert not names & (TRAIN_FIELDS - {"device"})
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_field_is_explained_in_both_languages(language: str) -> None:
+    messages = Messages(language)
+    assert all(messages.has(f"config.{name}") for name in MODEL_FIELDS | TRAIN_FIELDS)
+
+
+def test_without_options_it_is_the_workshops_recipe() -> None:
+    assert configs(dict.fromkeys(MODEL_FIELDS | TRAIN_FIELDS)) == recipe("workshop")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_given_options_change_the_recipe(name: str) -> None:
+    model, train = configs({"recipe": name, "filters": (8,), "seed": 7, "epochs": None})
+    expected_model, expected_train = recipe(name)
+    assert model == expected_model.replace(filters=(8,))
+    assert train == expected_train.replace(seed=7)
+
+
+def test_given_options_change_what_is_resumed() -> None:
+    base = recipe("fast", train={"seed": 3})
+    model, train = configs({"epochs": 2.0, "filters": None}, base)
+    assert (model, train) == (base[0], base[1].replace(epochs=2.0))
+
+
+def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"workshop, .*fast"):
+        configs({"recipe": "slow"})
+
+
+def test_a_network_is_described_only_if_an_option_is_given() -> None:
+    assert network(dict.fromkeys(MODEL_FIELDS)) is None
+    assert network({"hidden": 64, "filters": None}) == ModelConfig(hidden=64)
+
+
+def test_the_option_of_a_field() -> None:
+    assert as_flag("label_smoothing") == "--label-smoothing"
+    assert as_flag("data_checksum") == "data_checksum"
+
+
+def test_help_shows_the_recipes_default_and_where_another_differs(cli) -> None:
+    text = " ".join(cli("train", "--help").out.replace("│", " ").split())
+    usual, fast = recipe("workshop")[1], recipe("fast")[1]
+    assert re.search(rf"\[por defecto: {usual.batch_size}; [^]]*fast: {fast.batch_size}\]", text)
+    assert re.search(rf"\[por defecto: {usual.epochs:g}; [^]]*fast: {fast.epochs:g}\]", text)
+    assert "[por defecto: 16,32]" in text
+    assert "[por defecto: --no-batch-norm]" in text

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+
+def test_the_sample_is_shown_with_its_counts_and_drawn(cli, workdir: Path) -> None:
+    outcome = cli("data", "--source", "sample", "--workdir", workdir)
+    assert (outcome.code, outcome.err) == (0, "")
+    rows = re.findall(r"^  (\d) +350 +50 +100 +█+ *$", outcome.out, flags=re.MULTILINE)
+    assert rows == list("0123456789")
+    assert re.search(r"Total +3\.500 +500 +1\.000", outcome.out)
+    assert outcome.out.count("suma de comprobación correcta") == 4
+    assert "MUESTRA" in outcome.out
+    assert (workdir / "resultados" / "data_samples.png").stat().st_size > 10_000
+
+
+def test_json_says_what_is_used_and_the_state_of_each_file(cli, workdir: Path) -> None:
+    result = cli("data", "--source", "sample", "--workdir", workdir, "--json").json
+    assert (result["dataset"], result["source"], result["verified"]) == ("mnist", "sample", True)
+    assert result["images"] == {"train": 3500, "validation": 500, "test": 1000}
+    assert result["class_counts"]["test"] == [100] * 10
+    assert [file["state"] for file in result["found"][0]["files"]] == ["verified"] * 4
+    assert Path(result["files"]["data_samples"]).exists()
+
+
+def test_a_damaged_file_is_named_and_all_states_are_shown(cli, tmp_path: Path) -> None:
+    raw = tmp_path / "digits" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "t10k-labels-idx1-ubyte").write_bytes(b"\0" * 100)
+    outcome = cli(
+        "data", "--data-dir", tmp_path / "digits", "--source", "sample", "--workdir", tmp_path
+    )
+    assert outcome.code == 0
+    assert outcome.out.count("falta") == 3
+    assert outcome.out.count("dañado") == 1
+
+
+def test_the_sample_of_another_set_is_wrong_usage(cli, tmp_path: Path) -> None:
+    words = ("--dataset", "kmnist", "--source", "sample", "--workdir", tmp_path)
+    outcome = cli("data", *words, "--json")
+    assert (outcome.code, outcome.json["kind"]) == (2, "data_no_sample")
+
+
+def test_nothing_is_left_on_standard_output_when_it_fails(cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    outcome = cli("data", "--source", "sample", "--workdir", tmp_path / "file")
+    assert outcome.code == 1
+    assert "Archivos" not in outcome.out
+    assert outcome.err.startswith("Error: No se puede escribir")
+
+
+@pytest.mark.full
+def test_the_full_set_is_found_by_option_and_by_variable(
+    cli, tmp_path: Path, full_data_dir: Path, monkeypatch
+) -> None:
+    words = ("data", "--source", "full", "--workdir", tmp_path, "--json")
+    by_option = cli(*words, "--data-dir", full_data_dir).json
+    monkeypatch.setenv("TALLER_DATA_DIR", str(full_data_dir))
+    assert cli(*words).json == by_option
+    assert by_option["images"] == {"train": 55_000, "validation": 5_000, "test": 10_000}
+    assert by_option["source"] == "full"
+    assert sum(by_option["class_counts"]["train"]) == 55_000

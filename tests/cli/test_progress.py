@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import io
+import threading
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from taller_cnn.cli import progress
+from taller_cnn.cli.progress import view
+from taller_cnn.cli.terminal import Terminal
+from taller_cnn.data import DownloadProgress
+from taller_cnn.evaluation import Score
+from taller_cnn.messages import Messages
+from taller_cnn.training import EpochResult, Progress
+
+STEP = Progress(
+    step=120,
+    of=860,
+    epoch=1.4,
+    loss=0.1234,
+    accuracy=0.9712,
+    images_per_second=25_123.4,
+    seconds_left=65.4,
+)
+EPOCH = EpochResult(
+    epoch=1.0,
+    train_loss=0.25,
+    train_accuracy=0.92,
+    validation=Score(loss=0.1, accuracy=0.97, n=500),
+    test=None,
+    train_seconds=3.21,
+    learning_rate=1e-3,
+)
+
+
+def terminal_on(width: int, language: str = "es", **settings: Any) -> Terminal:
+    terminal = Terminal(Messages(language))
+    terminal.out = Console(file=io.StringIO(), width=width, highlight=False, **settings)
+    return terminal
+
+
+def written(terminal: Terminal) -> str:
+    assert isinstance(terminal.out.file, io.StringIO)
+    return terminal.out.file.getvalue().replace("\xa0", " ")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize(
+    ("language", "figures"),
+    [
+        ("es", "pérdida 0,123 · precisión 97,1 % · 25.123 imágenes/s · faltan 1 min 05 s"),
+        ("en", "loss 0.123 · accuracy 97.1% · 25,123 images/s · 1 min 05 s left"),
+    ],
+)
+def test_the_bar_shows_loss_accuracy_speed_and_time_left(width, language, figures) -> None:
+    terminal = terminal_on(width, language, force_terminal=True, color_system=None)
+    with view(terminal, quiet=False, stop=threading.Event()) as shown:
+        shown.step(STEP, 10)
+    assert figures in written(terminal)
+    assert max(len(line) for line in written(terminal).split("\n") if figures in line) < width + 20
+
+
+def test_the_bar_says_that_the_training_is_being_stopped() -> None:
+    terminal = terminal_on(80, force_terminal=True, color_system=None)
+    stop = threading.Event()
+    with view(terminal, quiet=False, stop=stop) as shown:
+        shown.step(STEP, 10)
+        stop.set()
+    assert "Deteniendo y guardando el estado" in written(terminal)
+
+
+def test_epochs_are_lines_above_the_bar() -> None:
+    terminal = terminal_on(80, force_terminal=True, color_system=None)
+    with view(terminal, quiet=False, stop=threading.Event()) as shown:
+        shown.step(STEP, 10)
+        shown.epoch(EPOCH)
+    assert "0,2500   92,00 %   0,1000   97,00 %" in written(terminal)
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_the_headings_stand_over_their_columns(language: str) -> None:
+    terminal = terminal_on(80, language)
+    with view(terminal, quiet=False, stop=threading.Event()) as shown:
+        shown.epoch(EPOCH)
+        shown.epoch(EPOCH)
+    above, names, *rows = written(terminal).splitlines()
+    assert len(rows) == 2
+    assert len(names) == len(rows[0]) <= 80
+    assert rows[0].count("—") == 2, "the test digits were not scored"
+    word = {"es": "validación", "en": "validation"}[language]
+    assert above.index(word) + len(word) == rows[0].index("97") + len(
+        Messages(language).percent(0.97, 2)
+    )
+
+
+def test_without_a_terminal_a_line_now_and_then_is_enough(monkeypatch) -> None:
+    terminal = terminal_on(80)
+    with view(terminal, quiet=False, stop=threading.Event()) as shown:
+        shown.step(STEP, 10)
+        assert written(terminal) == ""
+        monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+        shown.step(STEP, 10)
+    assert written(terminal).startswith("Época 1,4 de 10 · pérdida 0,123")
+
+
+def test_quiet_is_quiet() -> None:
+    terminal = terminal_on(80, force_terminal=True)
+    with view(terminal, quiet=True, stop=threading.Event()) as shown:
+        shown.waiting("cli.loading")
+        shown.step(STEP, 10)
+        shown.epoch(EPOCH)
+    assert written(terminal) == ""
+
+
+@pytest.mark.parametrize("total", [9_912_422, None])
+def test_a_download_is_shown_with_its_file(total: int | None) -> None:
+    terminal = terminal_on(80, force_terminal=True, color_system=None)
+    download = DownloadProgress(file="train-images-idx3-ubyte", received=5_000_000, total=total)
+    with view(terminal, quiet=False, stop=threading.Event()) as shown:
+        shown.step(download, 0)
+    assert "Descargando train-images-idx3-ubyte" in written(terminal)
+    assert "5,0 MB" in written(terminal)

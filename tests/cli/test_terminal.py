@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from taller_cnn.cli.terminal import Terminal, prepare_streams, wants_json
+from taller_cnn.errors import DataError, InterruptedRunError
+from taller_cnn.messages import Messages
+
+
+@contextmanager
+def ascii_output() -> Iterator[io.BytesIO]:
+    """Standard output as a terminal without accents has it; what it is given."""
+    written, before = io.BytesIO(), sys.stdout
+    sys.stdout = io.TextIOWrapper(written, encoding="ascii", write_through=True)
+    prepare_streams()
+    try:
+        yield written
+    finally:
+        sys.stdout = before
+
+
+def test_letters_that_cannot_be_written_become_plain_ones() -> None:
+    with ascii_output() as written:
+        sys.stdout.write("Época ñandú «3 × 3» → ¿97,1\u202f%? 漢 \udcff")
+        assert written.getvalue() == b'Epoca nandu "3 x 3" -> 97,1 %? ? ?'
+
+
+def test_json_keeps_letters_that_cannot_be_written() -> None:
+    with ascii_output() as written:
+        Terminal(Messages("es"), json=True).result({"nombre": "Pantalón"})
+        assert json.loads(written.getvalue().decode("ascii")) == {"nombre": "Pantalón"}
+
+
+def test_with_json_nothing_but_the_result_is_on_standard_output(capsys) -> None:
+    terminal = Terminal(Messages("es"), json=True)
+    terminal.say("cli.loading")
+    terminal.notice("¡Ojo!")
+    terminal.result({"n": 3})
+    out, err = capsys.readouterr()
+    assert out == '{"n": 3}\n'
+    assert "Cargando" in err
+    assert "¡Ojo!" in err
+
+
+def test_without_json_the_result_is_not_written(capsys) -> None:
+    Terminal(Messages("es")).result({"n": 3})
+    assert capsys.readouterr().out == ""
+
+
+def test_a_result_that_is_not_a_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        Terminal(Messages("es"), json=True).result({"loss": float("nan")})
+
+
+def test_a_failure_goes_to_the_reader_and_to_the_program(capsys) -> None:
+    error = DataError("data_unreadable", path="x", reason="y")
+    Terminal(Messages("es"), json=True).failure(error, "una frase")
+    out, err = capsys.readouterr()
+    assert err == "Error: una frase\n"
+    assert json.loads(out) == {"error": "una frase", "kind": "data_unreadable", "exit_code": 1}
+
+
+def test_an_interruption_is_not_called_an_error(capsys) -> None:
+    Terminal(Messages("es")).failure(InterruptedRunError("cli_interrupted"), "Interrumpido.")
+    assert capsys.readouterr().err == "Interrumpido.\n"
+
+
+def test_a_long_sentence_is_one_line_where_no_terminal_is(capsys) -> None:
+    terminal = Terminal(Messages("es"))
+    terminal.failure(DataError("x"), "palabra " * 40)
+    terminal.say("cli.help")
+    out, err = capsys.readouterr()
+    assert len(err.splitlines()) == 1
+    assert len(out.splitlines()[0]) > 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [(["data", "--json"], True), (["data"], False), (["predict", "--", "--json"], False)],
+)
+def test_json_is_known_before_the_command_line_is_read(arguments: list[str], wanted: bool) -> None:
+    assert wants_json(arguments) is wanted

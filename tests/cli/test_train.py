@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from taller_cnn.config import recipe
+
+SHORT = ("train", "--source", "sample", "--filters", "4", "--hidden", "16", "--batch-size", "32")
+
+
+def test_train_leaves_everything_and_says_where(trained) -> None:
+    names = ("sample_predictions", "accuracy_curve", "loss_curve", "confusion_matrix")
+    figures = [trained.workdir / "resultados" / f"{name}.png" for name in names]
+    numbers = trained.workdir / "resultados" / "run.json"
+    for file in [trained.workdir / "modelo" / "cnn_mnist.pt", numbers, *figures]:
+        assert file.stat().st_size > 0
+        assert str(file) in trained.out
+
+
+def test_the_closing_summary_has_the_interval_and_the_confusions(trained) -> None:
+    test = trained.record["test"]
+    percents = [test["accuracy"], *test["interval_95"]]
+    accuracy, low, high = (f"{100 * x:.2f}\xa0%".replace(".", ",") for x in percents)
+    assert f"{accuracy} (intervalo de Wilson del 95\xa0%: de {low} a {high})" in trained.out
+    assert "Resultado con 1.000 imágenes de prueba" in trained.out
+    assert len(re.findall(r"\d → \d: \d+ (?:vez|veces)", trained.out)) == 3
+
+
+def test_the_sample_is_announced_at_the_start_and_at_the_end(trained) -> None:
+    notices = [match.start() for match in re.finditer("MUESTRA de 5.000", trained.out)]
+    assert len(notices) == 2
+    assert notices[0] < trained.out.index("pérdida precisión") < notices[1]
+
+
+def test_what_was_chosen_is_shown_with_its_reason(trained) -> None:
+    assert "float32 (como has pedido)" in trained.out
+    assert "3.500 imágenes para entrenar, 500 de validación y 1.000 de prueba" in trained.out
+    assert "workshop (épocas 1,5, lote 32, tasa de aprendizaje 0,001, semilla 0)" in trained.out
+
+
+def test_each_epoch_is_a_line_where_no_terminal_is(trained) -> None:
+    epochs = re.findall(r"^ +([\d,]+) +[\d,]+ +[\d,]+\s% .* s$", trained.out, flags=re.MULTILINE)
+    assert epochs == ["1", "1,5"]
+    assert "\x1b" not in trained.out
+
+
+def test_quiet_leaves_out_the_epochs_but_not_the_summary(cli, workdir: Path) -> None:
+    out = cli(*SHORT, "--epochs", "0.1", "--workdir", workdir, "--quiet").out
+    assert "pérdida precisión" not in out
+    assert "Cargando" not in out
+    assert "Resultado con 1.000 imágenes" in out
+
+
+def test_json_is_one_object_with_the_figures_of_the_run(cli, workdir: Path) -> None:
+    outcome = cli(*SHORT, "--epochs", "0.5", "--seed", "3", "--workdir", workdir, "--json")
+    result = outcome.json
+    assert result["source"] == "sample"
+    assert (result["recipe"], result["seed"], result["epochs"]) == ("workshop", 3, 0.5)
+    # conv 4 x (1 x 3 x 3 + 1), hidden 16 x (4 x 14 x 14 + 1), output 10 x (16 + 1)
+    assert result["parameters"] == 40 + 12_560 + 170
+    assert 0.1 < result["test_accuracy"] <= 1
+    assert result["test_loss"] > 0
+    assert result["train_seconds"] > 0
+    assert result["images_per_second"] > 0
+    assert all(Path(file).exists() for file in result["files"].values())
+    assert "MUESTRA" in outcome.err
+
+
+def test_the_recipe_fills_in_what_is_not_given(cli, workdir: Path) -> None:
+    words = (
+        "--recipe",
+        "fast",
+        "--epochs",
+        "0.1",
+        "--label-smoothing",
+        "0,05",
+        "--workdir",
+        workdir,
+    )
+    assert cli("train", "--source", "sample", *words).code == 0
+    record = json.loads((workdir / "resultados" / "run.json").read_text(encoding="utf-8"))
+    assert record["train"]["optimizer"] == recipe("fast")[1].optimizer
+    assert record["train"]["label_smoothing"] == 0.05
+    assert record["train"]["epochs"] == 0.1
+    assert record["model"]["dropout"] == 0
+
+
+def test_threads_are_those_asked_for(cli, workdir: Path) -> None:
+    outcome = cli(*SHORT, "--epochs", "0.1", "--workdir", workdir, "--threads", "1")
+    assert "hilos: 1" in " ".join(outcome.out.split())
+    assert torch.get_num_threads() == 1
+
+
+def test_an_english_reader_gets_english(cli, workdir: Path) -> None:
+    out = cli(*SHORT, "--epochs", "0.1", "--workdir", workdir, "--lang", "en").out
+    assert "Result on 1,000 test images" in out
+    assert "95% Wilson interval" in out
+    assert "SAMPLE of 5,000 digits" in out
+
+
+def test_resuming_without_a_checkpoint_fails_with_a_sentence(cli, workdir: Path) -> None:
+    outcome = cli("train", "--resume", "--workdir", workdir, "--json")
+    assert (outcome.code, outcome.json["kind"]) == (1, "no_checkpoint")
+    assert "--resume" in outcome.err
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_training(cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    outcome = cli(*SHORT, "--workdir", tmp_path / "file")
+    assert outcome.code == 1
+    assert "época" not in outcome.out
+    assert "--workdir" in outcome.err
+
+
+def test_ctrl_c_keeps_the_training_and_resume_ends_it(cli, workdir: Path) -> None:
+    """The signal comes after the first epoch, when its checkpoint appears."""
+    checkpoint = workdir / "modelo" / "cnn_mnist.checkpoint.pt"
+
+    def interrupt() -> None:
+        deadline = time.monotonic() + 60
+        while not checkpoint.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    words = ("--epochs", "6", "--workdir", workdir)
+    stopped = cli(*SHORT, *words)
+    thread.join()
+    assert stopped.code == 130
+    assert f"taller-cnn train --resume --workdir {workdir}" in stopped.err
+    assert not (workdir / "modelo" / "cnn_mnist.pt").exists()
+    resumed = cli("train", "--resume", "--workdir", workdir)
+    assert resumed.code == 0
+    assert "Reanudado" in resumed.out
+    assert not checkpoint.exists()
+    record = json.loads((workdir / "resultados" / "run.json").read_text(encoding="utf-8"))
+    assert [epoch["epoch"] for epoch in record["epochs"]] == [1, 2, 3, 4, 5, 6]
+    assert record["model"]["filters"] == [4]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM for others")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_real_process_ends_with_130_and_one_sentence(workdir: Path, number: int) -> None:
+    words = [
+        sys.executable,
+        "-m",
+        "taller_cnn",
+        *SHORT,
+        "--epochs",
+        "500",
+        "--workdir",
+        str(workdir),
+    ]
+    with subprocess.Popen(
+        [*words, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        checkpoint = workdir / "modelo" / "cnn_mnist.checkpoint.pt"
+        while child.poll() is None and not checkpoint.exists():
+            time.sleep(0.05)
+        child.send_signal(number)
+        out, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert json.loads(out)["exit_code"] == 130
+    assert "Traceback" not in err
+    assert err.rstrip().endswith(f"--resume --workdir {workdir}")
