@@ -212,8 +212,8 @@ def _flat_size(config: ModelConfig) -> int:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of trainable parameters."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+    """Number of weights and biases, those held fixed while training included."""
+    return sum(p.numel() for p in model.parameters())
 
 
 @dataclass(frozen=True, kw_only=True)

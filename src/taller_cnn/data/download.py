@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -94,17 +95,18 @@ def _fetch(
     reasons = []
     while mirrors:
         address = f"{mirrors[0]}{name}.gz"
+        mirror = urllib.parse.urlsplit(address).netloc or address
         try:
             archive = yield from _receive(address, name, spec.size(name), timeout)
             file = check_archive(spec, name, Path(f"{name}.gz"), archive)
             if file.state == "verified":
                 return file
-            reasons.append(f"{address}: MD5 {md5(archive)} ≠ {spec.archive_md5.get(name)}")
+            reasons.append(f"{mirror}: MD5 {md5(archive)} ≠ {spec.archive_md5.get(name)}")
         except (OSError, http.client.HTTPException, ValueError) as error:
-            reasons.append(f"{address}: {_reason(error)}")
+            reasons.append(f"{mirror}: {_reason(error)}")
         except DataError as error:
             found, expected = error.values.get("found"), error.values.get("expected")
-            reasons.append(f"{address}: MD5 {found} ≠ {expected}")
+            reasons.append(f"{mirror}: MD5 {found} ≠ {expected}")
         del mirrors[0]
     raise DataError("data_download", file=f"{name}.gz", reasons="; ".join(reasons))
 

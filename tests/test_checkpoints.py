@@ -1,0 +1,775 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import pickle
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from taller_cnn.checkpoints import (
+    FORMAT,
+    ModelInfo,
+    load_model,
+    read_tensors,
+    save_model,
+    sidecar_path,
+    write_tensors,
+)
+from taller_cnn.config import ModelConfig, TrainConfig, recipe
+from taller_cnn.errors import ModelError, OutputError, Phrase, TallerError
+from taller_cnn.files import read_json, sha256, write_json
+from taller_cnn.messages import Messages
+from taller_cnn.model import SimpleCNN
+
+posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, signals and limits")
+
+SMALL = ModelConfig(filters=(2,), hidden=3)
+OTHER = ModelConfig(filters=(3, 2), hidden=4, activation="tanh")
+
+FAMILY = [
+    ModelConfig(),
+    SMALL,
+    OTHER,
+    ModelConfig(filters=(2, 3, 4), pooling="avg", batch_norm=True, hidden=5),
+    ModelConfig(filters=(2,) * 6, kernel_size=5, pooling="stride", activation="gelu", hidden=2),
+    ModelConfig(filters=(3,), pooling="none", final_size=2, kernel_size=1, dropout=0.0, hidden=2),
+]
+
+
+class LessonCNN(nn.Module):
+    """A student's class, as in the workshop's first document."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 16, kernel_size=3, padding=1)
+        self.pool = nn.MaxPool2d(2, 2)
+        self.conv2 = nn.Conv2d(16, 32, kernel_size=3, padding=1)
+        self.fc1 = nn.Linear(32 * 7 * 7, 128)
+        self.fc2 = nn.Linear(128, 10)
+        self.dropout = nn.Dropout(0.25)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.conv1(x)))
+        x = self.pool(F.relu(self.conv2(x)))
+        x = F.relu(self.fc1(x.view(-1, 32 * 7 * 7)))
+        logits: Tensor = self.fc2(self.dropout(x))
+        return logits
+
+
+def _info(model: ModelConfig = SMALL, train: TrainConfig | None = None, **more: Any) -> ModelInfo:
+    return ModelInfo(
+        model=model,
+        train=train or TrainConfig(),
+        dataset="mnist",
+        class_names=tuple("0123456789"),
+        mean=0.1307,
+        std=0.3081,
+        source="full",
+        data_checksum="abc",
+        **more,
+    )
+
+
+def _images(n: int = 4) -> Tensor:
+    return torch.randn(n, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+
+
+def _trained(config: ModelConfig, seed: int) -> SimpleCNN:
+    """A network whose weights, and running statistics, are no longer the initial ones."""
+    model = SimpleCNN(config, seed=seed).train()
+    model(_images(16) + 1)
+    return model.eval()
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "modelo" / "cnn_mnist.pt"
+
+
+@pytest.fixture
+def saved(path: Path) -> Path:
+    """A small network with its description."""
+    save_model(SimpleCNN(SMALL, seed=1), path, _info())
+    return path
+
+
+# -------------------------------------------------------------------------- round trip
+
+
+@pytest.mark.parametrize("config", FAMILY)
+def test_a_network_comes_back_with_equal_logits_and_all_that_is_known(
+    config: ModelConfig, path: Path
+) -> None:
+    model = _trained(config, 3)
+    train = recipe("fast", train={"seed": 3})[1]
+    info = _info(config, train, metrics={"test": {"accuracy": 0.99}}, provenance={"a": [1, "ñ"]})
+    save_model(model, path, info)
+    loaded = load_model(path)
+    assert torch.equal(loaded.model(_images()), model(_images()))
+    assert loaded.info == info
+    assert loaded.notices == ()
+    assert loaded.model.config == config
+    assert not loaded.model.training
+    assert _names(path.parent) == ["cnn_mnist.json", "cnn_mnist.pt"]
+
+
+def test_a_students_class_reads_the_file_strictly_and_safely(path: Path) -> None:
+    model = _trained(ModelConfig(), 1).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    save_model(model, path, _info(ModelConfig()))
+    lesson = LessonCNN().eval()
+    state = torch.load(path, weights_only=True)
+    lesson.load_state_dict(state, strict=True)
+    torch.testing.assert_close(lesson(_images()), model(_images()), atol=1e-5, rtol=0)
+    assert all(type(value) is Tensor and value.is_contiguous() for value in state.values())
+
+
+def test_the_description_is_readable_and_carries_the_checksum_of_the_weights(saved: Path) -> None:
+    value = read_json(sidecar_path(saved))
+    assert value["sha256"] == sha256(saved.read_bytes())
+    assert value["format"] == FORMAT
+    assert value["model"] == SMALL.to_dict()
+    assert value["class_names"] == list("0123456789")
+    assert (value["mean"], value["std"]) == (0.1307, 0.3081)
+    assert ModelInfo.from_json(value) == _info()
+
+
+# ------------------------------------------------------- weights without a description
+
+
+def test_lesson_weights_without_a_description_are_taken_as_the_lessons_with_a_notice(
+    path: Path,
+) -> None:
+    lesson = LessonCNN().eval()
+    path.parent.mkdir()
+    torch.save(lesson.state_dict(), path)
+    loaded = load_model(path)
+    assert loaded.info is None
+    assert loaded.notices == ("taken_as_lesson",)
+    assert loaded.model.config == ModelConfig()
+    torch.testing.assert_close(loaded.model(_images()), lesson(_images()), atol=1e-5, rtol=0)
+
+
+def test_other_weights_without_a_description_need_their_options(saved: Path) -> None:
+    sidecar_path(saved).unlink()
+    with pytest.raises(
+        ModelError, match=r"cnn_mnist\.json.*conv1\.weight: \(2, 1, 3, 3\) != "
+    ) as e:
+        load_model(saved)
+    assert e.value.key == "model_unknown"
+    loaded = load_model(saved, SMALL)
+    assert (loaded.info, loaded.notices) == (None, ())
+    assert torch.equal(loaded.model(_images()), SimpleCNN(SMALL, seed=1).eval()(_images()))
+
+
+def test_options_that_do_not_fit_the_weights_are_told_with_both_shapes(saved: Path) -> None:
+    sidecar_path(saved).unlink()
+    with pytest.raises(ModelError, match=r"fc1\.weight: \(3, 392\) != \(7, 392\)") as caught:
+        load_model(saved, SMALL.replace(hidden=7))
+    assert caught.value.key == "model_mismatch"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (SMALL.replace(batch_norm=True), SMALL),
+        (SMALL, SMALL.replace(batch_norm=True)),
+        (OTHER, OTHER.replace(filters=(3,), final_size=0)),
+        (OTHER, OTHER.replace(filters=(3, 2, 2))),
+        (SMALL, SMALL.replace(final_size=3)),
+    ],
+)
+def test_layers_too_many_or_too_few_are_told(
+    right: ModelConfig, wrong: ModelConfig, path: Path
+) -> None:
+    save_model(SimpleCNN(right), path, _info(right))
+    sidecar_path(path).unlink()
+    with pytest.raises(ModelError) as caught:
+        load_model(path, wrong)
+    assert caught.value.key == "model_mismatch"
+    assert load_model(path, right).model.config == right
+
+
+def test_the_description_counts_more_than_options_and_says_so(saved: Path) -> None:
+    same_shapes = SMALL.replace(activation="tanh")
+    loaded = load_model(saved, same_shapes)
+    assert loaded.model.config == SMALL
+    assert loaded.notices == ("options_ignored",)
+    assert load_model(saved, SMALL).notices == ()
+
+
+# ----------------------------------------------------------------- damaged descriptions
+
+
+def _edit(saved: Path, **changes: Any) -> None:
+    write_json(sidecar_path(saved), {**read_json(sidecar_path(saved)), **changes})
+
+
+def _lesson_saved(path: Path) -> Path:
+    save_model(SimpleCNN(seed=2), path, _info(ModelConfig()))
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b'"text"', b"\xff\xfe\x00", b"[" * 100_000, b'{"sha256": 3}'],
+)
+def test_a_damaged_description_is_ignored_with_a_notice(content: bytes, path: Path) -> None:
+    sidecar_path(_lesson_saved(path)).write_bytes(content)
+    loaded = load_model(path)
+    assert loaded.info is None
+    assert loaded.notices == ("sidecar_ignored", "taken_as_lesson")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sha256": "0" * 64},
+        {"model": {"filters": [0]}},
+        {"model": {"depth": 3}},
+        {"model": [16, 32]},
+        {"model": None},
+        {"train": {"epochs": 10**400}},
+        {"train": "fast"},
+        {"class_names": ["0", "1"]},
+        {"class_names": 10},
+        {"mean": "dark"},
+        {"mean": 10**400},
+        {"std": 0},
+        {"std": -1.0},
+        {"metrics": 0.99},
+        {"format": "one", "model": 3},
+    ],
+)
+def test_a_description_that_makes_no_sense_is_ignored_with_a_notice(
+    changes: dict[str, Any], path: Path
+) -> None:
+    _edit(_lesson_saved(path), **changes)
+    loaded = load_model(path)
+    assert loaded.info is None
+    assert loaded.notices == ("sidecar_ignored", "taken_as_lesson")
+    assert torch.equal(loaded.model(_images()), SimpleCNN(seed=2).eval()(_images()))
+
+
+def test_numbers_that_are_not_finite_in_a_description_are_refused(path: Path) -> None:
+    sidecar = sidecar_path(_lesson_saved(path))
+    sidecar.write_text(sidecar.read_text().replace("0.3081", "NaN"))
+    assert load_model(path).notices == ("sidecar_ignored", "taken_as_lesson")
+
+
+def test_a_description_of_other_weights_is_ignored_and_does_not_lend_its_architecture(
+    saved: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.pt"
+    save_model(SimpleCNN(OTHER), other, _info(OTHER))
+    shutil.copyfile(other, saved)
+    with pytest.raises(ModelError) as caught:
+        load_model(saved)
+    assert caught.value.key == "model_unknown"
+    assert load_model(saved, OTHER).notices == ("sidecar_ignored",)
+
+
+def test_a_description_by_an_older_version_is_completed_with_defaults(saved: Path) -> None:
+    value = read_json(sidecar_path(saved))
+    old = {key: value[key] for key in ("sha256", "dataset", "class_names", "mean", "std")}
+    write_json(
+        sidecar_path(saved), {**old, "model": {"filters": [2], "hidden": 3}, "train": {"seed": 5}}
+    )
+    loaded = load_model(saved)
+    assert loaded.notices == ()
+    assert loaded.info is not None
+    assert loaded.info.model == SMALL
+    assert loaded.info.train == TrainConfig(seed=5)
+    assert (loaded.info.source, loaded.info.metrics, loaded.info.provenance) == ("full", {}, {})
+
+
+def test_a_description_by_a_newer_version_is_refused_and_told(saved: Path) -> None:
+    _edit(saved, format=FORMAT + 1)
+    with pytest.raises(ModelError, match=r"newer version.*Update") as caught:
+        load_model(saved)
+    assert caught.value.key == "model_newer"
+    assert caught.value.values["found"] == FORMAT + 1
+
+
+# --------------------------------------------------------------------- bad weight files
+
+
+def _reason(path: Path, config: ModelConfig | None = None) -> str:
+    """The key of the reason for which a file is refused."""
+    with pytest.raises(ModelError) as caught:
+        load_model(path, config)
+    assert caught.value.key == "model_unreadable"
+    reason = caught.value.values["reason"]
+    assert isinstance(reason, Phrase)
+    for language in ("es", "en"):
+        text = caught.value.text(Messages(language))
+        assert str(path) in text
+        assert reason.text(Messages(language)) in text
+        # torch's own advice is to load the file unsafely.
+        assert "weights_only" not in text
+    return reason.key
+
+
+@pytest.mark.parametrize("name", ["none.pt", "none/deep.pt", ".", "a\0b.pt"])
+def test_a_file_that_is_not_there_is_told_with_what_to_do(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="Train one first: taller-cnn train"):
+        load_model(tmp_path / name)
+
+
+def test_an_empty_file_is_refused(saved: Path) -> None:
+    saved.write_bytes(b"")
+    assert _reason(saved) == "reason_empty"
+
+
+@pytest.mark.parametrize("part", [0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.9999])
+def test_a_truncated_file_is_refused(part: float, saved: Path) -> None:
+    data = saved.read_bytes()
+    saved.write_bytes(data[: max(4, int(len(data) * part))])
+    assert _reason(saved, SMALL) == "reason_damaged"
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(min_size=1, max_size=200), st.sampled_from([b"", b"PK\x03\x04", b"\x80\x02"]))
+def test_random_bytes_are_refused(tmp_path: Path, content: bytes, start: bytes) -> None:
+    path = tmp_path / "a.pt"
+    path.write_bytes(start + content)
+    expected = "reason_damaged" if path.read_bytes()[:4] == b"PK\x03\x04" else "reason_not_archive"
+    assert _reason(path) == expected
+
+
+def test_a_file_with_flipped_bytes_is_refused_or_loses_its_description(saved: Path) -> None:
+    data, rng = saved.read_bytes(), random.Random(0)
+    outcomes = set()
+    for _ in range(150):
+        damaged = bytearray(data)
+        for _ in range(rng.randrange(1, 4)):
+            damaged[rng.randrange(len(data))] ^= rng.randrange(1, 256)
+        saved.write_bytes(damaged)
+        try:
+            loaded = load_model(saved, SMALL)
+        except TallerError as error:
+            outcomes.add(error.key)
+        else:
+            assert loaded.notices == ("sidecar_ignored",)
+            outcomes.add("read")
+    assert {"read", "model_unreadable"} <= outcomes
+
+
+class _Trap:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Callable[..., None], tuple[str]]:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize("place", ["alone", "among the weights"])
+def test_a_pickle_that_would_run_code_is_refused_and_runs_nothing(
+    place: str, saved: Path, tmp_path: Path
+) -> None:
+    trap = _Trap(tmp_path / "sprung")
+    content = {**SimpleCNN(SMALL).state_dict(), "zz": trap} if place != "alone" else trap
+    torch.save(content, saved)
+    with pytest.raises(ModelError, match=r"it holds code: \w+\.mkdir.*Nothing in it was run"):
+        load_model(saved, SMALL)
+    with pytest.raises(ModelError):
+        read_tensors(saved)
+    saved.write_bytes(pickle.dumps(content))
+    assert _reason(saved, SMALL) == "reason_not_archive"
+    assert not trap.folder.exists()
+    # The trap is a real one.
+    pickle.loads(pickle.dumps(trap))
+    assert trap.folder.is_dir()
+
+
+def test_a_whole_network_in_a_pickle_is_refused(saved: Path) -> None:
+    torch.save(SimpleCNN(SMALL), saved)
+    assert _reason(saved) == "reason_code"
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ([torch.zeros(2)], "list"),
+        (torch.zeros(2), "Tensor"),
+        ({}, "{}"),
+        ({"epoch": 3}, "epoch: int"),
+        ({"conv1.weight": torch.zeros(2), "names": ["a"]}, "names: list"),
+        ({"model": {"conv1.weight": torch.zeros(2)}}, "model: dict"),
+        ({"conv1.weight": torch.eye(3).to_sparse()}, "conv1.weight: Tensor"),
+    ],
+)
+def test_a_file_without_weights_is_refused_with_what_is_in_it(
+    content: Any, found: str, saved: Path
+) -> None:
+    torch.save(content, saved)
+    assert _reason(saved) == "reason_no_weights"
+    with pytest.raises(ModelError, match=f"it holds no weights but {found}"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize("value", [torch.ones(2, 1, 3, 3, dtype=torch.int32), torch.ones(2) * 1j])
+def test_weights_that_are_not_real_numbers_are_refused(value: Tensor, saved: Path) -> None:
+    torch.save({**SimpleCNN(SMALL).state_dict(), "conv1.weight": value}, saved)
+    with pytest.raises(ModelError, match=r"conv1\.weight: .*(int32|complex64) != "):
+        load_model(saved, SMALL)
+
+
+def test_weights_in_half_precision_are_read_into_float32(saved: Path) -> None:
+    state = {name: value.half() for name, value in SimpleCNN(SMALL, seed=4).state_dict().items()}
+    torch.save(state, saved)
+    model = load_model(saved, SMALL).model
+    assert {value.dtype for value in model.state_dict().values()} == {torch.float32}
+    assert torch.equal(model.fc2.weight, state["fc2.weight"].float())
+
+
+def test_a_file_that_may_not_be_read_is_told(saved: Path) -> None:
+    with pytest.raises(ModelError, match="there is a folder where a file should be"):
+        read_tensors(saved.parent)
+
+
+# ------------------------------------------------------------------ tensors of all sorts
+
+
+def test_tensors_and_plain_values_come_back_as_they_were(tmp_path: Path) -> None:
+    value = {
+        "format": 1,
+        "weights": {"a": torch.randn(3), "b": torch.arange(4, dtype=torch.uint8)},
+        "history": [{"loss": 0.1, "test": None, "name": "ñ"}, {}],
+        "flag": True,
+    }
+    write_tensors(tmp_path / "a.pt", value)
+    back = read_tensors(tmp_path / "a.pt")
+    assert back["history"] == value["history"]
+    assert (back["format"], back["flag"]) == (1, True)
+    assert torch.equal(back["weights"]["a"], value["weights"]["a"])  # type: ignore[index]
+    assert back["weights"]["b"].dtype == torch.uint8
+    assert _names(tmp_path) == ["a.pt"]
+
+
+# ------------------------------------------------------------- what a new model replaces
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name("cnn_mnist.previous.pt")
+
+
+def test_a_model_of_the_same_kind_is_replaced(saved: Path) -> None:
+    save_model(SimpleCNN(SMALL, seed=2), saved, _info(train=TrainConfig(seed=2, epochs=3)))
+    assert _names(saved.parent) == ["cnn_mnist.json", "cnn_mnist.pt"]
+    info = load_model(saved).info
+    assert info is not None
+    assert info.train.seed == 2
+
+
+@pytest.mark.parametrize(
+    "new", [_info(OTHER), _info(SMALL.replace(activation="gelu")), _info(train=recipe("fast")[1])]
+)
+def test_a_model_of_another_architecture_or_recipe_is_kept(new: ModelInfo, saved: Path) -> None:
+    save_model(SimpleCNN(new.model, seed=2), saved, new)
+    old, now = load_model(_previous(saved)), load_model(saved)
+    assert (old.info, old.notices) == (_info(), ())
+    assert torch.equal(old.model(_images()), SimpleCNN(SMALL, seed=1).eval()(_images()))
+    assert (now.info, now.notices) == (new, ())
+    assert len(_names(saved.parent)) == 4
+
+
+def test_only_the_latest_of_the_kept_models_stays(saved: Path) -> None:
+    save_model(SimpleCNN(OTHER), saved, _info(OTHER))
+    save_model(SimpleCNN(SMALL, seed=7), saved, _info())
+    assert load_model(_previous(saved)).model.config == OTHER
+    assert load_model(saved).model.config == SMALL
+    assert len(_names(saved.parent)) == 4
+
+
+def test_weights_that_nothing_is_known_of_are_kept(saved: Path) -> None:
+    save_model(SimpleCNN(OTHER), saved, _info(OTHER))
+    assert sidecar_path(_previous(saved)).exists()
+    lesson = LessonCNN().eval()
+    torch.save(lesson.state_dict(), saved)
+    save_model(SimpleCNN(seed=1), saved, _info(ModelConfig()))
+    old = load_model(_previous(saved))
+    # Not "ignored": a description of older weights would only mislead.
+    assert old.notices == ("taken_as_lesson",)
+    torch.testing.assert_close(old.model(_images()), lesson(_images()), atol=1e-5, rtol=0)
+    assert load_model(saved).info == _info(ModelConfig())
+
+
+def test_a_damaged_model_does_not_stand_in_the_way_of_a_new_one(saved: Path) -> None:
+    saved.write_bytes(b"damaged")
+    save_model(SimpleCNN(SMALL, seed=2), saved, _info())
+    assert load_model(saved).info == _info()
+    assert _previous(saved).read_bytes() == b"damaged"
+
+
+def test_a_folder_in_the_place_of_the_model_is_told(path: Path) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(OutputError, match="there is a folder where a file should be"):
+        save_model(SimpleCNN(SMALL), path, _info())
+    assert path.is_dir()
+
+
+def test_a_metric_that_is_not_a_number_leaves_the_old_model(saved: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        save_model(SimpleCNN(SMALL), saved, _info(metrics={"loss": float("nan")}))
+    assert load_model(saved).info == _info()
+    assert _names(saved.parent) == ["cnn_mnist.json", "cnn_mnist.pt"]
+
+
+# -------------------------------------------- kills and full disks, in processes of their own
+#
+# These functions run in a fresh process, which forks: a process of pytest has threads of
+# torch's, which a fork would break. One process runs several, because importing torch is slow.
+
+STOPPED = 9
+KINDS = {"small": SMALL, "other": OTHER}
+_Save = Callable[[Path], None]
+
+
+def _saving(name: str, seed: int) -> _Save:
+    """Save the network `name` with a description that says which one it is."""
+    model = SimpleCNN(KINDS[name], seed=seed)
+    info = _info(KINDS[name], TrainConfig(seed=seed))
+    return lambda path: save_model(model, path, info)
+
+
+def _read_whole(path: Path) -> tuple[str, int]:
+    """Name and seed of the network in `path`, which must be whole and with its description."""
+    loaded = load_model(path)
+    assert loaded.info is not None, "lost its description"
+    assert loaded.notices == ()
+    seed = loaded.info.train.seed
+    expected = SimpleCNN(loaded.info.model, seed=seed).state_dict()
+    found = loaded.model.state_dict()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    (name,) = [name for name, config in KINDS.items() if config == loaded.info.model]
+    return name, seed
+
+
+def _fork(work: Callable[[], None]) -> int:
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException as error:
+            sys.stderr.write(repr(error))
+            sys.stderr.flush()
+            os._exit(1)
+        os._exit(0)
+    return child
+
+
+def _exit_code(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _in_a_fresh_process(folder: Path, *functions: Callable[[Path], list[Any]]) -> dict[str, Any]:
+    """What the functions give, each with a folder of its own, or how they failed; by their name."""
+    code = "import sys, test_checkpoints as t; t.report(t.Path(sys.argv[1]), sys.argv[2:])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder), *[f.__name__ for f in functions]],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout)
+    assert isinstance(value, dict)
+    return value
+
+
+def report(folder: Path, names: list[str]) -> None:
+    """Run functions of this file and print what they give as JSON."""
+    results = {}
+    for name in names:
+        (folder / name).mkdir()
+        try:
+            results[name] = globals()[name](folder / name)
+        except Exception:
+            results[name] = traceback.format_exc()
+    sys.stdout.write(json.dumps(results))
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the functions below give."""
+    folder = tmp_path_factory.mktemp("processes")
+    return _in_a_fresh_process(folder, stop_at_every_step, kill_ten_times, fill_the_disk)
+
+
+def _starting_points(folder: Path) -> Iterator[tuple[str, Path, set[tuple[str, int]]]]:
+    """Folders to save ("other", 9) into, and what they hold."""
+    for name, saves in {
+        "nothing": [],
+        "another kind and one kept": [("other", 1), ("small", 2)],
+    }.items():
+        base = folder / name
+        base.mkdir()
+        for kind, seed in saves:
+            _saving(kind, seed)(base / "m.pt")
+        yield name, base, set(saves[-1:])
+
+
+def stop_at_every_step(folder: Path) -> list[int]:
+    """End a process at its first, second, third ... touch of the file system while saving."""
+    counts = []
+    new, later = _saving("other", 9), _saving("small", 5)
+    for name, base, before in _starting_points(folder):
+        stops = 0
+        while True:
+            stops += 1
+            place = folder / f"{name} {stops}"
+            shutil.copytree(base, place)
+            path = place / "m.pt"
+            code = _exit_code(_fork(lambda p=path, n=stops: _stop_at(n, new, p)))
+            assert code in (0, STOPPED)
+            finished = code == 0
+            allowed = {("other", 9)} if finished else {*before, ("other", 9)}
+            if path.exists() or before or finished:
+                assert _read_whole(path) in allowed, (name, stops)
+            kept = place / "m.previous.pt"
+            if kept.exists():
+                assert _read_whole(kept) in {("other", 1), ("small", 2)}
+            # What a killed process leaves behind is no obstacle to the next one.
+            later(path)
+            assert _read_whole(path) == ("small", 5)
+            if finished:
+                break
+        counts.append(stops)
+    return counts
+
+
+def _stop_at(count: int, save: _Save, path: Path) -> None:
+    """Save, but end the process without any clean-up at the touch number `count`."""
+    touches = 0
+
+    def hook(event: str, _: object) -> None:
+        nonlocal touches
+        if event in ("open", "os.rename", "os.remove", "os.mkdir"):
+            touches += 1
+            if touches == count:
+                os._exit(STOPPED)
+
+    sys.addaudithook(hook)
+    save(path)
+
+
+@posix
+def test_a_process_that_ends_at_any_step_of_saving_leaves_the_old_or_the_new_model(
+    outcomes: dict[str, Any],
+) -> None:
+    steps = outcomes["stop_at_every_step"]
+    assert isinstance(steps, list), steps
+    # Each save opens, writes and moves at least two files, with a kept model four.
+    alone, with_kept = steps
+    assert alone > 6
+    assert with_kept > alone + 6
+
+
+def kill_ten_times(folder: Path) -> list[tuple[str, int]]:
+    return _kill(folder, 10)
+
+
+def kill_often(folder: Path) -> list[tuple[str, int]]:
+    return _kill(folder, 400)
+
+
+def _kill(folder: Path, times: int) -> list[tuple[str, int]]:
+    saves = [_saving("small", 1), _saving("other", 2)]
+    path, rng = folder / "m.pt", random.Random(1)
+    saves[0](path)
+
+    def work() -> None:
+        while True:
+            for save in saves:
+                save(path)
+
+    found = []
+    for _ in range(times):
+        child = _fork(work)
+        time.sleep(0.005 + 0.04 * rng.random())
+        os.kill(child, signal.SIGKILL)
+        assert _exit_code(child) == -signal.SIGKILL
+        found.append(_read_whole(path))
+    return found
+
+
+@posix
+def test_sigkill_while_saving_over_and_over_leaves_a_whole_model(
+    outcomes: dict[str, Any],
+) -> None:
+    found = outcomes["kill_ten_times"]
+    assert isinstance(found, list), found
+    assert len(found) == 10
+
+
+@posix
+@pytest.mark.slow
+def test_four_hundred_sigkills_while_saving_leave_whole_models_of_both_kinds(
+    tmp_path: Path,
+) -> None:
+    found = _in_a_fresh_process(tmp_path, kill_often)["kill_often"]
+    assert isinstance(found, list), found
+    assert len(found) == 400
+    assert {name for name, _ in found} == {"small", "other"}
+
+
+def fill_the_disk(folder: Path) -> list[int]:
+    """Save where no file may grow beyond a few bytes: what a full disk does to a write."""
+    import resource
+
+    path, save = folder / "m.pt", _saving("other", 9)
+    _saving("small", 1)(path)
+    before = {name: (folder / name).read_bytes() for name in _names(folder)}
+
+    def work(limit: int) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        try:
+            save(path)
+        except OutputError as error:
+            os._exit(7 if os.strerror(errno.EFBIG) in str(error) else 8)
+
+    codes = []
+    for limit in (0, 100, 1_000, 2_000, 4_000, 1_000_000):
+        codes.append(_exit_code(_fork(lambda n=limit: work(n))))
+        if codes[-1] == 7:
+            assert before.items() <= {n: (folder / n).read_bytes() for n in _names(folder)}.items()
+            assert set(_names(folder)) - set(before) <= {"m.previous.pt", "m.previous.json"}
+            assert _read_whole(path) == ("small", 1)
+    assert _read_whole(path) == ("other", 9)
+    return codes
+
+
+@posix
+def test_a_full_disk_leaves_the_old_model_and_no_other_files(outcomes: dict[str, Any]) -> None:
+    assert outcomes["fill_the_disk"] == [7, 7, 7, 7, 7, 0]
+
+
+# ----------------------------------------------------------------------------- notices
+
+
+@pytest.mark.parametrize("notice", ["sidecar_ignored", "taken_as_lesson", "options_ignored"])
+def test_every_notice_has_a_text(notice: str) -> None:
+    assert Messages("es").has(f"model.{notice}")
