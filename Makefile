@@ -10,6 +10,9 @@ ARGS ?=
 
 .PHONY: train study test test-slow check lint notebook bench clean
 
+study: $(RUN_STAMP)
+	$(BIN)/taller-cnn study $(ARGS)
+
 train: $(RUN_STAMP)
 	$(BIN)/taller-cnn train $(ARGS)
 

@@ -208,7 +208,10 @@ def test_a_model_of_another_architecture_is_kept_aside(request_here: RunRequest)
 
 
 def test_a_second_run_in_the_same_folder_is_told(request_here: RunRequest) -> None:
-    with folder_lock(request_here.workdir), pytest.raises(BusyError, match="Another training"):
+    with (
+        folder_lock(request_here.where.model.parent),
+        pytest.raises(BusyError, match="Another training"),
+    ):
         complete(request_here)
 
 

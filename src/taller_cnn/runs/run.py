@@ -67,7 +67,7 @@ def run(
     where = request.where
     check_writable(where.results, FREE_BYTES)
     check_writable(where.model.parent, FREE_BYTES)
-    with folder_lock(where.root):
+    with folder_lock(where.model.parent):
         notices = _notices(request)
         digits = yield from _load(request)
         state = resume_state(request, digits) if request.resume else None
