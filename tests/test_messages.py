@@ -99,9 +99,10 @@ def _constants(node: ast.expr) -> list[str]:
 
 def _given(call: ast.Call) -> set[str] | None:
     """Names of the values that an error is raised with; None where they are not in the source."""
-    table = call.args[1] if len(call.args) > 1 else None
-    if isinstance(table, ast.Dict):
-        return {key.value for key in table.keys if isinstance(key, ast.Constant)}
+    if len(call.args) > 1:
+        keys = call.args[1].keys if isinstance(call.args[1], ast.Dict) else [None]
+        names = [key.value if isinstance(key, ast.Constant) else None for key in keys]
+        return None if None in names else {str(name) for name in names}
     names = [keyword.arg for keyword in call.keywords]
     return None if None in names else {name for name in names if name}
 
@@ -313,3 +314,10 @@ def test_a_text_that_is_there_is_found() -> None:
 
 def test_a_value_may_be_called_key() -> None:
     assert Messages("en")("figures.epoch", key="anything") == "Epoch"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1e30, "1e+30"), (float("inf"), "inf"), (float("nan"), "nan")]
+)
+def test_a_number_too_large_for_fixed_decimals_is_still_written(value: float, text: str) -> None:
+    assert Messages("es").number(value, 2) == text

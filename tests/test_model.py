@@ -57,6 +57,12 @@ def test_the_default_network_has_206922_parameters() -> None:
     assert sum(row.parameters for row in describe(ModelConfig())) == 206_922
 
 
+def test_layers_that_are_kept_as_they_are_count_as_parameters_too() -> None:
+    model = SimpleCNN()
+    model.get_submodule("conv1").requires_grad_(False)
+    assert count_parameters(model) == 206_922
+
+
 def test_the_default_state_dict_has_the_names_and_shapes_of_the_lesson() -> None:
     shapes = {name: tuple(value.shape) for name, value in SimpleCNN().state_dict().items()}
     assert shapes == {
@@ -144,6 +150,16 @@ def test_a_convolution_slides_its_kernel_unflipped_over_the_zero_padded_image() 
     # In the corner only its centre, and the weights left of it and above it, find the pixel.
     assert torch.equal(out[:2, :2], torch.tensor([[40.5, 30.5], [10.5, 0.5]]))
     assert out[20, 20] == 0.5
+
+
+@pytest.mark.parametrize("pooling", ["max", "avg", "none"])
+def test_without_padding_the_middle_of_an_image_gives_the_middle_of_its_map(pooling: str) -> None:
+    model = SimpleCNN(ModelConfig.from_dict({"filters": [4], "hidden": 2, "pooling": pooling}))
+    images = _images(3)
+    whole = model.stage(1, images)
+    middle = model.stage(1, images[..., 1:27, 1:27], padded=False)
+    edge = 2 if pooling == "none" else 1
+    torch.testing.assert_close(middle, whole[..., edge:-edge, edge:-edge])
 
 
 def test_a_tiny_network_gives_the_logits_worked_out_by_hand() -> None:

@@ -53,11 +53,12 @@ def test_importing_the_command_line_does_not_import_torch() -> None:
 
 
 def test_importing_every_module_is_silent_seeds_nothing_and_draws_nothing() -> None:
+    # rich draws a number of its own when it is imported.
     code = f"""
 import random, sys, warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import numpy, torch
+    import numpy, rich.console, torch, typer
 before = random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
 import {", ".join(MODULES)}
 after = random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist()

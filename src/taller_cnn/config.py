@@ -96,7 +96,9 @@ class ModelConfig(_Config):
 
     def _check_ranges(self) -> None:
         if not 1 <= len(self.filters) <= MAX_LAYERS:
-            raise ConfigError("config_layers", value=len(self.filters), most=MAX_LAYERS)
+            raise ConfigError(
+                "config_layers", field="filters", value=len(self.filters), most=MAX_LAYERS
+            )
         for count in self.filters:
             _check_range("filters", count, 1, MAX_FILTERS)
         _check_choice("kernel_size", self.kernel_size, KERNEL_SIZES)
@@ -160,6 +162,7 @@ class TrainConfig(_Config):
         _check_positive("epochs", self.epochs, 10_000)
         _check_range("batch_size", self.batch_size, 1, 60_000)
         _check_positive("learning_rate", self.learning_rate, 100)
+        _check_positive("muon_learning_rate", self.muon_learning_rate, 100)
         for name in ("beta1", "beta2", "muon_momentum", "label_smoothing", "warmup"):
             _check_fraction(name, getattr(self, name))
         _check_range("holdout", self.holdout, 0, 60_000)

@@ -174,7 +174,7 @@ def evaluate(
     model.eval()
     rows = []
     try:
-        for images in split.images.split(batch_size):
+        for images in split.images.split(batch_size):  # type: ignore[no-untyped-call]
             logits = model(normalise(images, mean, std).to(device))
             rows.append(logits.float().log_softmax(dim=1).cpu())
     finally:

@@ -30,6 +30,8 @@ __all__ = ["DEFAULT_LANGUAGE", "LANGUAGES", "Messages"]
 
 LANGUAGES = ("es", "en")
 DEFAULT_LANGUAGE = "es"
+HUGE = 1e15
+"""From here on, and for what is not a number, fixed decimals say nothing (Babel refuses 1e25)."""
 
 
 @cache
@@ -123,9 +125,11 @@ class Messages(string.Formatter):
         return str(super().format_field(value, format_spec))
 
     def number(self, value: float, decimals: int) -> str:
-        """A number with a fixed count of decimals, e.g. ``1.234,50``."""
+        """A number with a fixed count of decimals, e.g. ``1.234,50``; ``1e+30`` if it is huge."""
         from babel.numbers import format_decimal
 
+        if not abs(value) < HUGE:
+            return self.significant(value, 3)
         pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
         return format_decimal(value, format=pattern, locale=self.locale)
 

@@ -26,16 +26,21 @@ def test_json_says_what_is_used_and_the_state_of_each_file(cli, workdir: Path) -
     assert Path(result["files"]["data_samples"]).exists()
 
 
-def test_a_damaged_file_is_named_and_all_states_are_shown(cli, tmp_path: Path) -> None:
-    raw = tmp_path / "digits" / "MNIST" / "raw"
+@pytest.mark.parametrize(("source", "code"), [("sample", 0), ("full", 1)])
+def test_a_damaged_file_is_shown_whatever_is_used(cli, workdir: Path, source, code) -> None:
+    raw = workdir / "digits" / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    (raw / "t10k-labels-idx1-ubyte").write_bytes(b"\0" * 100)
-    outcome = cli(
-        "data", "--data-dir", tmp_path / "digits", "--source", "sample", "--workdir", tmp_path
-    )
-    assert outcome.code == 0
-    assert outcome.out.count("falta") == 3
-    assert outcome.out.count("dañado") == 1
+    names = [f"{kind}-{what}" for kind in ("train", "t10k") for what in ("images", "labels")]
+    for name in names:
+        rank = 3 if "images" in name else 1
+        (raw / f"{name}-idx{rank}-ubyte").write_bytes(b"\0" * 100)
+    words = ("--data-dir", workdir / "digits", "--source", source, "--workdir", workdir)
+    outcome = cli("data", *words)
+    assert outcome.code == code
+    found, expected = "6d0bb00954ceb7fbee436bb55a8397a9", "27ae3e4e09519cfbb04c329615203637"
+    assert outcome.out.count(f"dañado: MD5 {found}") == 4
+    assert outcome.out.count(expected) == 1
+    assert ("train-images-idx3-ubyte no tiene el tamaño debido" in outcome.err) is (code == 1)
 
 
 def test_the_sample_of_another_set_is_wrong_usage(cli, tmp_path: Path) -> None:

@@ -150,10 +150,10 @@ def test_a_state_is_a_copy_that_further_training_does_not_change(tiny_digits: Di
     next(training)
     state = training.state()
     before = {name: value.clone() for name, value in state.model.items()}
-    moments = state.optimizers[0]["state"][0]["exp_avg"].clone()
+    moments = state.optimizers[0]["mean"][0].clone()
     finish(training)
     assert same(dict(state.model), before)
-    assert torch.equal(state.optimizers[0]["state"][0]["exp_avg"], moments)
+    assert torch.equal(state.optimizers[0]["mean"][0], moments)
 
 
 def test_a_fraction_of_an_epoch_sees_that_fraction_of_the_digits(tiny_digits: Digits) -> None:

@@ -45,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         argv: the words after the program's name; by default those of the process.
     """
     prepare_streams()
+    # Before torch is loaded: threads that wait for each other by spinning take ten times as long
+    # on a machine that also does something else (docs/log.md).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(_run(list(sys.argv[1:] if argv is None else argv)))
 
 

@@ -13,7 +13,8 @@ from taller_cnn.cli.scores import show_files, show_rows
 from taller_cnn.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from taller_cnn.data import Digits, Inventory
+    from taller_cnn.data import Digits, FileCheck, Inventory
+    from taller_cnn.messages import Messages
 
 __all__ = ["show_data", "show_inventory", "to_json"]
 
@@ -28,8 +29,15 @@ def show_inventory(terminal: Terminal, found: Sequence[Inventory]) -> None:
         title = say(
             "cli_data.folder", kind=say(f"data.{inventory.source}"), folder=inventory.folder
         )
-        rows = [(file.name, say(f"data.{file.state}")) for file in inventory.files]
-        show_rows(terminal, rows, title)
+        show_rows(terminal, [(file.name, _state(say, file)) for file in inventory.files], title)
+
+
+def _state(say: Messages, file: FileCheck) -> str:
+    """Whether a file is intact; of a damaged one, the checksums."""
+    state, problem = say(f"data.{file.state}"), file.error.values if file.error else {}
+    if "expected" in problem and "found" in problem:
+        return say("cli_data.damaged", state=state, **problem)
+    return state
 
 
 def show_data(

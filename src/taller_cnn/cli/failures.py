@@ -16,8 +16,8 @@ from taller_cnn.errors import InterruptedRunError, OutputError, TallerError
 __all__ = ["exit_code_of"]
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-_CLOSED = (errno.EPIPE, errno.EINVAL)
-"""A pipe that nobody reads any more; Windows calls it EINVAL."""
+# A pipe that nobody reads any more; Windows has its own name for it.
+_CLOSED = (errno.EPIPE, errno.EINVAL) if os.name == "nt" else (errno.EPIPE,)
 
 
 def exit_code_of(error: BaseException, terminal: Terminal) -> int:

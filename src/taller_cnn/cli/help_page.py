@@ -72,8 +72,14 @@ def _usage(
 
 
 def _in_usage(say: Messages, argument: TyperArgument) -> str:
-    """``FILE``, in brackets if it may be left out, with dots if there may be several."""
-    name = argument_name(say, argument) + ("..." if argument.nargs != 1 else "")
+    """``FILE``, in brackets if it may be left out, with dots if there may be several.
+
+    A name that comes with brackets already says so itself.
+    """
+    name = argument_name(say, argument)
+    if name.startswith("["):
+        return name
+    name += "..." if argument.nargs != 1 else ""
     return name if argument.required else f"[{name}]"
 
 

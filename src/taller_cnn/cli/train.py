@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +20,6 @@ from taller_cnn.errors import InterruptedRunError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Generator
 
     from taller_cnn.runs import RunRequest, RunResult
 
@@ -98,7 +97,7 @@ def _follow(
     result = None
     try:
         # Closed, so that the folder's lock does not wait for the garbage collector.
-        with closing(cast("Generator[Any]", run(request, stop))) as events:
+        with closing(run(request, stop)) as events:
             for event in events:
                 if isinstance(event, Started):
                     show_start(terminal, event, request)

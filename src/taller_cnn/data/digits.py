@@ -279,7 +279,9 @@ def _checked_holdout(fetched: _Fetched, holdout: int) -> int:
     if holdout < 0:
         raise ConfigError("config_range", field="holdout", value=holdout, least=0, most=most)
     if holdout > most:
-        raise ConfigError("holdout_too_large", value=holdout, total=total, most=most)
+        raise ConfigError(
+            "holdout_too_large", field="holdout", value=holdout, total=total, most=most
+        )
     return holdout
 
 

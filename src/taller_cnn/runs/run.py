@@ -51,7 +51,7 @@ class Started:
 
 def run(
     request: RunRequest, stop: threading.Event
-) -> Iterator[DownloadProgress | Started | Progress | EpochResult | RunResult]:
+) -> Generator[DownloadProgress | Started | Progress | EpochResult | RunResult, None, None]:
     """Train and keep the result; iterate to make it go on.
 
     Args:

@@ -10,7 +10,6 @@ goes on inside the epoch with the same numbers as if it had never stopped.
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Iterator
@@ -135,7 +134,7 @@ class Training(Iterator[Progress | EpochResult]):
             self._middle.write_back()
         return TrainState(
             model={k: v.detach().cpu().clone() for k, v in self._model.state_dict().items()},
-            optimizers=tuple(copy.deepcopy(o.state_dict()) for o in self._optimizers),
+            optimizers=tuple(optimizer.state() for optimizer in self._optimizers),
             dropout=self._dropout.get_state(),
             step=self.step,
             loss_sum=float(self._sums.loss),
@@ -150,8 +149,7 @@ class Training(Iterator[Progress | EpochResult]):
         if self._middle:
             self._middle.read()
         for optimizer, values in zip(self._optimizers, state.optimizers, strict=True):
-            # A copy, because the optimiser works on the tensors it is given.
-            optimizer.load_state_dict(copy.deepcopy(dict(values)))
+            optimizer.restore(values)
         self._dropout.set_state(state.dropout)
         self.step, self.history = state.step, state.history
         self._sums = _Sums(loss=state.loss_sum, correct=state.correct, seen=state.seen)
@@ -195,15 +193,13 @@ class Training(Iterator[Progress | EpochResult]):
         labels = self._labels[indices]
         factor = _schedule(self.config, self.step, self.steps)
         for optimizer in self._optimizers:
-            optimizer.zero_grad(set_to_none=True)
-            for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * factor
+            optimizer.zero_grad()
         with self._autocast():
             logits = self._middle(images) if self._middle else self._model(images)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
         for optimizer in self._optimizers:
-            optimizer.step()
+            optimizer.step(factor)
         self._sums = _Sums(
             loss=self._sums.loss + loss.detach().double() * len(labels),
             correct=self._sums.correct + (logits.argmax(dim=1) == labels).sum(),

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torch.optim.adamw import adamw
 
 from taller_cnn.config import TrainConfig
 
-__all__ = ["Muon", "make_optimizers", "orthogonalised"]
+__all__ = ["Adam", "Muon", "Optimizer", "make_optimizers", "orthogonalised"]
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the odd polynomial that pushes singular values towards 1 (Jordan et al. 2024)."""
 ITERATIONS = 3
+WEIGHT_DECAY = 0.01
+"""AdamW's, PyTorch's default."""
 
 
 def orthogonalised(matrix: Tensor, iterations: int = ITERATIONS) -> Tensor:
@@ -42,7 +44,85 @@ def orthogonalised(matrix: Tensor, iterations: int = ITERATIONS) -> Tensor:
     return x if product is None else torch.mm(product, x)
 
 
-class Muon(torch.optim.Optimizer):
+class Optimizer:
+    """Moves weights by their gradients; one learning rate for all of them.
+
+    PyTorch's optimiser classes load its compiler when the first one is made, which takes longer than
+    the `fast` recipe trains (docs/log.md). These call the same kernels.
+
+    Args:
+        weights: floating-point tensors that require gradients.
+        rate: peak learning rate.
+    """
+
+    def __init__(self, weights: Sequence[Tensor], rate: float) -> None:
+        self.weights = list(weights)
+        self.rate = rate
+        self._state: dict[str, list[Tensor]] = {}
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for weight in self.weights:
+            weight.grad = None
+
+    @torch.no_grad()
+    def step(self, factor: float) -> None:
+        """Move every weight, at `factor` times the peak learning rate."""
+        gradients = [weight.grad for weight in self.weights]
+        self._move([g for g in gradients if g is not None], self.rate * factor)
+
+    def state(self) -> dict[str, list[Tensor]]:
+        """A copy of what is remembered from step to step."""
+        return {name: [t.cpu().clone() for t in tensors] for name, tensors in self._state.items()}
+
+    def restore(self, state: Mapping[str, Sequence[Tensor]]) -> None:
+        """Go on from a copy made by `state`."""
+        for name, tensors in self._state.items():
+            for tensor, kept in zip(tensors, state[name], strict=True):
+                tensor.copy_(kept)
+
+    def _move(self, gradients: list[Tensor], rate: float) -> None:
+        raise NotImplementedError
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2015); with weight decay, AdamW (Loshchilov & Hutter 2019)."""
+
+    def __init__(
+        self,
+        weights: Sequence[Tensor],
+        rate: float,
+        betas: tuple[float, float],
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(weights, rate)
+        self._betas, self._weight_decay = betas, weight_decay
+        self._state = {
+            "mean": [torch.zeros_like(w) for w in self.weights],
+            "mean_square": [torch.zeros_like(w) for w in self.weights],
+            "steps": [torch.zeros((), device=w.device) for w in self.weights],
+        }
+
+    def _move(self, gradients: list[Tensor], rate: float) -> None:
+        adamw(
+            self.weights,
+            gradients,
+            self._state["mean"],
+            self._state["mean_square"],
+            [],
+            self._state["steps"],
+            fused=True,
+            amsgrad=False,
+            beta1=self._betas[0],
+            beta2=self._betas[1],
+            lr=rate,
+            weight_decay=self._weight_decay,
+            eps=1e-8,
+            maximize=False,
+        )
+
+
+class Muon(Optimizer):
     """Momentum whose steps are orthogonalised (Jordan et al. 2024, "Muon").
 
     Every direction of a weight matrix moves by about the same amount, which learns more from each
@@ -51,39 +131,30 @@ class Muon(torch.optim.Optimizer):
     in bfloat16, which processors without it compute in software.
 
     Args:
-        params: weights of two or more dimensions.
-        lr: learning rate; 0.02 to 0.1 is usual.
+        weights: tensors of two or more dimensions.
+        rate: peak learning rate; 0.02 to 0.1 is usual.
         momentum: memory of past gradients (Nesterov), 0 <= momentum < 1.
     """
 
-    def __init__(self, params: Sequence[Tensor], lr: float, momentum: float) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum})
+    def __init__(self, weights: Sequence[Tensor], rate: float, momentum: float) -> None:
+        super().__init__(weights, rate)
+        self._momentum = momentum
+        self._state = {"mean": [torch.zeros_like(w) for w in self.weights]}
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move every weight that has a gradient."""
-        loss = closure() if closure else None
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    self._move(weight, weight.grad, group)
-        return loss
-
-    def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        state, momentum = self.state[weight], group["momentum"]
-        if "mean" not in state:
-            state["mean"] = torch.zeros_like(weight)
-        mean: Tensor = state["mean"]
-        mean.lerp_(gradient, 1 - momentum)
-        ahead = gradient.lerp(mean, momentum)
-        direction = orthogonalised(ahead.reshape(len(ahead), -1).float())
-        weight.add_(direction.view(ahead.shape), alpha=-group["lr"])
+    def _move(self, gradients: list[Tensor], rate: float) -> None:
+        for weight, gradient, mean in zip(
+            self.weights, gradients, self._state["mean"], strict=True
+        ):
+            mean.lerp_(gradient, 1 - self._momentum)
+            ahead = gradient.lerp(mean, self._momentum)
+            direction = orthogonalised(ahead.reshape(len(ahead), -1).float())
+            weight.add_(direction.view(ahead.shape), alpha=-rate)
 
 
 def make_optimizers(
     config: TrainConfig, matrices: Sequence[Tensor], others: Sequence[Tensor]
-) -> tuple[torch.optim.Optimizer, ...]:
-    """The optimisers of a training; each group has its peak learning rate as ``peak``.
+) -> tuple[Optimizer, ...]:
+    """The optimisers of a training.
 
     Args:
         config: which optimiser and its settings.
@@ -91,15 +162,11 @@ def make_optimizers(
         others: all other weights.
     """
     betas = (config.beta1, config.beta2)
-    options: dict[str, Any] = {"lr": config.learning_rate, "betas": betas, "fused": True}
-    optimizers: tuple[torch.optim.Optimizer, ...]
+    rate = config.learning_rate
     if config.optimizer == "muon":
-        rate, momentum = config.muon_learning_rate, config.muon_momentum
-        optimizers = (Muon(matrices, rate, momentum), torch.optim.AdamW(others, **options))
-    else:
-        kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-        optimizers = (kind([*others, *matrices], **options),)
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["peak"] = group["lr"]
-    return optimizers
+        return (
+            Muon(matrices, config.muon_learning_rate, config.muon_momentum),
+            Adam(others, rate, betas, WEIGHT_DECAY),
+        )
+    decay = WEIGHT_DECAY if config.optimizer == "adamw" else 0.0
+    return (Adam([*others, *matrices], rate, betas, decay),)

@@ -1,0 +1,220 @@
+"""Time to 99%: the `fast` recipe and the `workshop` epoch against the lesson, in one run.
+
+    python benchmarks/time_to_accuracy.py [--lesson-seeds 3] [--fast-seeds 10]
+
+Every training runs in a process of its own, as a user would start it, and the kinds take turns, so
+that a machine whose speed drifts is unfair to none. All train on the 60,000 training digits; the
+lesson and `fast` are timed over their training steps only, without evaluations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from reporting import child, spread, table, write_results
+
+from taller_cnn.config import ModelConfig, recipe
+from taller_cnn.data import Digits, load_digits
+from taller_cnn.model import SimpleCNN, describe
+from taller_cnn.training import EpochResult, train
+
+ROOT = Path(__file__).resolve().parents[1]
+TARGET = 0.99
+MOST_EPOCHS = 10
+OURS = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+"""What the `taller-cnn` command sets for itself before it loads torch."""
+
+
+def data_dir() -> Path:
+    return Path(os.environ.get("TALLER_DATA_DIR") or ROOT.parent / "shared" / "data")
+
+
+def digits(holdout: int = 0) -> Digits:
+    folder = data_dir()
+    return load_digits(source="full", data_dir=folder, sample_dir=folder, holdout=holdout)
+
+
+def load_lesson() -> ModuleType:
+    os.environ["TALLER_DATA_DIR"] = str(data_dir())
+    spec = importlib.util.spec_from_file_location("lesson", ROOT / "pytorch" / "cnn_pytorch.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_lesson(seed: int) -> dict[str, Any]:
+    """The lesson's loop until its test accuracy first reaches the target."""
+    lesson = load_lesson()
+    torch.manual_seed(seed)
+    train_loader, test_loader = lesson.load_data()
+    model = lesson.SimpleCNN()
+    optimizer = torch.optim.Adam(model.parameters(), lr=lesson.LEARNING_RATE)
+    criterion = torch.nn.CrossEntropyLoss()
+    epochs: list[float] = []
+    accuracies: list[float] = []
+    while len(epochs) < MOST_EPOCHS and (not accuracies or accuracies[-1] < TARGET):
+        started = time.perf_counter()
+        lesson.train(model, train_loader, optimizer, criterion)
+        epochs.append(time.perf_counter() - started)
+        accuracies.append(lesson.test(model, test_loader, criterion)[1])
+    return {"seed": seed, "epoch_seconds": epochs, "test_accuracies": accuracies}
+
+
+def run_recipe(name: str, seed: int, epochs: float | None) -> dict[str, Any]:
+    """One training of a recipe on all training digits; seconds of its training steps."""
+    changes: dict[str, Any] = {"seed": seed, "holdout": 0}
+    model_config, config = recipe(name, train=changes | ({"epochs": epochs} if epochs else {}))
+    results = list(train(SimpleCNN(model_config, seed=seed), digits(), config, score="last-epoch"))
+    last = results[-1]
+    assert isinstance(last, EpochResult)
+    assert last.test is not None
+    return {"seed": seed, "seconds": last.train_seconds, "test_accuracy": last.test.accuracy}
+
+
+def run_command(folder: Path) -> float:
+    """Wall seconds of the whole command, from its start to its last file."""
+    command = [sys.executable, "-m", "taller_cnn", "train", "--recipe", "fast", "--quiet"]
+    started = time.perf_counter()
+    subprocess.run(
+        [*command, "--data-dir", str(data_dir()), "--workdir", str(folder)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return time.perf_counter() - started
+
+
+def matrix_rate() -> float:
+    """Best float32 matrix-product rate of this machine, in FLOP/s."""
+    size = 2048
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    best = float("inf")
+    for _ in range(8):
+        started = time.perf_counter()
+        torch.mm(a, b)
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best
+
+
+def training_flops(config: ModelConfig, images: int, first_learned: bool = True) -> float:
+    """FLOPs of training on `images`: forward, weight gradient and input gradient of each layer.
+
+    The first layer needs no input gradient; if it is fixed, it needs no weight gradient either and
+    the layer after it no input gradient.
+    """
+    rows = [row for row in describe(config) if row.macs]
+    passes = [3.0] * len(rows)
+    passes[0] = 2.0 if first_learned else 1.0
+    if not first_learned:
+        passes[1] = 2.0
+    return images * sum(2 * row.macs * n for row, n in zip(rows, passes, strict=True))
+
+
+def measure(lesson_seeds: int, fast_seeds: int) -> dict[str, Any]:
+    script = str(Path(__file__))
+    lesson, fast, workshop, commands, rates = [], [], [], [], []
+    for turn in range(lesson_seeds):
+        rates.append(matrix_rate())
+        lesson.append(child([script, "--child", "lesson", str(turn)], os.environ))
+        workshop.append(child([script, "--child", "workshop", str(turn)], OURS))
+        for seed in range(
+            turn * fast_seeds // lesson_seeds, (turn + 1) * fast_seeds // lesson_seeds
+        ):
+            fast.append(child([script, "--child", "fast", str(seed)], OURS))
+        with tempfile.TemporaryDirectory() as folder:
+            commands.append(run_command(Path(folder)))
+    return {
+        "lesson": lesson,
+        "fast": fast,
+        "workshop_epoch": workshop,
+        "command_seconds": commands,
+        "matrix_rates": rates,
+    }
+
+
+def seconds_to_target(run: dict[str, Any]) -> float:
+    assert run["test_accuracies"][-1] >= TARGET, "the lesson never reached the target"
+    return float(sum(run["epoch_seconds"]))
+
+
+def report(figures: dict[str, Any]) -> str:
+    lesson = [seconds_to_target(run) for run in figures["lesson"]]
+    fast = [run["seconds"] for run in figures["fast"]]
+    accuracy = [100 * run["test_accuracy"] for run in figures["fast"]]
+    lesson_epoch = [seconds for run in figures["lesson"] for seconds in run["epoch_seconds"]]
+    workshop = [run["seconds"] for run in figures["workshop_epoch"]]
+    rate = max(figures["matrix_rates"])
+    whole = training_flops(ModelConfig(), 60_000)
+    model, config = recipe("fast")
+    part = training_flops(model, int(60_000 * config.epochs), first_learned=False)
+    rows = [
+        ["lesson to 99.0%, training seconds", spread(lesson, 1), f"{len(lesson)} seeds"],
+        ["`fast`, training seconds", spread(fast, 2), f"{len(fast)} seeds"],
+        [
+            "`fast`, test accuracy",
+            f"mean {statistics.mean(accuracy):.3f}% (sd {statistics.stdev(accuracy):.3f}, "
+            f"{min(accuracy):.2f} to {max(accuracy):.2f})",
+            f"{len(accuracy)} seeds, n = 10,000",
+        ],
+        [
+            "ratio of medians, lesson / `fast`",
+            f"{statistics.median(lesson) / statistics.median(fast):.1f}",
+            "",
+        ],
+        [
+            "whole command `train --recipe fast`, wall seconds",
+            spread(figures["command_seconds"], 2),
+            f"{len(figures['command_seconds'])} runs",
+        ],
+        [
+            "lesson's epoch, batch 64, seconds",
+            spread(lesson_epoch, 2),
+            f"{len(lesson_epoch)} epochs",
+        ],
+        ["`workshop` epoch, batch 64, seconds", spread(workshop, 2), f"{len(workshop)} runs"],
+        [
+            "ratio of medians, lesson's epoch / `workshop` epoch",
+            f"{statistics.median(lesson_epoch) / statistics.median(workshop):.2f}",
+            "",
+        ],
+        ["float32 matrix product, GFLOP/s", f"{rate / 1e9:.0f}", "best of 8 in each turn"],
+        [
+            "`workshop` epoch at that rate, seconds",
+            f"{whole / rate:.2f}",
+            f"{whole / 1e9:.0f} GFLOP",
+        ],
+        ["`fast` at that rate, seconds", f"at most {part / rate:.2f}", f"{part / 1e9:.0f} GFLOP"],
+    ]
+    return table(["", "median (least to greatest)", "of"], rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lesson-seeds", type=int, default=3)
+    parser.add_argument("--fast-seeds", type=int, default=10)
+    parser.add_argument("--child", nargs=2, metavar=("KIND", "SEED"))
+    arguments = parser.parse_args()
+    if arguments.child:
+        kind, seed = arguments.child[0], int(arguments.child[1])
+        epochs = 1.0 if kind == "workshop" else None
+        print(json.dumps(run_lesson(seed) if kind == "lesson" else run_recipe(kind, seed, epochs)))
+        return
+    figures = measure(arguments.lesson_seeds, arguments.fast_seeds)
+    write_results("time-to-accuracy", "Time to 99% test accuracy", report(figures), figures)
+
+
+if __name__ == "__main__":
+    main()
