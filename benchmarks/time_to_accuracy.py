@@ -33,7 +33,7 @@ from taller_cnn.training import EpochResult, train
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = 0.99
 MOST_EPOCHS = 10
-OURS = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+OURS = {**os.environ, "GOMP_SPINCOUNT": "20000"}
 """What the `taller-cnn` command sets for itself before it loads torch."""
 
 

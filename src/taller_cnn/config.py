@@ -207,7 +207,7 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
             train={
                 **_ONE_PASS,
                 "epochs": 0.6,
-                "batch_size": 96,
+                "batch_size": 128,
                 "optimizer": "muon",
                 "warmup": 0.1,
                 "first_layer": "patches",

@@ -1,0 +1,156 @@
+"""Trials per minute of a study against looping the lesson's ``train()``, in one run.
+
+    python benchmarks/study_throughput.py [--cells 8] [--repeat 1]
+
+Both run the same slice of the default study: the same networks on the same number of digits, with
+the same batch size and number of steps. The lesson's loop has the lesson's DataLoader, its
+``train()`` and Adam, and PyTorch's own threads; the network is the study's, because the lesson's
+has one shape. A study's trial is also evaluated: validation, test and seen digits. The lesson is
+timed both without any evaluation and with one pass of its ``test()``, without which its trials
+would have no result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from reporting import spread, table, write_results
+from time_to_accuracy import data_dir, digits, load_lesson
+from torch.utils.data import DataLoader, Subset
+
+from taller_cnn.model import SimpleCNN
+from taller_cnn.study import (
+    Design,
+    DigitsSettings,
+    Evaluated,
+    Store,
+    StoreDigits,
+    Trial,
+    TrialDone,
+    WorkerJoined,
+    build,
+    default_plan,
+    run_study,
+)
+from taller_cnn.study.store import STORE_NAME
+
+
+def slice_of(design: Design, cells: int) -> tuple[Trial, ...]:
+    """One trial of every so-many-th cell: all sizes of network, both regimes."""
+    trials = [cell.trials[1.0, 0] for question in design.questions for cell in question.cells]
+    different = list(dict.fromkeys(trials))
+    step = len(different) / cells
+    return tuple(different[int(index * step)] for index in range(cells))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice(Design):
+    """A design of which only some trials are run."""
+
+    chosen: tuple[Trial, ...]
+
+    def trials(self) -> tuple[Trial, ...]:
+        """The chosen trials."""
+        return self.chosen
+
+
+def sliced(cells: int) -> Slice:
+    """The slice of the default study on the full MNIST."""
+    loaded = digits(holdout=5000)
+    design = build(default_plan(), available=len(loaded.train), checksum=loaded.checksum)
+    kept = {field.name: getattr(design, field.name) for field in fields(design)}
+    return Slice(**kept, chosen=slice_of(design, cells))
+
+
+def time_study(design: Slice) -> dict[str, float]:
+    """Seconds of the whole study, with its worker processes, and from the first trial on."""
+    loaded = digits(holdout=5000)
+    settings = DigitsSettings(source="full", data_dir=data_dir(), sample_dir=data_dir())
+    identity = StoreDigits(name="mnist", checksum=loaded.checksum, train_n=len(loaded.train))
+    evaluated = Evaluated(validation=len(loaded.validation), test=len(loaded.test))
+    busy = 0.0
+    began = ready = time.perf_counter()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Store(Path(folder) / STORE_NAME, identity) as store,
+    ):
+        stop = threading.Event()
+        for event in run_study(design, settings, store, evaluated=evaluated, stop=stop):
+            if isinstance(event, TrialDone):
+                busy += event.result.wall_seconds or 0
+            elif isinstance(event, WorkerJoined):
+                ready = time.perf_counter()
+        ended = time.perf_counter()
+    return {"whole": ended - began, "after_start": ended - ready, "in_trials": busy}
+
+
+def time_lesson(lesson: ModuleType, trials: tuple[Trial, ...]) -> dict[str, float]:
+    """Seconds of the lesson's loop over the trials: ``train()`` alone, and ``test()``."""
+    train_loader, test_loader = lesson.load_data()
+    criterion = torch.nn.CrossEntropyLoss()
+    training = testing = 0.0
+    for trial in trials:
+        subset = Subset(train_loader.dataset, range(trial.train_n))
+        loader = DataLoader(subset, batch_size=trial.train.batch_size, shuffle=True)
+        model = SimpleCNN(trial.model)
+        optimizer = torch.optim.Adam(model.parameters(), lr=trial.train.learning_rate)
+        began = time.perf_counter()
+        for _ in range(round(trial.train.epochs)):
+            lesson.train(model, loader, optimizer, criterion)
+        trained = time.perf_counter()
+        lesson.test(model, test_loader, criterion)
+        training += trained - began
+        testing += time.perf_counter() - trained
+    return {"train": training, "train_and_test": training + testing}
+
+
+def report(trials: tuple[Trial, ...], study: list[dict[str, float]], lesson: list[Any]) -> str:
+    """The table, in trials per minute."""
+
+    def per_minute(runs: list[Any], key: str) -> list[float]:
+        return [60 * len(trials) / run[key] for run in runs]
+
+    kinds = [
+        ("lesson: train()", per_minute(lesson, "train")),
+        ("lesson: train() and one test()", per_minute(lesson, "train_and_test")),
+        ("study, with the start of its processes", per_minute(study, "whole")),
+        ("study, from its first trial", per_minute(study, "after_start")),
+    ]
+    base = [max(kinds[0][1]), max(kinds[1][1])]
+    rows = [
+        [name, spread(rates, 2), *(f"{max(rates) / against:.1f}x" for against in base)]
+        for name, rates in kinds
+    ]
+    header = ["", "trials per minute", "against train()", "against train() and test()"]
+    return table(header, rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cells", type=int, default=8, help="trials of the slice")
+    parser.add_argument("--repeat", type=int, default=1)
+    arguments = parser.parse_args()
+    design, lesson = sliced(arguments.cells), load_lesson()
+    study_runs, lesson_runs = [], []
+    for _ in range(arguments.repeat):
+        study_runs.append(time_study(design))
+        lesson_runs.append(time_lesson(lesson, design.chosen))
+    body = report(design.chosen, study_runs, lesson_runs)
+    figures = {
+        "trials": [trial.to_dict() for trial in design.chosen],
+        "study_seconds": study_runs,
+        "lesson_seconds": lesson_runs,
+    }
+    write_results("study_throughput", "Trials per minute", body, figures)
+
+
+if __name__ == "__main__":
+    main()
