@@ -28,13 +28,14 @@ from reporting import child, spread, table, write_results
 from taller_cnn.config import ModelConfig, recipe
 from taller_cnn.data import Digits, load_digits
 from taller_cnn.model import SimpleCNN, describe
+from taller_cnn.process import SPIN_COUNT, prepare_process
 from taller_cnn.training import EpochResult, train
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = 0.99
 MOST_EPOCHS = 10
-OURS = {**os.environ, "GOMP_SPINCOUNT": "20000"}
-"""What the `taller-cnn` command sets for itself before it loads torch."""
+OURS = {**os.environ, "GOMP_SPINCOUNT": SPIN_COUNT}
+"""What `prepare_process` does must be in the environment here, where torch is already loaded."""
 
 
 def data_dir() -> Path:
@@ -56,7 +57,7 @@ def load_lesson() -> ModuleType:
     return module
 
 
-def run_lesson(seed: int) -> dict[str, Any]:
+def run_lesson(seed: int, most_epochs: int) -> dict[str, Any]:
     """The lesson's loop until its test accuracy first reaches the target."""
     lesson = load_lesson()
     torch.manual_seed(seed)
@@ -66,7 +67,7 @@ def run_lesson(seed: int) -> dict[str, Any]:
     criterion = torch.nn.CrossEntropyLoss()
     epochs: list[float] = []
     accuracies: list[float] = []
-    while len(epochs) < MOST_EPOCHS and (not accuracies or accuracies[-1] < TARGET):
+    while len(epochs) < most_epochs and (not accuracies or accuracies[-1] < TARGET):
         started = time.perf_counter()
         lesson.train(model, train_loader, optimizer, criterion)
         epochs.append(time.perf_counter() - started)
@@ -145,6 +146,32 @@ def measure(lesson_seeds: int, fast_seeds: int) -> dict[str, Any]:
     }
 
 
+def measure_epochs(turns: int) -> dict[str, Any]:
+    """One epoch of the lesson, one of `workshop` and one `fast` training, in turns."""
+    script = str(Path(__file__))
+    kinds = {"lesson-epoch": dict(os.environ), "workshop": OURS, "fast": OURS}
+    runs: dict[str, Any] = {kind: [] for kind in kinds}
+    for turn in range(turns):
+        for kind, environment in kinds.items():
+            runs[kind].append(child([script, "--child", kind, str(turn)], environment))
+    return runs
+
+
+def report_epochs(figures: dict[str, Any]) -> str:
+    lesson = [run["epoch_seconds"][0] for run in figures["lesson-epoch"]]
+    rows = [["lesson's first epoch, batch 64, seconds", spread(lesson, 2), ""]]
+    for kind, title in (
+        ("workshop", "`workshop` epoch, batch 64, seconds"),
+        ("fast", "`fast`, seconds"),
+    ):
+        seconds = [run["seconds"] for run in figures[kind]]
+        ratio = statistics.median(lesson) / statistics.median(seconds)
+        rows.append([title, spread(seconds, 2), f"{ratio:.2f}"])
+    return table(
+        ["", f"median of {len(lesson)} (least to greatest)", "lesson's epoch / this"], rows
+    )
+
+
 def seconds_to_target(run: dict[str, Any]) -> float:
     assert run["test_accuracies"][-1] >= TARGET, "the lesson never reached the target"
     return float(sum(run["epoch_seconds"]))
@@ -205,12 +232,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lesson-seeds", type=int, default=3)
     parser.add_argument("--fast-seeds", type=int, default=10)
+    parser.add_argument("--one-epoch", action="store_true", help="only epochs, in turns")
     parser.add_argument("--child", nargs=2, metavar=("KIND", "SEED"))
     arguments = parser.parse_args()
     if arguments.child:
+        if not arguments.child[0].startswith("lesson"):
+            # What the `taller-cnn` command does; the lesson runs as `python` starts it.
+            prepare_process()
         kind, seed = arguments.child[0], int(arguments.child[1])
-        epochs = 1.0 if kind == "workshop" else None
-        print(json.dumps(run_lesson(seed) if kind == "lesson" else run_recipe(kind, seed, epochs)))
+        if kind.startswith("lesson"):
+            print(json.dumps(run_lesson(seed, 1 if kind == "lesson-epoch" else MOST_EPOCHS)))
+        else:
+            print(json.dumps(run_recipe(kind, seed, 1.0 if kind == "workshop" else None)))
+        return
+    if arguments.one_epoch:
+        figures = measure_epochs(arguments.lesson_seeds)
+        write_results("epoch", "One epoch against the lesson's", report_epochs(figures), figures)
         return
     figures = measure(arguments.lesson_seeds, arguments.fast_seeds)
     write_results("time-to-accuracy", "Time to 99% test accuracy", report(figures), figures)

@@ -21,6 +21,7 @@ from taller_cnn.cli.terminal import Terminal, prepare_streams, wants_json
 from taller_cnn.cli.typer_words import Command, CommandGroup
 from taller_cnn.errors import UsageError
 from taller_cnn.messages import Messages
+from taller_cnn.process import prepare_process
 
 __all__ = ["COMMANDS", "build", "command", "main"]
 
@@ -45,11 +46,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         argv: the words after the program's name; by default those of the process.
     """
     prepare_streams()
-    # Before torch is loaded: threads that wait for each other by spinning without end take ten
-    # times as long on a machine that also does something else, and threads that do not spin at all
-    # wake up too late on one that does not (docs/log.md). This is tens of microseconds.
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    prepare_process()
     sys.exit(_run(list(sys.argv[1:] if argv is None else argv)))
 
 

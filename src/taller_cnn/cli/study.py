@@ -213,7 +213,12 @@ def _study(terminal: Terminal, asked: _Asked, *, dry_run: bool, yes: bool) -> No
     trials = len(design.trials())
     if trials > MOST_TRIALS and not yes:
         raise UsageError("study_many_trials", n=trials, most=MOST_TRIALS)
-    identity = StoreDigits(name=digits.name, checksum=digits.checksum, train_n=len(digits.train))
+    identity = StoreDigits(
+        name=digits.name,
+        checksum=digits.checksum,
+        train_n=len(digits.train),
+        source=digits.source,
+    )
     with Store(asked.store_path, identity) as store:
         for notice in store.notices:
             terminal.notice(notice.text(terminal.messages))
@@ -306,7 +311,19 @@ def _write(terminal: Terminal, asked: _Asked, design: Design, store: Store) -> d
         export(table, files["study_table"])
     terminal.say("cli_study.writing", "dim")
     analysis = analyse(table, {q.name: q.factors for q in design.questions})
-    return {**write_report(design, table, analysis, asked.folder, terminal.messages), **files}
+    say = terminal.messages
+    sampled = store.digits.source == "sample"
+    report = write_report(
+        design,
+        table,
+        analysis,
+        asked.folder,
+        say,
+        command=asked.command(),
+        note=say("cli_study.note_sample", n=store.digits.train_n) if sampled else None,
+        origin=store.origin(design),
+    )
+    return {**report, **files}
 
 
 def _already_done(path: Path, design: Design) -> frozenset[str]:

@@ -47,8 +47,8 @@ def orthogonalised(matrix: Tensor, iterations: int = ITERATIONS) -> Tensor:
 class Optimizer:
     """Moves weights by their gradients; one learning rate for all of them.
 
-    PyTorch's optimiser classes load its compiler when the first one is made, which takes longer than
-    the `fast` recipe trains (docs/log.md). These call the same kernels.
+    PyTorch's optimiser classes load its compiler when the first one is made, which takes longer
+    than the `fast` recipe trains (docs/log.md). These call the same kernels.
 
     Args:
         weights: floating-point tensors that require gradients.

@@ -1,0 +1,36 @@
+"""Settings of a whole process, for programs that train; the library never applies them itself."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+__all__ = ["SPIN_COUNT", "prepare_process"]
+
+SPIN_COUNT = "20000"
+"""Turns that an idle OpenMP thread spins before it sleeps: tens of microseconds."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Parameters of glibc's ``mallopt``."""
+KEPT_BYTES = 1 << 30
+LARGEST_HEAP_BLOCK = 1 << 25
+"""32 MB, the most that glibc takes; larger blocks are still given back when freed."""
+
+
+def prepare_process() -> None:
+    """Make small training steps fast; call it before torch is loaded (docs/log.md has the numbers).
+
+    - OpenMP's threads spin briefly, then sleep. Spinning without end takes ten times as long on a
+      machine that also does something else, never spinning wakes up too late on one that does not.
+    - glibc keeps freed memory. Otherwise every step gives the maps' memory back to the system and
+      gets it again page by page, which costs a third of a step.
+
+    Whatever the environment already says about either is left alone.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+    if sys.platform.startswith("linux") and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+            mallopt(M_MMAP_THRESHOLD, LARGEST_HEAP_BLOCK)

@@ -1,0 +1,73 @@
+"""How long and on how many digits a trial trains: an answer holds only in its regime.
+
+- ``short``: no digit is seen twice. Accuracy for little effort; nothing to overfit.
+- ``overfit``: few digits, again and again, at a constant learning rate, to convergence.
+- ``full``: the workshop's ten epochs of all digits.
+
+The two tables are the one place where the sizes of the default study and of the thorough one are
+set. Times are measured by ``benchmarks/study_throughput.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from taller_cnn.config import ModelConfig, TrainConfig, recipe
+
+__all__ = ["DEFAULT_REGIMES", "THOROUGH_REGIMES", "Regime"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regime:
+    """How a trial trains, unless a level says otherwise."""
+
+    recipe: str
+    train_n: int
+    """Digits trained on; 0: all there are."""
+    epochs: float
+    seeds: int
+    """Trials of each level and learning rate, unless the reader says how many."""
+
+    def configs(self) -> tuple[ModelConfig, TrainConfig]:
+        """The workshop's network in this regime, on one device and in one arithmetic.
+
+        A study means the same on every worker, so neither is chosen by the machine.
+        """
+        return recipe(
+            self.recipe,
+            train={"epochs": self.epochs, "device": "cpu", "precision": "float32"},
+        )
+
+    def digits(self, available: int) -> int:
+        """Digits trained on when there are `available`."""
+        return min(self.train_n or available, available)
+
+    def steps(self, available: int) -> int:
+        """Training steps of the reference."""
+        _, train = self.configs()
+        return max(1, round(train.epochs * math.ceil(self.digits(available) / train.batch_size)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON types."""
+        return dict(vars(self))
+
+
+DEFAULT_REGIMES: Mapping[str, Regime] = MappingProxyType(
+    {
+        "short": Regime(recipe="quick", train_n=10_000, epochs=1, seeds=4),
+        "overfit": Regime(recipe="workshop", train_n=2_000, epochs=27, seeds=8),
+        "full": Regime(recipe="workshop", train_n=0, epochs=10, seeds=3),
+    }
+)
+
+THOROUGH_REGIMES: Mapping[str, Regime] = MappingProxyType(
+    {
+        "short": Regime(recipe="quick", train_n=20_000, epochs=1, seeds=5),
+        "overfit": Regime(recipe="workshop", train_n=2_000, epochs=27, seeds=10),
+        "full": Regime(recipe="workshop", train_n=0, epochs=10, seeds=3),
+    }
+)

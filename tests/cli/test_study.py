@@ -1,0 +1,240 @@
+"""``taller-cnn study``: what it shows, what it refuses, what it leaves."""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import shutil
+from pathlib import Path
+
+import pytest
+
+from taller_cnn.cli.study import study
+from taller_cnn.study import FACTORS
+
+DESIGN = """
+name = "quick"
+[regimes.short]
+train_n = 64
+[[questions]]
+factors = ["learning-rate"]
+levels = { learning-rate = ["x3"] }
+seeds = 2
+"""
+SHARED = {"context", "source", "data_dir", "workdir"}
+
+
+def here(workdir: Path, *words: str | Path) -> tuple[str | Path, ...]:
+    return ("study", *words, "--source", "sample", "--workdir", workdir)
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "quick.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, sample_dir: Path) -> Path:
+    """A folder with a finished study of four trials; for reading only."""
+    import threading
+
+    from taller_cnn.study import (
+        DigitsSettings,
+        Evaluated,
+        Store,
+        StoreDigits,
+        build,
+        read_plan,
+        run_study,
+    )
+
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copytree(sample_dir / "MNIST", folder / "data" / "sample" / "MNIST")
+    settings = DigitsSettings(
+        source="sample", data_dir=folder / "none", sample_dir=folder / "data" / "sample"
+    )
+    digits = settings.load()
+    plan = read_plan(write(folder, DESIGN))
+    design = build(plan, available=len(digits.train), checksum=digits.checksum)
+    identity = StoreDigits(name="mnist", checksum=digits.checksum, train_n=len(digits.train))
+    with Store(folder / "resultados" / "estudio" / "estudio.sqlite", identity) as store:
+        evaluated = Evaluated(validation=500, test=1000)
+        stop = threading.Event()
+        for _ in run_study(design, settings, store, evaluated=evaluated, stop=stop):
+            pass
+    return folder
+
+
+@pytest.fixture
+def studied(finished: Path, tmp_path: Path) -> Path:
+    """A copy of `finished` to write into."""
+    return Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+def test_every_flag_is_one_that_the_study_needs() -> None:
+    own = set(inspect.signature(study).parameters) - SHARED - {"factors"}
+    assert own == {
+        "cross",
+        "seeds",
+        "design",
+        "thorough",
+        "scheduler",
+        "yes",
+        "list_",
+        "dry_run",
+        "report",
+        "export",
+    }
+
+
+@pytest.mark.parametrize(
+    ("language", "says"), [("es", "Fracción de unidades ocultas"), ("en", "Fraction of the hidden")]
+)
+def test_the_list_explains_every_factor_in_a_sentence(cli, language: str, says: str) -> None:
+    outcome = cli("study", "--list", "--lang", language)
+    assert outcome.code == 0
+    assert says in outcome.out
+    for name, factor in FACTORS.items():
+        assert name in outcome.out
+        assert factor.reference in outcome.out
+
+
+def test_the_list_as_json_has_every_factor_and_level(cli) -> None:
+    told = cli("study", "--list", "--json").json["factors"]
+    assert [factor["name"] for factor in told] == list(FACTORS)
+    assert told[0]["levels"] == ["x1/4", "x1/2", "x1", "x2", "x4"]
+
+
+def test_a_dry_run_lists_the_trials_and_leaves_nothing(cli, workdir: Path) -> None:
+    outcome = cli(*here(workdir, "filters", "dropout", "--seeds", "2", "--dry-run"))
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "38 entrenamientos distintos, 0 ya en el archivo" in outcome.out
+    assert "206.922" in outcome.out
+    assert not (workdir / "resultados").exists()
+
+
+def test_a_dry_run_as_json_has_every_trial(cli, workdir: Path) -> None:
+    words = ("--cross", "filters=x2", "layers=1", "--seeds", "1", "--dry-run", "--json")
+    told = cli(*here(workdir, *words)).json
+    assert told["different_trials"] == len(told["trials"]) == 2 * 2 * 3
+    trial = next(t for t in told["trials"] if t["levels"] == ["x2", "1"])
+    assert trial["model"]["filters"] == [32]
+    assert not trial["done"]
+
+
+def test_a_dry_run_knows_what_is_done(cli, studied: Path) -> None:
+    words = ("--design", studied / "quick.toml", "--dry-run")
+    assert "4 entrenamientos distintos, 4 ya en el archivo" in cli(*here(studied, *words)).out
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (["depth"], "study_factor"),
+        (["filters=wide"], "study_level"),
+        (["layers=7"], "config_layers"),
+        (["kernel=4"], "config_choice"),
+        (["--cross"], "study_cross"),
+        (["--cross", "filters"], "study_cross"),
+        (["--cross", "filters", "filters-fc1"], "study_same_change"),
+        (["filters", "--thorough"], "study_exclusive"),
+        (["--thorough", "--design", "x.toml"], "study_exclusive"),
+        (["--design", "none.toml"], "study_design_unreadable"),
+        (["--thorough", "--seeds", "30"], "study_many_trials"),
+        (["--seeds", "0"], "cli_expected_count"),
+        (["--seeds", "1001"], "study_seeds"),
+        (["--export", "xls"], "cli_expected_choice"),
+        (["--scheduler", "foo"], "study_scheduler_address"),
+    ],
+)
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_wrong_usage_is_told_and_starts_nothing(
+    cli, workdir: Path, words: list[str], key: str, language: str
+) -> None:
+    outcome = cli(*here(workdir, *words, "--json", "--lang", language))
+    assert outcome.code == 2
+    assert outcome.json["kind"] == key
+    assert "{" not in outcome.json["error"]
+    assert not list(workdir.glob("resultados/**/*.png"))
+
+
+def test_more_than_a_thousand_trials_are_listed_without_asking(cli, workdir: Path) -> None:
+    words = ("--thorough", "--seeds", "30", "--dry-run", "--json")
+    assert cli(*here(workdir, *words)).json["different_trials"] > 1000
+
+
+def test_a_mistake_in_a_design_is_told_with_its_key(cli, workdir: Path) -> None:
+    path = write(workdir, DESIGN.replace("train_n = 64", "train_m = 64"))
+    outcome = cli(*here(workdir, "--design", path))
+    assert outcome.code == 2
+    assert "regimes.short.train_m" in outcome.err
+
+
+def test_one_seed_is_told_before_anything_runs(cli, workdir: Path) -> None:
+    outcome = cli(*here(workdir, "kernel", "--seeds", "1", "--dry-run"))
+    assert "una sola semilla" in outcome.out
+
+
+def test_a_report_without_a_study_says_what_to_do(cli, tmp_path: Path) -> None:
+    outcome = cli("study", "--report", "--workdir", tmp_path)
+    assert outcome.code == 1
+    assert "taller-cnn study" in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_report_of_a_study_that_was_not_run_is_refused(cli, studied: Path) -> None:
+    outcome = cli("study", "kernel", "--report", "--workdir", studied)
+    assert outcome.code == 1
+    assert "taller-cnn study kernel --workdir" in outcome.err
+
+
+def test_the_report_is_made_of_the_study_that_was_run_last(cli, studied: Path) -> None:
+    outcome = cli("study", "--report", "--export", "csv", "--workdir", studied, "--json")
+    assert outcome.code == 0, outcome.err
+    told = outcome.json
+    assert (told["study"], told["trials"], told["done"], told["failed"]) == ("quick", 4, 4, 0)
+    for path in told["files"].values():
+        assert Path(path).stat().st_size > 0
+    with Path(told["files"]["study_table"]).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    assert {row["level_a"] for row in rows} == {"x1", "x3"}
+
+
+def test_a_report_counts_what_is_missing(cli, studied: Path) -> None:
+    words = ("--design", studied / "quick.toml", "--seeds", "3", "--report")
+    outcome = cli("study", *words, "--workdir", studied)
+    assert outcome.code == 0, outcome.err
+    assert "Faltan 2 entrenamientos" in outcome.out
+
+
+def test_the_same_study_again_trains_nothing_and_reports(cli, studied: Path) -> None:
+    outcome = cli(*here(studied, "--design", studied / "quick.toml"))
+    assert outcome.code == 0, outcome.err
+    assert "no se entrena nada" in outcome.out
+    assert "4 entrenamientos, 0 fallidos" in outcome.out
+    assert (studied / "resultados" / "estudio" / "estudio.html").exists()
+
+
+def test_a_damaged_store_is_told_and_left_alone_by_the_report(cli, studied: Path) -> None:
+    path = studied / "resultados" / "estudio" / "estudio.sqlite"
+    path.write_bytes(b"garbage" * 1000)
+    outcome = cli("study", "--report", "--workdir", studied)
+    assert outcome.code == 1
+    assert "está dañado" in outcome.err
+    assert path.read_bytes() == b"garbage" * 1000
+
+
+def test_a_store_of_other_digits_is_kept_aside_and_told(cli, studied: Path) -> None:
+    import sqlite3
+
+    folder = studied / "resultados" / "estudio"
+    with sqlite3.connect(folder / "estudio.sqlite") as connection:
+        connection.execute("UPDATE meta SET value = 'other' WHERE name = 'checksum'")
+    connection.close()
+    words = ("--design", studied / "quick.toml", "--scheduler", "tcp://127.0.0.1:9")
+    outcome = cli(*here(studied, *words))
+    assert outcome.code == 2, "nobody answers there"
+    assert "es de otro conjunto de dígitos" in " ".join(outcome.out.split())
+    assert (folder / "estudio.sqlite.broken").exists()

@@ -1,0 +1,578 @@
+"""Running a study with real workers: in this process where that is enough, else in others."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from taller_cnn.data import Digits
+from taller_cnn.errors import InputError, InterruptedRunError, OutputError, TallerError
+from taller_cnn.study import (
+    Calibrated,
+    Design,
+    DigitsSettings,
+    Evaluated,
+    Event,
+    Plan,
+    Store,
+    StoreDigits,
+    StudyDone,
+    StudyStarted,
+    TrialDone,
+    TrialResult,
+    WorkerJoined,
+    WorkerLost,
+    WorkerRefused,
+    build,
+    missing_trials,
+    run_study,
+)
+from taller_cnn.study import cluster as cluster_module
+from taller_cnn.study import run as run_module
+from taller_cnn.study import trial as trial_module
+from taller_cnn.study.trial import train_trial
+
+EVALUATED = Evaluated(validation=500, test=1000)
+TIMES = ["train_seconds", "peak_memory_mb"]
+PLAN: dict[str, Any] = {
+    "name": "small",
+    "regimes": {"short": {"train_n": 128}, "overfit": {"train_n": 64, "epochs": 2, "seeds": 2}},
+    "questions": [
+        {"factors": ["learning-rate"], "levels": {"learning-rate": ["x1/3", "x3"]}, "seeds": 2},
+        {"factors": ["dropout"], "levels": {"dropout": ["0"]}},
+    ],
+}
+# In-process workers share asyncio and dask state with the test, which warn at shutdown.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def settings(sample_dir: Path) -> DigitsSettings:
+    return DigitsSettings(source="sample", data_dir=sample_dir / "none", sample_dir=sample_dir)
+
+
+@pytest.fixture(scope="module")
+def design(sample_digits: Digits) -> Design:
+    """Two questions that share no trial, 6 + 4."""
+    plan = Plan.from_dict(PLAN)
+    return build(plan, available=len(sample_digits.train), checksum=sample_digits.checksum)
+
+
+@pytest.fixture
+def store(tmp_path: Path, sample_digits: Digits) -> Iterator[Store]:
+    with open_store(tmp_path, sample_digits) as opened:
+        yield opened
+
+
+def open_store(folder: Path, digits: Digits) -> Store:
+    identity = StoreDigits(name="mnist", checksum=digits.checksum, train_n=len(digits.train))
+    return Store(folder / "estudio.sqlite", identity)
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    """The address of a scheduler with one worker of two threads, in this process."""
+    with local_scheduler(1, 2) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def local_scheduler(workers: int, threads: int) -> Iterator[str]:
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=workers,
+        threads_per_worker=threads,
+        processes=False,
+        protocol="tcp://",
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=50,
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+def study(design: Design, settings: DigitsSettings, store: Store, **values: Any) -> Iterator[Event]:
+    values = {"evaluated": EVALUATED, "stop": threading.Event(), **values}
+    return run_study(design, settings, store, **values)
+
+
+def of_kind(events: list[Event], kind: type) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def numbers(design: Design, store: Store) -> pd.DataFrame:
+    """The table without what depends on the moment."""
+    return design.table(store.results(design)).drop(columns=TIMES)
+
+
+def test_a_study_tells_what_happens_and_keeps_every_result(
+    design: Design, settings: DigitsSettings, store: Store, scheduler: str, sample_digits: Digits
+) -> None:
+    events = list(study(design, settings, store, scheduler=scheduler))
+    assert events[0] == StudyStarted(done=0, of=10, local_workers=0)
+    assert of_kind(events, WorkerJoined)[0].worker.slots == 2
+    done = of_kind(events, TrialDone)
+    assert [event.done for event in done] == list(range(1, 11))
+    assert {event.trial for event in done} == set(design.trials())
+    assert done[-1].best is not None
+    (calibrated,) = of_kind(events, Calibrated)
+    assert calibrated.trials == 9, "all networks are alike, so one trial is enough"
+    assert calibrated.seconds > 0
+    assert [event.seconds_left is None for event in done] == [True] + [False] * 9
+    assert dataclasses.replace(events[-1], seconds=0) == StudyDone(trials=10, failed=0, seconds=0)
+    kept = store.results(design)
+    torch.set_num_threads(1)
+    for trial in design.trials()[::4]:
+        alone = train_trial(trial, sample_digits)
+        found = kept[design.key(trial)]
+        assert found.validation_loss == alone.validation_loss
+        assert found.validation_wrong == alone.validation_wrong
+
+
+def test_the_same_study_again_runs_nothing_and_needs_no_workers(
+    design: Design, settings: DigitsSettings, store: Store
+) -> None:
+    for trial in design.trials():
+        result = TrialResult(status="ok", validation_error=0.1)
+        store.add(design.key(trial), trial, result, {})
+    events = list(study(design, settings, store))
+    assert events[0] == StudyStarted(done=10, of=10, local_workers=0)
+    assert [type(event) for event in events] == [StudyStarted, StudyDone]
+    assert store.latest_plan() == design.plan
+
+
+def test_failures_that_another_try_may_avoid_are_tried_again(design: Design, store: Store) -> None:
+    one, other, third = design.trials()[:3]
+    store.add(design.key(one), one, TrialResult(status="failed", reason="diverged"), {})
+    store.add(design.key(other), other, TrialResult(status="failed", reason="memory"), {})
+    store.add(design.key(third), third, TrialResult(status="ok"), {})
+    missing = missing_trials(design, store)
+    assert other in missing
+    assert one not in missing
+    assert third not in missing
+
+
+def test_a_trial_that_fails_is_recorded_and_the_study_goes_on(
+    design: Design,
+    settings: DigitsSettings,
+    store: Store,
+    scheduler: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unlucky = design.trials()[4]
+
+    def sometimes(trial: Any, digits: Digits) -> TrialResult:
+        if trial == unlucky:
+            raise MemoryError
+        return train_trial(trial, digits)
+
+    monkeypatch.setattr(trial_module, "train_trial", sometimes)
+    events = list(study(design, settings, store, scheduler=scheduler))
+    assert events[-1].failed == 1  # type: ignore[union-attr]
+    assert store.results()[design.key(unlucky)].reason == "memory"
+    monkeypatch.undo()
+    events = list(study(design, settings, store, scheduler=scheduler))
+    assert len(of_kind(events, TrialDone)) == 1
+    assert events[-1].failed == 0  # type: ignore[union-attr]
+
+
+def after(events: Iterator[Event], done: int, action: Callable[[], object]) -> None:
+    """Go through `events`, and act once when so many trials are done."""
+    for event in events:
+        if isinstance(event, TrialDone) and event.done == done:
+            action()
+
+
+def test_stopping_keeps_what_is_finished(
+    design: Design, settings: DigitsSettings, store: Store, scheduler: str
+) -> None:
+    stop = threading.Event()
+    events = study(design, settings, store, scheduler=scheduler, stop=stop)
+    with pytest.raises(InterruptedRunError, match="of 10 trials finished") as caught:
+        after(events, 3, stop.set)
+    assert caught.value.exit_code == 130
+    assert len(store.results(design)) == caught.value.values["done"] >= 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [("__version__", "0.0.1", "version 0.0.1"), ("TRAINING_REVISION", 99, r"\(99\)")],
+)
+def test_a_worker_of_another_version_is_refused(
+    design: Design,
+    settings: DigitsSettings,
+    store: Store,
+    scheduler: str,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: object,
+    says: str,
+) -> None:
+    monkeypatch.setattr(trial_module, name, value)
+    events = []
+    with pytest.raises(TallerError, match=f"No valid worker.*{says}"):
+        events.extend(study(design, settings, store, scheduler=scheduler))
+    assert store.results() == {}
+
+
+def test_a_worker_with_other_digits_is_refused(
+    design: Design, settings: DigitsSettings, store: Store, scheduler: str
+) -> None:
+    other = dataclasses.replace(design, checksum="0123")
+    with pytest.raises(TallerError, match="its digits are others"):
+        list(study(other, settings, store, scheduler=scheduler))
+
+
+def test_a_worker_without_digits_is_refused_with_the_reason(
+    design: Design, settings: DigitsSettings, store: Store, scheduler: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    nowhere = dataclasses.replace(settings, sample_dir=tmp_path / "file" / "sample")
+    with pytest.raises(TallerError, match="Cannot write"):
+        list(study(design, nowhere, store, scheduler=scheduler))
+
+
+def test_the_study_goes_on_with_the_workers_that_fit(
+    design: Design,
+    settings: DigitsSettings,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def introduce(settings: DigitsSettings) -> Any:
+        told = trial_module.introduce(settings)
+        try:
+            (tmp_path / "one-has-been-asked").touch(exist_ok=False)
+        except FileExistsError:
+            return told
+        return dataclasses.replace(told, version="0")
+
+    monkeypatch.setattr(cluster_module, "introduce", introduce)
+    with local_scheduler(2, 1) as address:
+        events = list(study(design, settings, store, scheduler=address))
+    assert len(of_kind(events, WorkerRefused)) == len(of_kind(events, WorkerJoined)) == 1
+    assert "version 0 " in str(of_kind(events, WorkerRefused)[0].reason)
+    assert len(store.results(design)) == 10
+
+
+def test_a_scheduler_without_workers_is_given_up(
+    design: Design, settings: DigitsSettings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "PATIENCE_SECONDS", 0.2)
+    with local_scheduler(0, 1) as address, pytest.raises(TallerError, match="no worker process"):
+        list(study(design, settings, store, scheduler=address))
+
+
+def test_a_scheduler_that_does_not_answer_is_told_with_its_address(
+    design: Design, settings: DigitsSettings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "SCHEDULER_SECONDS", 1)
+    began = time.monotonic()
+    with pytest.raises(InputError, match=r"tcp://127\.0\.0\.1:9") as caught:
+        list(study(design, settings, store, scheduler="tcp://127.0.0.1:9"))
+    assert time.monotonic() - began < 15
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("address", ["foo", "tcp://", "http://host:8786", "tcp://host", ""])
+def test_what_is_no_address_is_refused_at_once(
+    design: Design, settings: DigitsSettings, store: Store, address: str
+) -> None:
+    with pytest.raises(InputError, match="not the address of a scheduler"):
+        list(study(design, settings, store, scheduler=address))
+
+
+def test_too_little_disk_is_told_before_anything_starts(
+    design: Design, settings: DigitsSettings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "FREE_BYTES", 10**18)
+    with pytest.raises(OutputError, match="MB"):
+        list(study(design, settings, store))
+
+
+@pytest.mark.slow
+def test_worker_processes_of_our_own_give_the_same_table(
+    design: Design,
+    settings: DigitsSettings,
+    store: Store,
+    scheduler: str,
+    tmp_path: Path,
+    sample_digits: Digits,
+) -> None:
+    events = list(study(design, settings, store, workers=2))
+    assert events[0] == StudyStarted(done=0, of=10, local_workers=2)
+    assert len(of_kind(events, WorkerJoined)) == 2
+    table = design.table(store.results(design))
+    assert (table["peak_memory_mb"] > 50).all() or not sys.platform.startswith("linux")
+    (tmp_path / "other").mkdir()
+    with open_store(tmp_path / "other", sample_digits) as other:
+        list(study(design, settings, other, scheduler=scheduler))
+        pd.testing.assert_frame_equal(numbers(design, store), numbers(design, other))
+
+
+# ------------------------------------------------------------------- processes that are killed
+
+needs_kill = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+LONGER = {
+    **PLAN,
+    "name": "longer",
+    "regimes": {"short": {"train_n": 1000}, "overfit": {"train_n": 500, "epochs": 3, "seeds": 3}},
+}
+
+
+@pytest.fixture(scope="module")
+def longer(sample_digits: Digits) -> Design:
+    """Trials of about a second."""
+    plan = Plan.from_dict(LONGER)
+    return build(plan, available=len(sample_digits.train), checksum=sample_digits.checksum)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    longer: Design,
+    settings: DigitsSettings,
+    sample_digits: Digits,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> pd.DataFrame:
+    with open_store(tmp_path_factory.mktemp("whole"), sample_digits) as whole:
+        list(study(longer, settings, whole, workers=2))
+        return numbers(longer, whole)
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def children(pid: int) -> list[int]:
+    import psutil
+
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+@pytest.mark.slow
+@needs_kill
+def test_a_worker_that_is_killed_has_its_trial_run_again(
+    longer: Design,
+    settings: DigitsSettings,
+    store: Store,
+    uninterrupted: pd.DataFrame,
+) -> None:
+    import psutil
+
+    events, kills = [], 0
+    for event in study(longer, settings, store, workers=2):
+        events.append(event)
+        if isinstance(event, TrialDone) and event.done == 3:
+            workers = [
+                process
+                for process in psutil.Process().children(recursive=True)
+                if "spawn_main" in " ".join(process.cmdline())
+            ]
+            kill(workers[0].pid)
+            kills += 1
+    assert kills == 1
+    assert len(of_kind(events, WorkerLost)) == 1
+    assert len(of_kind(events, WorkerJoined)) == 3, "dask starts another one"
+    assert len(of_kind(events, TrialDone)) == len(longer.trials())
+    pd.testing.assert_frame_equal(numbers(longer, store), uninterrupted)
+
+
+@pytest.mark.slow
+@needs_kill
+def test_a_trial_that_kills_every_worker_is_recorded_as_failed(
+    settings: DigitsSettings, store: Store, sample_digits: Digits
+) -> None:
+    import psutil
+
+    plan = Plan.from_dict({**LONGER, "questions": [{"factors": ["dropout"], "seeds": 1}]})
+    design = build(plan, available=len(sample_digits.train), checksum=sample_digits.checksum)
+    lost = 0
+    done = []
+    for event in study(design, settings, store, workers=1):
+        if isinstance(event, WorkerJoined) and lost < run_module.MOST_TRIES:
+            lost += 1
+            threading.Timer(
+                1.0,
+                lambda: [
+                    kill(p.pid)
+                    for p in psutil.Process().children(recursive=True)
+                    if "spawn_main" in " ".join(p.cmdline())
+                ],
+            ).start()
+        if isinstance(event, TrialDone):
+            done.append(event)
+    assert len(store.results(design)) == 4
+    assert lost == run_module.MOST_TRIES
+    assert len(done) == 4
+
+
+COMMAND = [sys.executable, "-m", "taller_cnn", "study", "--source", "sample"]
+
+
+def command(folder: Path, *words: str) -> list[str]:
+    return [*COMMAND, "--workdir", str(folder), "--design", str(folder / "study.toml"), *words]
+
+
+def write_design(folder: Path) -> None:
+    text = 'name = "longer"\n[regimes.short]\ntrain_n = 1000\n[regimes.overfit]\n'
+    text += "train_n = 500\nepochs = 3\nseeds = 3\n"
+    text += '[[questions]]\nfactors = ["learning-rate"]\n'
+    text += 'levels = { learning-rate = ["x1/3", "x3"] }\nseeds = 2\n'
+    text += '[[questions]]\nfactors = ["dropout"]\nlevels = { dropout = ["0"] }\n'
+    (folder / "study.toml").write_text(text, encoding="utf-8")
+
+
+def kept_keys(folder: Path) -> dict[str, str]:
+    """Key and time of each trial in the store."""
+    opened = Store.existing(folder / "resultados" / "estudio" / "estudio.sqlite")
+    if opened is None:
+        return {}
+    with opened:
+        return {key: told["created"] for key, told in opened.provenance().items()}
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it took too long"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@needs_kill
+def test_the_command_that_is_killed_goes_on_where_it_was(
+    workdir: Path, longer: Design, uninterrupted: pd.DataFrame
+) -> None:
+    write_design(workdir)
+    with subprocess.Popen(
+        command(workdir), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        wait_for(lambda: len(kept_keys(workdir)) >= 3)
+        workers = children(process.pid)
+        kill(process.pid)
+    before = kept_keys(workdir)
+    assert 3 <= len(before) < len(longer.trials())
+    import psutil
+
+    wait_for(
+        lambda: (
+            not any(
+                psutil.pid_exists(p) and psutil.Process(p).status() != "zombie" for p in workers
+            )
+        ),
+        20,
+    )
+    again = subprocess.run(command(workdir), capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0, again.stderr
+    after = kept_keys(workdir)
+    assert {key: after[key] for key in before} == before, "no trial was run twice"
+    assert len(after) == len(longer.trials())
+    opened = Store.existing(workdir / "resultados" / "estudio" / "estudio.sqlite")
+    assert opened is not None
+    with opened:
+        pd.testing.assert_frame_equal(numbers(longer, opened), uninterrupted)
+
+
+@pytest.mark.slow
+@needs_kill
+def test_ctrl_c_says_how_to_go_on_and_leaves_no_process(workdir: Path) -> None:
+    write_design(workdir)
+    with subprocess.Popen(
+        command(workdir, "--lang", "en"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        wait_for(lambda: len(kept_keys(workdir)) >= 1)
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Go on with: taller-cnn study" in output
+    assert str(workdir) in output
+    assert "Traceback" not in output
+
+
+@contextlib.contextmanager
+def dask_processes(workers: int, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A scheduler and workers in processes of their own; the scheduler is yielded."""
+    quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    cli = [sys.executable, "-m", "dask"]
+    address = f"tcp://127.0.0.1:{port}"
+    with contextlib.ExitStack() as stack:
+        made = []
+
+        def start(*words: str) -> subprocess.Popen[bytes]:
+            process = subprocess.Popen([*cli, *words, "--no-dashboard"], **quiet)  # type: ignore[call-overload]
+            made.append(process)
+            return process  # type: ignore[no-any-return]
+
+        def end() -> None:
+            for process in made:
+                process.kill()
+                process.wait()
+
+        stack.callback(end)
+        host = ("--host", "127.0.0.1")
+        scheduler = start("scheduler", *host, "--port", str(port))
+        for _ in range(workers):
+            start("worker", address, *host, "--nthreads", "1", "--no-nanny")
+        yield scheduler
+
+
+@pytest.fixture
+def port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.slow
+def test_four_workers_of_an_external_scheduler_give_the_same_table(
+    longer: Design,
+    settings: DigitsSettings,
+    store: Store,
+    uninterrupted: pd.DataFrame,
+    port: int,
+) -> None:
+    with dask_processes(4, port):
+        time.sleep(5)
+        address = f"tcp://127.0.0.1:{port}"
+        events = list(study(longer, settings, store, scheduler=address))
+    assert len(of_kind(events, WorkerJoined)) == 4
+    pd.testing.assert_frame_equal(numbers(longer, store), uninterrupted)
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_lost_is_told_and_what_was_finished_is_kept(
+    longer: Design, settings: DigitsSettings, store: Store, port: int
+) -> None:
+    with dask_processes(2, port) as scheduler:
+        time.sleep(5)
+        events = study(longer, settings, store, scheduler=f"tcp://127.0.0.1:{port}")
+        with pytest.raises(TallerError, match="connection to the scheduler"):
+            after(events, 3, scheduler.kill)
+    assert len(store.results(longer)) >= 3

@@ -1,0 +1,63 @@
+"""What a program sets for its whole process before it trains."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SHOW = (
+    "import os; from taller_cnn.process import prepare_process; prepare_process();"
+    "print(os.environ.get('GOMP_SPINCOUNT'))"
+)
+
+
+def said(**environment: str) -> str:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_", "MALLOC_"))}
+    return subprocess.run(
+        [sys.executable, "-c", SHOW],
+        env={**clean, **environment},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+
+
+def test_waiting_threads_spin_briefly() -> None:
+    assert said() == "20000"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [("GOMP_SPINCOUNT", "7", "7"), ("OMP_WAIT_POLICY", "ACTIVE", "None")],
+)
+def test_what_the_environment_says_is_left_alone(name: str, value: str, expected: str) -> None:
+    assert said(**{name: value}) == expected
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc, on Linux")
+def test_freed_memory_is_kept_for_the_next_step() -> None:
+    code = """if True:
+        import resource
+        {call}
+        import torch
+        def faults():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(3):
+            torch.ones(5_000_000)
+        before = faults()
+        for _ in range(20):
+            torch.ones(5_000_000)
+        print(faults() - before)
+        """
+    prepare = "from taller_cnn.process import prepare_process; prepare_process()"
+    with_it = subprocess.run(
+        [sys.executable, "-c", code.replace("{call}", prepare)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    # 20 tensors of 20 MB are 97,000 pages, each of which would be a fault.
+    assert int(with_it.stdout) < 10_000
