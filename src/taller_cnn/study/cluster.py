@@ -142,7 +142,7 @@ def _quiet_logs() -> Iterator[None]:
             logger.setLevel(level)
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Crew:
     """Who may run trials now."""
 

@@ -138,14 +138,10 @@ def run_study(
         yield StudyStarted(done=total - len(missing), of=total, local_workers=local)
         if missing:
             client = stack.enter_context(open_client(scheduler, local))
-            crew = Crew(
-                client=client, settings=settings, checksum=design.checksum, scheduler=scheduler
-            )
+            crew = Crew(client, settings, design.checksum, scheduler)
             yield from _Dispatcher(design, store, crew, evaluated, stop).run(missing)
-        results = store.results(design).values()
-        failed = sum(result.status != "ok" for result in results)
-        seconds = time.perf_counter() - began
-        yield StudyDone(trials=total, failed=failed, seconds=seconds)
+    failed = sum(result.status != "ok" for result in store.results(design).values())
+    yield StudyDone(trials=total, failed=failed, seconds=time.perf_counter() - began)
 
 
 def _cores() -> int:
