@@ -149,7 +149,7 @@ def introduce(settings: DigitsSettings) -> Introduction:
 
 
 def _warm_up(digits: Digits) -> None:
-    """Train one step: the first of a process also sets up its kernels, which no trial should pay."""
+    """Train one step: the first of a process also sets up kernels, at no trial's cost."""
     torch.set_num_threads(1)
     config = TrainConfig(epochs=1, batch_size=1, device="cpu", precision="float32")
     some = Split(images=digits.train.images[:1], labels=digits.train.labels[:1])
