@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from typing import Any
 
-__all__ = ["SPIN_COUNT", "prepare_process"]
+__all__ = ["SPIN_COUNT", "give_back_memory", "keep_freed_memory", "prepare_process"]
 
 SPIN_COUNT = "20000"
 """Turns that an idle OpenMP thread spins before it sleeps: tens of microseconds."""
@@ -29,8 +30,25 @@ def prepare_process() -> None:
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
-    if sys.platform.startswith("linux") and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
-            mallopt(M_MMAP_THRESHOLD, LARGEST_HEAP_BLOCK)
+    if "MALLOC_TRIM_THRESHOLD_" not in os.environ:
+        keep_freed_memory()
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep freed memory for the next step; other systems are left as they are."""
+    mallopt = _glibc("mallopt")
+    if mallopt is not None:
+        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        mallopt(M_MMAP_THRESHOLD, LARGEST_HEAP_BLOCK)
+
+
+def give_back_memory() -> None:
+    """Give kept memory back to the system once, so that what comes can be measured."""
+    malloc_trim = _glibc("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
+def _glibc(name: str) -> Any:
+    """A function of the C library on Linux, None where there is none of that name."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None

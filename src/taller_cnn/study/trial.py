@@ -25,6 +25,7 @@ from taller_cnn.errors import DivergedError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.files import processor_name
 from taller_cnn.model import SimpleCNN
+from taller_cnn.process import give_back_memory
 from taller_cnn.study.design import TRAINING_REVISION, Trial
 from taller_cnn.training import EpochResult, train
 
@@ -287,6 +288,7 @@ def nested_order(labels: Tensor, seed: int) -> Tensor:
 
 def _reset_peak_memory() -> None:
     """Let the kernel count the process's peak memory from here."""
+    give_back_memory()
     if sys.platform.startswith("linux"):
         try:
             Path("/proc/self/clear_refs").write_text("5")

@@ -2,6 +2,8 @@
 
 Ctrl-C in a terminal goes to the workers too. They leave it to the process that runs the study,
 which stops them in order; otherwise each would die with a traceback of its own.
+
+Workers of a scheduler get the same with ``dask worker --preload taller_cnn.study.worker_setup``.
 """
 
 from __future__ import annotations
@@ -9,10 +11,16 @@ from __future__ import annotations
 import signal
 import threading
 
+from taller_cnn.process import keep_freed_memory
+
 __all__ = ["dask_setup"]
 
 
 def dask_setup(_worker: object) -> None:
-    """Ignore Ctrl-C; called by dask in the worker's main thread."""
+    """Ignore Ctrl-C and keep freed memory; called by dask in the worker's main thread.
+
+    Whatever the environment says about memory here is dask's own default, not the user's wish.
+    """
+    keep_freed_memory()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
