@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from lesson_network import LessonCNN
+from torch import Tensor
 
 from taller_cnn.checkpoints import (
     FORMAT,
@@ -50,26 +50,6 @@ FAMILY = [
     ModelConfig(filters=(2,) * 6, kernel_size=5, pooling="stride", activation="gelu", hidden=2),
     ModelConfig(filters=(3,), pooling="none", final_size=2, kernel_size=1, dropout=0.0, hidden=2),
 ]
-
-
-class LessonCNN(nn.Module):
-    """A student's class, as in the workshop's first document."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 16, kernel_size=3, padding=1)
-        self.pool = nn.MaxPool2d(2, 2)
-        self.conv2 = nn.Conv2d(16, 32, kernel_size=3, padding=1)
-        self.fc1 = nn.Linear(32 * 7 * 7, 128)
-        self.fc2 = nn.Linear(128, 10)
-        self.dropout = nn.Dropout(0.25)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.pool(F.relu(self.conv1(x)))
-        x = self.pool(F.relu(self.conv2(x)))
-        x = F.relu(self.fc1(x.view(-1, 32 * 7 * 7)))
-        logits: Tensor = self.fc2(self.dropout(x))
-        return logits
 
 
 def _info(model: ModelConfig = SMALL, train: TrainConfig | None = None, **more: Any) -> ModelInfo:
@@ -586,7 +566,12 @@ def _exit_code(child: int) -> int:
 
 def _in_a_fresh_process(folder: Path, *functions: Callable[[Path], list[Any]]) -> dict[str, Any]:
     """What the functions give, each with a folder of its own, or how they failed; by their name."""
-    code = "import sys, test_checkpoints as t; t.report(t.Path(sys.argv[1]), sys.argv[2:])"
+    code = """if True:
+        import sys
+        sys.path.append("shared")
+        import test_checkpoints as t
+        t.report(t.Path(sys.argv[1]), sys.argv[2:])
+        """
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder), *[f.__name__ for f in functions]],
         cwd=Path(__file__).parent,

@@ -175,7 +175,10 @@ def evaluate(
     rows = []
     try:
         for images in split.images.split(batch_size):  # type: ignore[no-untyped-call]
-            logits = model(normalise(images, mean, std).to(device))
+            # Convolutions are two to three times as fast in this layout; torch asks `to`, not
+            # `contiguous`, for it, because with one channel the numbers lie the same either way.
+            inputs = normalise(images, mean, std).to(device, memory_format=torch.channels_last)
+            logits = model(inputs)
             rows.append(logits.float().log_softmax(dim=1).cpu())
     finally:
         model.train(training)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from small_study import open_store
+
+from taller_cnn.data import Digits
+from taller_cnn.study import DigitsSettings, Store
 
 VALIDATION = 5000
 RATES = (1 / 3, 1.0, 3.0)
@@ -95,6 +101,7 @@ def rows_of(question: MadeQuestion, random: np.random.Generator) -> list[dict[st
                     "reason": None,
                     "parameters": parameters,
                     "macs": macs,
+                    "epochs": 1.0 if question.regime == "short" else 27.0,
                     "validation_error": error,
                     "test_error": error + random.normal(0, 0.001),
                     "seen_error": error - gap,
@@ -216,3 +223,22 @@ class Maker:
 def maker() -> Maker:
     """Makes tables of studies."""
     return Maker()
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    """Trials set the threads of their process, which here is the test's."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def settings(sample_dir: Path) -> DigitsSettings:
+    return DigitsSettings(source="sample", data_dir=sample_dir / "none", sample_dir=sample_dir)
+
+
+@pytest.fixture
+def store(tmp_path: Path, sample_digits: Digits) -> Iterator[Store]:
+    with open_store(tmp_path, sample_digits) as opened:
+        yield opened

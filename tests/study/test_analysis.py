@@ -291,7 +291,7 @@ def test_only_a_regime_that_can_overfit_has_effects_on_the_gap(maker: Any) -> No
 def test_error_and_gap_share_the_five_per_cent(maker: Any) -> None:
     table = maker.table(maker.dropout())
     both = analyse(table).questions[0]
-    alone = analyse(table.assign(regime="short")).questions[0]
+    alone = analyse(table.assign(epochs=1.0)).questions[0]
     assert both.critical > alone.critical
     assert both.effects[0].error.p == pytest.approx(min(1, 2 * alone.effects[0].error.p), abs=1e-3)
 

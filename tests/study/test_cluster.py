@@ -11,79 +11,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-import torch
+from small_study import PLAN, numbers, of_kind, open_store, study
 
 from taller_cnn.data import Digits
 from taller_cnn.errors import TallerError
 from taller_cnn.study import (
     Design,
     DigitsSettings,
-    Evaluated,
     Event,
     Plan,
     Store,
-    StoreDigits,
     TrialDone,
     WorkerJoined,
     WorkerLost,
     build,
-    run_study,
 )
 from taller_cnn.study import run as run_module
 
-EVALUATED = Evaluated(validation=500, test=1000)
-TIMES = ["train_seconds", "peak_memory_mb"]
-PLAN: dict[str, Any] = {
-    "name": "small",
-    "regimes": {"short": {"train_n": 128}, "overfit": {"train_n": 64, "epochs": 2, "seeds": 2}},
-    "questions": [
-        {"factors": ["learning-rate"], "levels": {"learning-rate": ["x1/3", "x3"]}, "seeds": 2},
-        {"factors": ["dropout"], "levels": {"dropout": ["0"]}},
-    ],
-}
 # In-process workers share asyncio and dask state with the test, which warn at shutdown.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
-
-
-@pytest.fixture(autouse=True)
-def _threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def settings(sample_dir: Path) -> DigitsSettings:
-    return DigitsSettings(source="sample", data_dir=sample_dir / "none", sample_dir=sample_dir)
-
-
-@pytest.fixture
-def store(tmp_path: Path, sample_digits: Digits) -> Iterator[Store]:
-    with open_store(tmp_path, sample_digits) as opened:
-        yield opened
-
-
-def open_store(folder: Path, digits: Digits) -> Store:
-    identity = StoreDigits(name="mnist", checksum=digits.checksum, train_n=len(digits.train))
-    return Store(folder / "estudio.sqlite", identity)
-
-
-def study(design: Design, settings: DigitsSettings, store: Store, **values: Any) -> Iterator[Event]:
-    values = {"evaluated": EVALUATED, "stop": threading.Event(), **values}
-    return run_study(design, settings, store, **values)
-
-
-def of_kind(events: list[Event], kind: type) -> list[Any]:
-    return [event for event in events if isinstance(event, kind)]
-
-
-def numbers(design: Design, store: Store) -> pd.DataFrame:
-    """The table without what depends on the moment."""
-    return design.table(store.results(design)).drop(columns=TIMES)
 
 
 def after(events: Iterator[Event], done: int, action: Callable[[], object]) -> None:

@@ -35,6 +35,7 @@ DEFAULTS_OF_REVISION_1 = {
     "label_smoothing": 0.0,
     "first_layer": "learned",
     "middle": False,
+    "augmentation": "none",
     "holdout": 5000,
     "seed": 0,
     "device": "auto",

@@ -116,7 +116,7 @@ def test_a_file_brings_factors_and_regimes_of_ones_own(tmp_path: Path) -> None:
         (("seeds = 2\n", "seeds = 0\nx = 1\n"), "questions[2].x", "means nothing"),
         (("seeds = 2\n", "seeds = -1\n"), "questions[2].seeds", "from 0 to"),
         (("seeds = 2\n", "seeds = true\n"), "questions[2].seeds", "not of the right type"),
-        (('regime = "short"', 'regime = "long"'), "questions[2].regime", "no regime long"),
+        (('regime = "short"', 'regime = "endless"'), "questions[2].regime", "no regime endless"),
         (('reference = "one"', 'reference = "two"'), "factors.head.reference", "one, small"),
         (('name = "small"', 'name = "one"'), "factors.head.levels", "two levels"),
         (("hidden = 16", "hiden = 16"), "factors.head.levels[2].model", "hiden"),

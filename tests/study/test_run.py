@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from small_study import PLAN, numbers, of_kind, open_store, study
 
 from taller_cnn.data import Digits
 from taller_cnn.errors import InputError, InterruptedRunError, OutputError, TallerError
@@ -21,11 +22,9 @@ from taller_cnn.study import (
     Calibrated,
     Design,
     DigitsSettings,
-    Evaluated,
     Event,
     Plan,
     Store,
-    StoreDigits,
     StudyDone,
     StudyStarted,
     TrialDone,
@@ -34,37 +33,14 @@ from taller_cnn.study import (
     WorkerRefused,
     build,
     missing_trials,
-    run_study,
 )
 from taller_cnn.study import cluster as cluster_module
 from taller_cnn.study import run as run_module
 from taller_cnn.study import trial as trial_module
 from taller_cnn.study.trial import train_trial
 
-EVALUATED = Evaluated(validation=500, test=1000)
-TIMES = ["train_seconds", "peak_memory_mb"]
-PLAN: dict[str, Any] = {
-    "name": "small",
-    "regimes": {"short": {"train_n": 128}, "overfit": {"train_n": 64, "epochs": 2, "seeds": 2}},
-    "questions": [
-        {"factors": ["learning-rate"], "levels": {"learning-rate": ["x1/3", "x3"]}, "seeds": 2},
-        {"factors": ["dropout"], "levels": {"dropout": ["0"]}},
-    ],
-}
 # In-process workers share asyncio and dask state with the test, which warn at shutdown.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
-
-
-@pytest.fixture(autouse=True)
-def _threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def settings(sample_dir: Path) -> DigitsSettings:
-    return DigitsSettings(source="sample", data_dir=sample_dir / "none", sample_dir=sample_dir)
 
 
 @pytest.fixture(scope="module")
@@ -72,17 +48,6 @@ def design(sample_digits: Digits) -> Design:
     """Two questions that share no trial, 6 + 4."""
     plan = Plan.from_dict(PLAN)
     return build(plan, available=len(sample_digits.train), checksum=sample_digits.checksum)
-
-
-@pytest.fixture
-def store(tmp_path: Path, sample_digits: Digits) -> Iterator[Store]:
-    with open_store(tmp_path, sample_digits) as opened:
-        yield opened
-
-
-def open_store(folder: Path, digits: Digits) -> Store:
-    identity = StoreDigits(name="mnist", checksum=digits.checksum, train_n=len(digits.train))
-    return Store(folder / "estudio.sqlite", identity)
 
 
 @pytest.fixture(scope="module")
@@ -106,20 +71,6 @@ def local_scheduler(workers: int, threads: int) -> Iterator[str]:
         silence_logs=50,
     ) as cluster:
         yield cluster.scheduler_address
-
-
-def study(design: Design, settings: DigitsSettings, store: Store, **values: Any) -> Iterator[Event]:
-    values = {"evaluated": EVALUATED, "stop": threading.Event(), **values}
-    return run_study(design, settings, store, **values)
-
-
-def of_kind(events: list[Event], kind: type) -> list[Any]:
-    return [event for event in events if isinstance(event, kind)]
-
-
-def numbers(design: Design, store: Store) -> pd.DataFrame:
-    """The table without what depends on the moment."""
-    return design.table(store.results(design)).drop(columns=TIMES)
 
 
 def test_a_study_tells_what_happens_and_keeps_every_result(

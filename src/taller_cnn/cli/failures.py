@@ -12,6 +12,7 @@ from taller_cnn.cli.config_options import as_flag
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.typer_words import usage_error
 from taller_cnn.errors import InterruptedRunError, OutputError, TallerError
+from taller_cnn.files import os_reason
 
 __all__ = ["exit_code_of"]
 
@@ -53,7 +54,7 @@ def _as_taller_error(error: BaseException, terminal: Terminal) -> TallerError | 
         return TallerError("cli_no_memory")
     if isinstance(error, OSError) and error.errno in _DISK:
         path = error.filename or "?"
-        return OutputError("cannot_write", path=path, reason=os.strerror(error.errno))
+        return OutputError("cannot_write", path=path, reason=os_reason(error))
     return None
 
 

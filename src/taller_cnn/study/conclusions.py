@@ -28,12 +28,11 @@ from taller_cnn.study.labels import (
     interval_label,
     level_label,
     points,
-    question_label,
     ratio,
     reference_label,
 )
 
-__all__ = ["Claim", "Conclusion", "check_claims", "conclude"]
+__all__ = ["Conclusion", "beyond_reference", "conclude", "sizes"]
 
 HELD_VARIANT = {"filters": "filters-fc1", "layers": "layers-fc1"}
 """Factors that change the input of fc1, and the variant that holds it."""
@@ -51,15 +50,6 @@ class Conclusion:
     text: str
     items: tuple[str, ...] = ()
     """The levels that it holds for, each with its figures."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """Something that the workshop claims, and what the study says about it."""
-
-    claim: str
-    verdict: str
-    kind: Kind
 
 
 def conclude(
@@ -94,15 +84,49 @@ def _say(kind: Kind, key: str, messages: Messages, **values: object) -> Conclusi
 def _trends(question: QuestionAnalysis, messages: Messages) -> Iterator[Conclusion]:
     for trend in question.trends:
         yield Conclusion(kind=trend.error.verdict, text=_trend_text(trend, messages))
+        beyond = beyond_reference(trend, question, messages)
+        if beyond:
+            yield _say("caution", "trend_ends", messages, levels="; ".join(beyond))
+
+
+def beyond_reference(
+    trend: Trend, question: QuestionAnalysis, messages: Messages
+) -> tuple[str, ...]:
+    """The levels beyond the workshop's network, if the mean improvement does not reach them.
+
+    A mean over the whole range may come from its lower part alone. Empty if the trend is no
+    improvement, if nothing beyond was measured, or if something there is demonstrably better.
+    """
+    reference = question.reference
+    if trend.error.verdict != "better" or reference is None:
+        return ()
+    at = question.factors.index(trend.factor)
+    values = {level.levels: level.values[at] or 0.0 for level in question.levels}
+    found = [
+        effect
+        for effect in question.effects
+        if values[effect.levels] > values[reference.levels]
+        and all(name == reference.levels[i] for i, name in enumerate(effect.levels) if i != at)
+    ]
+    if any(effect.error.verdict == "better" for effect in found):
+        return ()
+    return tuple(
+        messages(
+            "study_report.item.told",
+            level=level_label(question.factors, effect.levels, messages),
+            **sizes(effect.error, messages),
+        )
+        for effect in found
+    )
 
 
 def _trend_text(trend: Trend, messages: Messages) -> str:
     verdict = trend.error.verdict
     step = messages(f"study_report.step.{trend.factor}")
-    return messages(f"study_report.trend.{verdict}", step=step, **_sizes(trend.error, messages))
+    return messages(f"study_report.trend.{verdict}", step=step, **sizes(trend.error, messages))
 
 
-def _sizes(estimate: Estimate, messages: Messages) -> dict[str, object]:
+def sizes(estimate: Estimate, messages: Messages) -> dict[str, object]:
     """An estimate's figures, as sentences use them."""
     return {
         "value": points(estimate.value, messages),
@@ -144,7 +168,7 @@ def _item(
 ) -> str:
     level = level_label(question.factors, effect.levels, messages)
     key = "unclear" if estimate.verdict == "unclear" else "told"
-    text = messages(f"study_report.item.{key}", level=level, **_sizes(estimate, messages))
+    text = messages(f"study_report.item.{key}", level=level, **sizes(estimate, messages))
     if estimate.verdict == "unknown":
         text = messages(
             "study_report.item.unknown", level=level, value=estimate_label(estimate, messages)
@@ -271,82 +295,3 @@ def _gaps_in_data(question: QuestionAnalysis, messages: Messages) -> Iterator[Co
     if absent:
         names = "; ".join(level_label(question.factors, a.levels, messages) for a in absent)
         yield _say("caution", "absent", messages, levels=names, n=len(absent))
-
-
-def check_claims(study: StudyAnalysis, messages: Messages) -> tuple[Claim, ...]:
-    """The workshop's claims about filters, layers and dropout, each with the study's verdict.
-
-    A claim is checked in every question that can speak of it.
-    """
-    claims = []
-    for factor in ("filters", "filters-fc1", "layers", "layers-fc1"):
-        for question in study.questions:
-            trend = next((t for t in question.trends if t.factor == factor), None)
-            if trend:
-                claims.append(_trend_claim(trend, question, messages))
-    for question in study.questions:
-        if question.factors == ("dropout",):
-            claims += _dropout_claims(question, messages)
-    return tuple(claims)
-
-
-def _trend_claim(trend: Trend, question: QuestionAnalysis, messages: Messages) -> Claim:
-    step = messages(f"study_report.claim.per_{trend.per}")
-    verdict = _claim_verdict(trend.error, question, messages, step)
-    if trend.factor in HELD_VARIANT:
-        verdict += " " + messages("study_report.claim.not_alone")
-    claim = messages(f"study_report.claim.{trend.factor}")
-    return Claim(claim=claim, verdict=verdict, kind=trend.error.verdict)
-
-
-def _dropout_claims(question: QuestionAnalysis, messages: Messages) -> Iterator[Claim]:
-    """More dropout against none, of whichever the workshop's network has."""
-    none = next((level for level in question.levels if level.values == (0.0,)), None)
-    if none is None or question.reference is None:
-        return
-    for response in ("error", "gap"):
-        estimates = _with_dropout(question, none, response)
-        if not estimates:
-            continue
-        # The strongest claim that any dropout bears: it helps, else it harms, else nothing.
-        order = {"better": 0, "worse": 1, "unclear": 2, "unknown": 3}
-        best = min(estimates, key=lambda e: (order[e.verdict], e.value))
-        yield Claim(
-            claim=messages(f"study_report.claim.dropout_{response}"),
-            verdict=_claim_verdict(best, question, messages),
-            kind=best.verdict,
-        )
-
-
-def _with_dropout(question: QuestionAnalysis, none: Level, response: str) -> list[Estimate]:
-    """Estimates of levels with dropout less the one without."""
-    estimates = {e.levels: e.error if response == "error" else e.gap for e in question.effects}
-    if none.is_reference:
-        return [estimate for estimate in estimates.values() if estimate]
-    against = estimates.get(none.levels)
-    return [_reversed(against)] if against else []
-
-
-def _reversed(estimate: Estimate) -> Estimate:
-    """The reference less the level, instead of the level less the reference."""
-    return Estimate(
-        value=-estimate.value,
-        standard_error=estimate.standard_error,
-        low=-estimate.high,
-        high=-estimate.low,
-        low_alone=-estimate.high_alone,
-        high_alone=-estimate.low_alone,
-        p=estimate.p,
-        detectable=estimate.detectable,
-    )
-
-
-def _claim_verdict(
-    estimate: Estimate, question: QuestionAnalysis, messages: Messages, step: str = ""
-) -> str:
-    return messages(
-        f"study_report.claim.{estimate.verdict}",
-        where=question_label(question, messages),
-        step=step,
-        **_sizes(estimate, messages),
-    )

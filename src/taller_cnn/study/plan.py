@@ -35,6 +35,7 @@ from types import MappingProxyType
 from typing import Any
 
 from taller_cnn.errors import InputError, Phrase, TallerError, UsageError
+from taller_cnn.files import os_reason
 from taller_cnn.study.factors import FACTORS, Factor, factor_named, parse_factor
 from taller_cnn.study.plan_file import Section, read_factor, read_regime
 from taller_cnn.study.regimes import DEFAULT_REGIMES, THOROUGH_REGIMES, Regime
@@ -130,8 +131,7 @@ def read_plan(path: Path) -> Plan:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError("study_design_unreadable", path=path, reason=reason) from error
+        raise InputError("study_design_unreadable", path=path, reason=os_reason(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError("study_design_unreadable", path=path, reason=str(error)) from error
     try:
@@ -176,16 +176,29 @@ def default_plan() -> Plan:
 
 
 def thorough_plan() -> Plan:
-    """Every factor with all its levels, and the workshop's own ten epochs; for an evening."""
-    alone = [name for name in FACTORS if name not in ("filters", "layers")]
+    """The default questions in longer regimes too, then every factor with all its levels."""
+    first = default_plan().questions
+    asked = {factor for question in first for factor in question.factors}
     questions = (
-        QuestionPlan(factors=("filters", "layers")),
-        *(QuestionPlan(factors=(name,)) for name in alone),
-        QuestionPlan(factors=("dropout",), regime="full"),
-        QuestionPlan(factors=("filters",), levels={"filters": ("x1/2", "x1", "x2")}, regime="full"),
-        QuestionPlan(factors=("layers",), levels={"layers": ("1", "2", "3")}, regime="full"),
+        *first,
+        QuestionPlan(factors=("filters",)),
+        *(
+            QuestionPlan(factors=(name,), levels={name: levels}, regime="long")
+            for name, levels in _LONG_LEVELS.items()
+        ),
+        QuestionPlan(factors=("dropout",), levels=_FULL_LEVELS, regime="full", seeds=5),
+        *(QuestionPlan(factors=(name,)) for name in FACTORS if name not in asked),
     )
     return Plan(name="thorough", questions=questions, regimes=THOROUGH_REGIMES)
+
+
+_LONG_LEVELS: Mapping[str, tuple[str, ...]] = {
+    "filters": ("x1/2", "x1", "x2"),
+    "layers": ("1", "2", "3"),
+    "filters-fc1": ("x1/2", "x1", "x2"),
+    "layers-fc1": ("1", "2", "3"),
+}
+_FULL_LEVELS: Mapping[str, tuple[str, ...]] = {"dropout": ("0", "0.25", "0.5")}
 
 
 def _names(factor: str) -> tuple[str, ...]:

@@ -127,6 +127,7 @@ def read_regime(section: Section, base: Regime | None) -> Regime:
         recipe=section.text("recipe", values.get("recipe")),
         train_n=section.whole("train_n", values.get("train_n", 0), least=0, most=60_000),
         epochs=section.number("epochs", values.get("epochs")),
+        learning_rate=_learning_rate(section, values.get("learning_rate")),
         seeds=section.whole("seeds", values.get("seeds"), least=1, most=1000),
     )
     if 0 < regime.train_n < LEAST_DIGITS:
@@ -135,6 +136,10 @@ def read_regime(section: Section, base: Regime | None) -> Regime:
     with section.blamed():
         regime.configs()
     return regime
+
+
+def _learning_rate(section: Section, base: float | None) -> float | None:
+    return section.number("learning_rate", base) if "learning_rate" in section.raw else base
 
 
 def read_factor(section: Section, name: str, regimes: Mapping[str, Regime]) -> Factor:

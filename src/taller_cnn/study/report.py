@@ -16,7 +16,8 @@ from taller_cnn.study.analysis import (
     QuestionAnalysis,
     StudyAnalysis,
 )
-from taller_cnn.study.conclusions import Claim, Conclusion, check_claims, conclude
+from taller_cnn.study.claims import Claim, check_claims
+from taller_cnn.study.conclusions import Conclusion, conclude
 from taller_cnn.study.draw import draw_study
 from taller_cnn.study.labels import (
     factor_label,
@@ -129,7 +130,20 @@ def write_report(
         save_figure(picture.figure, files[picture.name])
         image = _image(files[picture.name], picture.kind, messages)
         images.setdefault(picture.question, []).append(image)
-    report = Report(
+    report = _report(design, analysis, images, messages, command, note, origin)
+    return files | _write_forms(folder, report, messages)
+
+
+def _report(
+    design: StudyDesign,
+    analysis: StudyAnalysis,
+    images: dict[str | None, list[Image]],
+    messages: Messages,
+    command: str,
+    note: str | None,
+    origin: Sequence[str],
+) -> Report:
+    return Report(
         language=messages.language,
         title=_title(design, messages),
         lead=messages("study_report.report.lead", done=analysis.done),
@@ -143,7 +157,6 @@ def write_report(
         fingerprint=messages("study_report.report.fingerprint", hash=design.hash),
         origin=tuple(origin),
     )
-    return files | _write_forms(folder, report, messages)
 
 
 def _image(path: Path, kind: str, messages: Messages) -> Image:

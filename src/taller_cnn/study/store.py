@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from taller_cnn import __version__
 from taller_cnn.errors import OutputError, Phrase
-from taller_cnn.files import folder_lock
+from taller_cnn.files import folder_lock, os_reason
 from taller_cnn.study.design import TRAINING_REVISION, Design, Trial
 from taller_cnn.study.plan import Plan
 from taller_cnn.study.trial import TrialResult
@@ -208,7 +208,7 @@ class Store:
         try:
             yield
         except OSError as error:
-            raise OutputError("cannot_write", path=self.path, reason=error.strerror) from error
+            raise OutputError("cannot_write", path=self.path, reason=os_reason(error)) from error
         except sqlite3.Error as error:
             raise OutputError("cannot_write", path=self.path, reason=str(error)) from error
 

@@ -33,6 +33,7 @@ COLUMNS = (
     "reason",
     "parameters",
     "macs",
+    "epochs",
     "validation_error",
     "test_error",
     "seen_error",
@@ -48,6 +49,7 @@ _NUMBERS = (
     "value_a",
     "value_b",
     "rate",
+    "epochs",
     "validation_error",
     "test_error",
     "seen_error",
@@ -112,7 +114,11 @@ def _place(question: Question, cell: Cell, rate: float, seed: int) -> dict[str, 
 
 
 def _outcome(trial: Trial, result: TrialResult | None) -> dict[str, Any]:
-    known = {"parameters": trial.parameters, "macs": trial.macs}
+    known = {
+        "parameters": trial.parameters,
+        "macs": trial.macs,
+        "epochs": trial.train.epochs,
+    }
     if result is None:
         return {**dict.fromkeys(COLUMNS[COLUMNS.index("status") :]), "status": "missing", **known}
     errors = (result.validation_error, result.seen_error)
