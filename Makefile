@@ -6,9 +6,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
+BROWSER_STAMP := $(VENV)/.installed-browser
 ARGS ?=
 
-.PHONY: train study test test-slow check lint notebook bench clean
+.PHONY: train study test test-slow test-browser check lint notebook bench clean
 
 study: $(RUN_STAMP)
 	$(BIN)/taller-cnn study $(ARGS)
@@ -17,10 +18,13 @@ train: $(RUN_STAMP)
 	$(BIN)/taller-cnn train $(ARGS)
 
 test: $(DEV_STAMP)
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not browser" $(ARGS)
 
 test-slow: $(DEV_STAMP)
-	$(BIN)/python -m pytest -m slow --timeout=1200 $(ARGS)
+	$(BIN)/python -m pytest -m "slow and not browser" --timeout=1200 $(ARGS)
+
+test-browser: $(DEV_STAMP) $(BROWSER_STAMP)
+	$(BIN)/python -m pytest -m browser $(ARGS)
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
@@ -46,6 +50,13 @@ $(RUN_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 $(DEV_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@ $(RUN_STAMP)
+
+# Chromium comes from Debian; elsewhere install it by hand and point TALLER_CHROMIUM at it.
+$(BROWSER_STAMP): tests/browser/package-lock.json $(DEV_STAMP)
+	test -n "$$TALLER_CHROMIUM" || command -v chromium > /dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	cd tests/browser && npm ci --silent --no-fund --no-audit
+	touch $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
