@@ -186,7 +186,7 @@ def thorough_plan() -> Plan:
             QuestionPlan(factors=(name,), levels={name: levels}, regime="long")
             for name, levels in _LONG_LEVELS.items()
         ),
-        QuestionPlan(factors=("dropout",), levels=_FULL_LEVELS, regime="full", seeds=5),
+        QuestionPlan(factors=("dropout",), levels=_FULL_LEVELS, regime="full"),
         *(QuestionPlan(factors=(name,)) for name in FACTORS if name not in asked),
     )
     return Plan(name="thorough", questions=questions, regimes=THOROUGH_REGIMES)
@@ -198,7 +198,7 @@ _LONG_LEVELS: Mapping[str, tuple[str, ...]] = {
     "filters-fc1": ("x1/2", "x1", "x2"),
     "layers-fc1": ("1", "2", "3"),
 }
-_FULL_LEVELS: Mapping[str, tuple[str, ...]] = {"dropout": ("0", "0.25", "0.5")}
+_FULL_LEVELS: Mapping[str, tuple[str, ...]] = {"dropout": ("0", "0.25")}
 
 
 def _names(factor: str) -> tuple[str, ...]:
