@@ -17,10 +17,9 @@ from taller_cnn.study.draw import (
     learning_curves_figure,
     size_figure,
 )
-from taller_cnn.study.draw.axes import VERDICT_MARKS
 from taller_cnn.study.draw.costs import pareto_front
 from taller_cnn.study.draw.curves import mean_curve
-from taller_cnn.study.draw.effects import pages
+from taller_cnn.study.draw.effects import VERDICT_MARKS, pages
 
 ES, EN = Messages("es"), Messages("en")
 

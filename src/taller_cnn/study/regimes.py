@@ -7,7 +7,8 @@
 - ``full``: the workshop's ten epochs of all digits.
 
 The two tables are the one place where the sizes of the default study and of the thorough one are
-set. The thorough one has the same trials and more, so that it goes on from the default one. Times are measured by ``benchmarks/study_throughput.py``.
+set. The thorough one has the same trials and more, so that it goes on from the default one. Times
+are measured by ``benchmarks/study_throughput.py``.
 """
 
 from __future__ import annotations

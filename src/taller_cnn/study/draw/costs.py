@@ -7,6 +7,7 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from taller_cnn.figures.axes import log_axis, plain_axes, value_axis
 from taller_cnn.figures.style import (
     BLUE,
     GREEN,
@@ -21,7 +22,6 @@ from taller_cnn.figures.style import (
 )
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import Level, QuestionAnalysis
-from taller_cnn.study.draw.axes import log_axis, plain_axes, value_axis
 from taller_cnn.study.labels import level_label, question_label
 
 __all__ = ["cost_figure", "pareto_front"]

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
+from taller_cnn.figures.axes import log_axis, plain_axes, value_axis
 from taller_cnn.figures.style import BLUE, LABEL, TICK, VERMILION, set_title, shrink_to
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import Level, QuestionAnalysis
-from taller_cnn.study.draw.axes import log_axis, plain_axes, value_axis
 from taller_cnn.study.labels import level_label, question_label
 
 __all__ = ["learning_curves_figure", "mean_curve"]

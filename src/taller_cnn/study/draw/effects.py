@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from taller_cnn.figures.style import HEADING, INK, LABEL, TICK, set_title
+from taller_cnn.figures.axes import plain_axes, signed_axis
+from taller_cnn.figures.style import BLUE, GREY, HEADING, INK, LABEL, TICK, VERMILION, set_title
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import Estimate, QuestionAnalysis
-from taller_cnn.study.draw.axes import VERDICT_MARKS, plain_axes, signed_axis
 from taller_cnn.study.labels import estimate_label, level_label, question_label
 
-__all__ = ["effects_figure", "pages"]
+__all__ = ["VERDICT_MARKS", "effects_figure", "pages"]
+
+VERDICT_MARKS: dict[str, dict[str, Any]] = {
+    "better": {"color": BLUE, "marker": "v"},
+    "worse": {"color": VERMILION, "marker": "^"},
+    "unclear": {"color": GREY, "marker": "o"},
+    "unknown": {"color": INK, "marker": "x"},
+}
+"""Shape and colour say the same, so that neither is needed."""
 
 ROW = 0.42  # inches: a line of text and air
 HEAD = 1.3  # inches for a panel's heading and axis

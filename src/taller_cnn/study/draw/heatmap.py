@@ -12,10 +12,10 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from taller_cnn.figures.axes import log_axis
 from taller_cnn.figures.style import HEADING, INK, LABEL, TICK, VERMILION, new_figure, set_title
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import Level, QuestionAnalysis
-from taller_cnn.study.draw.axes import log_axis
 from taller_cnn.study.labels import factor_label, interval_label, points, short_level
 
 __all__ = ["heatmap_figure"]

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from taller_cnn.figures.axes import log_axis, plain_axes, value_axis
 from taller_cnn.figures.style import (
     BLUE,
     INK,
@@ -19,7 +20,6 @@ from taller_cnn.figures.style import (
 )
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import QuestionAnalysis
-from taller_cnn.study.draw.axes import log_axis, plain_axes, value_axis
 from taller_cnn.study.labels import factor_label, short_level
 
 __all__ = ["gap_figure", "size_figure"]

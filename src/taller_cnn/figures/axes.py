@@ -1,27 +1,18 @@
-"""What the study's pictures share: axes in the reader's numbers, marks for verdicts."""
+"""Axes in the reader's numbers, for the pictures of all parts."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, Formatter, FuncFormatter, MaxNLocator, NullFormatter
 
-from taller_cnn.figures.style import BLUE, GREY, INK, LINES, TICK, VERMILION
+from taller_cnn.figures.style import LINES, TICK
 from taller_cnn.messages import Messages
 
-__all__ = ["VERDICT_MARKS", "log_axis", "plain_axes", "signed_axis", "value_axis"]
-
-VERDICT_MARKS: dict[str, dict[str, Any]] = {
-    "better": {"color": BLUE, "marker": "v"},
-    "worse": {"color": VERMILION, "marker": "^"},
-    "unclear": {"color": GREY, "marker": "o"},
-    "unknown": {"color": INK, "marker": "x"},
-}
-"""Shape and colour say the same, so that neither is needed."""
+__all__ = ["log_axis", "plain_axes", "signed_axis", "value_axis"]
 
 
 def plain_axes(axes: Axes, *, grid: str = "both") -> None:
@@ -95,7 +86,7 @@ def _round_numbers(low: float, high: float) -> list[float]:
 
 def _compact(value: float, messages: Messages) -> str:
     if value >= 1e6:
-        return messages("study_report.million", value=messages.significant(value / 1e6, 3))
+        return messages("figures.million", value=messages.significant(value / 1e6, 3))
     if value >= 10:
         return messages.number(value, 0)
     return messages.significant(value, 3)
