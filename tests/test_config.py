@@ -51,6 +51,7 @@ INSIDE: list[tuple[Config, str, Any]] = [
     (TrainConfig, "label_smoothing", 0.5),
     (TrainConfig, "first_layer", "patches"),
     (TrainConfig, "middle", True),
+    (TrainConfig, "augmentation", "handwriting"),
     (TrainConfig, "holdout", 0),
     (TrainConfig, "holdout", 60_000),
     (TrainConfig, "seed", 2**31 - 1),
@@ -97,6 +98,7 @@ BEYOND: list[tuple[Config, str, Any, str]] = [
     (TrainConfig, "warmup", 1.0, "1.0"),
     (TrainConfig, "label_smoothing", -1.0, "-1.0"),
     (TrainConfig, "first_layer", "frozen", "frozen"),
+    (TrainConfig, "augmentation", "mirrored", "mirrored"),
     (TrainConfig, "holdout", -1, "-1"),
     (TrainConfig, "holdout", 60_001, "60001"),
     (TrainConfig, "seed", -1, "-1"),
@@ -292,6 +294,14 @@ def test_the_fast_recipe_trains_the_seeds_network_without_dropout_for_less_than_
     assert train.recipe == "fast"
     assert train.schedule == "one-cycle"
     assert train.epochs < 1
+
+
+def test_the_handwriting_recipe_varies_the_digits_of_the_seeds_network_and_holds_some_out() -> None:
+    model, train = recipe("handwriting")
+    assert model == ModelConfig()
+    assert train.augmentation == "handwriting"
+    assert train.holdout == 5000
+    assert all(recipe(name)[1].augmentation == "none" for name in RECIPES if name != "handwriting")
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -149,6 +149,8 @@ class TrainConfig(_Config):
     """The first convolution: learned, or made from patches of the training digits and kept."""
     middle: bool = False
     """Train on the middle 26 x 26 pixels only; the network stays the same."""
+    augmentation: Literal["none", "handwriting"] = "none"
+    """Vary the training digits, each time in another way (`taller_cnn.augmentation`)."""
     holdout: int = 5000
     """Training digits held out as the validation split; 0 trains on all."""
     seed: int = 0
@@ -212,6 +214,17 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
                 "warmup": 0.1,
                 "first_layer": "patches",
                 "middle": True,
+            },
+        ),
+        # Other people's digits, for the reader; benchmarks/reading.py measures what it gains.
+        "handwriting": Recipe(
+            train={
+                "epochs": 15.0,
+                "batch_size": 128,
+                "learning_rate": 4e-3,
+                "optimizer": "adamw",
+                "schedule": "one-cycle",
+                "augmentation": "handwriting",
             },
         ),
     }

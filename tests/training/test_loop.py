@@ -110,12 +110,52 @@ def test_every_digit_is_seen_once_per_epoch_and_in_another_order_in_the_next(
     assert not torch.equal(first, second)
 
 
+def test_varied_digits_are_other_ones_in_every_epoch_but_the_same_with_the_same_seed(
+    tiny_digits: Digits,
+) -> None:
+    def seen_in(seed: int) -> torch.Tensor:
+        seen: list[torch.Tensor] = []
+
+        class Spy(SimpleCNN):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                if self.training:
+                    seen.append(x.detach().clone())
+                return super().forward(x)
+
+        finish(train(Spy(SMALL), tiny_digits, VARIED.replace(seed=seed)))
+        return torch.cat(seen).flatten(1)
+
+    first = seen_in(0)
+    assert len(first.unique(dim=0)) == 2 * len(tiny_digits.train)
+    # Paper is still where it was: the normalisation is that of the digits as they are.
+    paper = -tiny_digits.mean / tiny_digits.std
+    assert float(first.min()) == pytest.approx(paper, abs=1e-6)
+    assert float(first.max()) <= (1 - tiny_digits.mean) / tiny_digits.std + 1e-6
+    assert torch.equal(first, seen_in(0))
+    assert not torch.equal(first, seen_in(1))
+
+
+def test_varied_digits_leave_the_data_and_the_process_wide_generator_alone(
+    tiny_digits: Digits,
+) -> None:
+    images, before = tiny_digits.train.images.clone(), torch.random.get_rng_state()
+    trained(tiny_digits, VARIED)
+    assert torch.equal(tiny_digits.train.images, images)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 FAST = QUICK.replace(
     optimizer="muon", first_layer="patches", middle=True, schedule="one-cycle", warmup=0.1
 )
 
 
-@pytest.mark.parametrize("config", [QUICK, FAST], ids=["adam", "fast"])
+VARIED = QUICK.replace(augmentation="handwriting")
+ALL_AT_ONCE = FAST.replace(augmentation="handwriting")
+
+
+@pytest.mark.parametrize(
+    "config", [QUICK, FAST, VARIED, ALL_AT_ONCE], ids=["adam", "fast", "varied", "all at once"]
+)
 @pytest.mark.parametrize("stop_at", [1, 5, 10, 11, 19])
 def test_a_stopped_training_goes_on_with_the_same_numbers(
     tiny_digits: Digits, stop_at: int, config: TrainConfig, monkeypatch: pytest.MonkeyPatch

@@ -34,6 +34,10 @@ COMMANDS = (
     "data",
     "describe",
     "study",
+    "explain",
+    "predict",
+    "lab",
+    "export",
 )
 """In the order of the help page. Each is the function of that name in the module of that name,
 explained by ``help`` in ``cli_<name>.toml``; it is imported when it is asked for."""

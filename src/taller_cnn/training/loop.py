@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from taller_cnn.augmentation import AUGMENTATIONS, augment
 from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits, Split, normalise
 from taller_cnn.devices import choose_device, choose_precision
@@ -100,8 +101,10 @@ class Training(Iterator[Progress | EpochResult]):
         self._optimizers = make_optimizers(config, matrices, others)
         self._dropout = torch.Generator(self.device.value).manual_seed(config.seed)
         self._model.dropout.generator = self._dropout
-        images = normalise(digits.train.images, digits.mean, digits.std, self.precision.value)
-        self._images = (crop(images) if config.middle else images).to(self.device.value)
+        self._augmentation = AUGMENTATIONS[config.augmentation]
+        self._varies = config.augmentation != "none"
+        self._chance = torch.Generator(self.device.value)
+        self._images = self._prepared(digits.train.images).to(self.device.value)
         self._labels = digits.train.labels.to(self.device.value)
         self._steps_per_epoch = math.ceil(len(digits.train) / config.batch_size)
         self.steps = max(1, round(config.epochs * self._steps_per_epoch))
@@ -186,10 +189,28 @@ class Training(Iterator[Progress | EpochResult]):
         self._check_finite()
         self._train_seconds = seconds_before + time.perf_counter() - started
 
-    def _train_step(self, indices: Tensor) -> None:
+    def _prepared(self, images: Tensor) -> Tensor:
+        """The training digits as they are kept: raw if each step varies them, else normalised."""
+        if self._varies:
+            return images
+        images = normalise(images, self._digits.mean, self._digits.std, self.precision.value)
+        return crop(images) if self._middle else images
+
+    def _batch(self, indices: Tensor) -> Tensor:
+        """The network's input for one step."""
+        images = self._images[indices]
+        if self._varies:
+            # From the step's number alone, so that a resumed training draws the same.
+            self._chance.manual_seed(_step_seed(self.config.seed, self.step))
+            images = augment(images, self._augmentation, self._chance)
+            images = images.sub_(self._digits.mean).div_(self._digits.std).to(self.precision.value)
+            images = crop(images) if self._middle else images
         # `to`, not `contiguous`: with one channel the latter changes nothing, and the convolutions
         # after it would fall back to the slower layout.
-        images = self._images[indices].to(memory_format=torch.channels_last)
+        return images.to(memory_format=torch.channels_last)
+
+    def _train_step(self, indices: Tensor) -> None:
+        images = self._batch(indices)
         labels = self._labels[indices]
         factor = _schedule(self.config, self.step, self.steps)
         for optimizer in self._optimizers:
@@ -284,6 +305,11 @@ def _permutation(n: int, seed: int, epoch: int) -> Tensor:
     """The order of the digits in one epoch, from the seed and the epoch's number alone."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     return torch.randperm(n, generator=generator)
+
+
+def _step_seed(seed: int, step: int) -> int:
+    """Seed of what varies the digits in one step."""
+    return seed * 2_000_003 + step
 
 
 def _schedule(config: TrainConfig, step: int, steps: int) -> float:

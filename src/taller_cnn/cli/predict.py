@@ -1,0 +1,262 @@
+"""``taller-cnn predict``."""
+
+from __future__ import annotations
+
+import glob
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from taller_cnn.cli.notices import show_model_notices
+from taller_cnn.cli.options import DataDir, ModelFile, Workdir, data_folder, panel
+from taller_cnn.cli.predict_view import Progress, show_reading
+from taller_cnn.cli.progress import view
+from taller_cnn.cli.signals import stop_on_signals
+from taller_cnn.cli.terminal import Terminal
+from taller_cnn.errors import InputError, TallerError
+
+if TYPE_CHECKING:
+    from taller_cnn.checkpoints import LoadedModel
+    from taller_cnn.reader.files import FileReading
+    from taller_cnn.reader.reading import Reader
+
+__all__ = ["predict"]
+
+STDIN = "-"
+MOST_BYTES = 200_000_000
+"""Most that is read from standard input."""
+
+Pictures = Annotated[
+    list[str],
+    typer.Argument(
+        help="cli_predict.argument.pictures",
+        metavar="cli_predict.metavar.pictures",
+        show_default=False,
+    ),
+]
+Single = Annotated[bool, panel("model", "--single", help="cli_predict.option.single")]
+Lines = Annotated[bool, panel("model", "--lines", help="cli_predict.option.lines")]
+Robust = Annotated[bool, panel("model", "--robust", help="cli_predict.option.robust")]
+Annotate = Annotated[bool, panel("output", "--annotate", help="cli_predict.option.annotate")]
+ShowSteps = Annotated[bool, panel("output", "--show-steps", help="cli_predict.option.show_steps")]
+
+
+def predict(
+    context: typer.Context,
+    pictures: Pictures,
+    single: Single = False,
+    lines: Lines = False,
+    robust: Robust = False,
+    annotate: Annotate = False,
+    show_steps: ShowSteps = False,
+    model: ModelFile = None,
+    data_dir: DataDir = None,
+    workdir: Workdir = Path(),
+) -> None:
+    """Read handwritten digits in pictures."""
+    from taller_cnn.reader.files import read_files
+    from taller_cnn.reader.finding import Options
+    from taller_cnn.runs import Workdir as RunFiles
+
+    terminal: Terminal = context.obj
+    where = RunFiles(workdir, "mnist")
+    folders = {"data_dir": data_folder(data_dir, workdir), "sample_dir": where.sample}
+    sources, failures = _sources(pictures)
+    reader = _reader(terminal, model or where.model, robust=robust, **folders)
+    options = Options(single=single, lines=lines, steps=show_steps)
+    output = _Output(terminal, where.results, annotate=annotate, show_steps=show_steps)
+    with Progress(terminal, len(sources)) as progress:
+        for error in failures:
+            output.failed(str(error.values["path"]), error)
+        for reading in read_files(sources, reader, options):
+            progress.advance()
+            output.take(reading, reader)
+    output.finish()
+
+
+class _Output:
+    """What is said of each file, written for it, and told to a program."""
+
+    def __init__(
+        self, terminal: Terminal, folder: Path, *, annotate: bool, show_steps: bool
+    ) -> None:
+        self._terminal = terminal
+        self._folder = folder
+        self._annotate = annotate
+        self._show_steps = show_steps
+        self._files: list[dict[str, Any]] = []
+        self._failed = 0
+        self._taken: set[str] = set()
+
+    def take(self, reading: FileReading, reader: Reader) -> None:
+        """Show one file's reading and write its pictures."""
+        from taller_cnn.reader.files import in_file_pixels
+
+        if reading.picture is not None and reading.reading is not None:
+            self._write(reading)
+        if reading.error is not None or reading.reading is None:
+            assert reading.error is not None
+            self.failed(reading.name, reading.error)
+            return
+        result = in_file_pixels(reading)
+        show_reading(self._terminal, reading.name, result, reader.threshold)
+        digits = [
+            {
+                "box": list(digit.box),
+                "digit": digit.digit,
+                "probability": digit.probability,
+                "second": digit.second,
+                "uncertain": digit.uncertain,
+                "image28": digit.image28.tolist(),
+            }
+            for digit in result.digits
+        ]
+        self._files.append(
+            {"file": reading.name, "text": result.text, "digits": digits, "error": None}
+        )
+
+    def failed(self, name: str, error: TallerError) -> None:
+        """A line for a file that was not read."""
+        text = error.text(self._terminal.messages)
+        self._terminal.err.print(text, style="bold red", markup=False)
+        self._files.append({"file": name, "text": "", "digits": [], "error": text})
+        self._failed += 1
+
+    def finish(self) -> None:
+        """Write the JSON; leave with the exit code where not all was read."""
+        self._terminal.result({"files": self._files})
+        if self._failed:
+            raise typer.Exit(2 if self._failed == len(self._files) else 1)
+
+    def _write(self, reading: FileReading) -> None:
+        from taller_cnn.files import atomic_path
+        from taller_cnn.reader.drawing import annotated, steps_strip
+
+        assert reading.picture is not None
+        assert reading.reading is not None
+        stem = self._name(reading.name)
+        drawings = (("lectura", annotated, self._annotate), ("etapas", steps_strip, self._show_steps))
+        for prefix, draw, wanted in drawings:
+            if wanted:
+                image = draw(reading.picture.pixels, reading.reading, self._terminal.messages)
+                with atomic_path(self._folder / f"{prefix}_{stem}.png") as path:
+                    image.save(path, "PNG")
+
+    def _name(self, file: str) -> str:
+        """A file's name for what is written for it, with a number if another one has it."""
+        stem = "stdin" if file == STDIN else Path(file).stem
+        name, number = stem, 1
+        while name in self._taken:
+            number += 1
+            name = f"{stem}_{number}"
+        self._taken.add(name)
+        return name
+
+
+def _sources(
+    words: Sequence[str],
+) -> tuple[list[tuple[str, Path | bytes]], list[InputError]]:
+    """The files that the words stand for, and the words that stand for none."""
+    from taller_cnn.reader.loading import picture_files
+
+    sources: list[tuple[str, Path | bytes]] = []
+    failures = []
+    for word in words:
+        if word == STDIN:
+            sources.append((STDIN, sys.stdin.buffer.read(MOST_BYTES)))
+            continue
+        try:
+            sources += [(str(path), path) for path in picture_files(_expanded(word))]
+        except InputError as error:
+            failures.append(error)
+    return sources, failures
+
+
+def _expanded(word: str) -> list[Path]:
+    """The files of a pattern that the shell has left as it is."""
+    path = Path(word).expanduser()
+    try:
+        there = path.exists()
+    except (OSError, ValueError):
+        there = False
+    if there or not glob.has_magic(word):
+        return [path]
+    found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute ones too
+    if not found:
+        raise InputError("reader_no_match", path=word)
+    return [Path(name) for name in found]
+
+
+def _reader(
+    terminal: Terminal, path: Path, *, robust: bool, data_dir: Path, sample_dir: Path
+) -> Reader:
+    """The network to read with, and its threshold."""
+    from taller_cnn.checkpoints import load_model
+    from taller_cnn.reader.reading import Reader
+    from taller_cnn.reader.robust import robust_path
+
+    if robust:
+        loaded = _robust(terminal, path, data_dir, sample_dir)
+        path = robust_path(path)
+    else:
+        loaded = load_model(path)
+        show_model_notices(terminal, loaded)
+    info = loaded.info
+    if info is None:
+        return Reader(model=loaded.model)
+    reader = Reader(model=loaded.model, mean=info.mean, std=info.std)
+    threshold = _threshold(terminal, path, loaded, reader, data_dir, sample_dir)
+    return Reader(model=loaded.model, mean=info.mean, std=info.std, threshold=threshold)
+
+
+def _robust(terminal: Terminal, path: Path, data_dir: Path, sample_dir: Path) -> LoadedModel:
+    """The robust network, trained now if there is none yet."""
+    from taller_cnn.checkpoints import LoadedModel
+    from taller_cnn.config import recipe
+    from taller_cnn.reader.robust import RECIPE, kept_robust, robust_network
+    from taller_cnn.training import EpochResult
+
+    kept = kept_robust(path)
+    if kept is not None:
+        return kept
+    epochs = recipe(RECIPE)[1].epochs
+    with stop_on_signals() as stop, view(terminal, quiet=False, stop=stop) as shown:
+        shown.waiting("cli_predict.training")
+        events = robust_network(path, stop, data_dir=data_dir, sample_dir=sample_dir)
+        for event in events:
+            if isinstance(event, LoadedModel):
+                return event
+            if isinstance(event, EpochResult):
+                shown.epoch(event)
+            else:
+                shown.step(event, epochs)
+    raise AssertionError("the training ends with the network")
+
+
+def _threshold(
+    terminal: Terminal,
+    path: Path,
+    loaded: LoadedModel,
+    reader: Reader,
+    data_dir: Path,
+    sample_dir: Path,
+) -> float | None:
+    """The network's own; chosen now if there is none yet."""
+    from taller_cnn.reader.threshold import ensure_threshold, kept_threshold
+
+    kept = kept_threshold(path)
+    if kept is not None:
+        return kept.threshold
+    assert loaded.info is not None
+    terminal.err.print(terminal.messages("cli_predict.choosing"), style="dim", markup=False)
+    try:
+        return ensure_threshold(
+            path, loaded.info, reader, data_dir=data_dir, sample_dir=sample_dir
+        ).threshold
+    except TallerError as error:
+        reason = error.text(terminal.messages)
+    terminal.notice(terminal.messages("cli_predict.no_threshold", reason=reason))
+    return None

@@ -1,0 +1,1 @@
+"""The pictures of an explanation: arrays in, a matplotlib `Figure` out."""

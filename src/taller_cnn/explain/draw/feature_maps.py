@@ -1,0 +1,124 @@
+"""A digit's maps, a layer in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from taller_cnn.figures.style import BLUE, INK, LINES, TICK, set_title
+from taller_cnn.messages import Messages
+
+__all__ = ["Row", "feature_maps_figure"]
+
+COLUMNS, SIDE, GAP, LABEL_WIDTH, TOP = 16, 0.72, 0.06, 1.75, 0.85
+"""Maps in a line; inches."""
+STRIP = 0.45
+BARS = 1.5
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Row:
+    """One layer."""
+
+    label: str
+    values: npt.NDArray[np.float32]
+    """``[C, H, W]`` or ``[units]``."""
+    is_image: bool = False
+    """The digit itself, which is drawn as ink."""
+
+
+def feature_maps_figure(
+    rows: Sequence[Row],
+    chances: npt.NDArray[np.float32],
+    classes: Sequence[str],
+    title: str,
+    messages: Messages,
+) -> Figure:
+    """Every layer's maps (at most 32 of one), the hidden units as a strip, and the chances.
+
+    A layer has one scale: white is zero, dark blue its largest value, red below zero.
+
+    Args:
+        rows: the layers, input first.
+        chances: of the classes.
+        classes: their names.
+        title: of the figure.
+        messages: the reader's language.
+    """
+    width = LABEL_WIDTH + COLUMNS * (SIDE + GAP) + 0.15
+    heights = [_height(row.values) for row in rows]
+    height = TOP + sum(heights) + BARS + 0.7
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    y = TOP
+    for row, taken in zip(rows, heights, strict=True):
+        _draw_row(axes, row, y)
+        axes.text(0.15, y + (taken - 0.2) / 2, row.label, fontsize=TICK - 1, va="center")
+        y += taken
+    _draw_chances(figure, axes, chances, classes, messages)
+    set_title(figure, title, None, messages)
+    return figure
+
+
+def _height(values: npt.NDArray[np.float32]) -> float:
+    if values.ndim == 1:
+        return STRIP + 0.2
+    lines = -(-min(len(values), 2 * COLUMNS) // COLUMNS)
+    return lines * (SIDE + GAP) + 0.2
+
+
+def _draw_row(axes: Axes, row: Row, y: float) -> None:
+    reach = float(np.abs(row.values).max()) or 1.0
+    if row.values.ndim == 1:
+        box = (LABEL_WIDTH, LABEL_WIDTH + COLUMNS * (SIDE + GAP) - GAP, y + STRIP, y)
+        strip = row.values[None, :]
+        axes.imshow(
+            strip,
+            cmap="RdBu",
+            vmin=-reach,
+            vmax=reach,
+            extent=box,
+            aspect="auto",
+            interpolation="nearest",
+        )
+        return
+    for place, one in enumerate(row.values[: 2 * COLUMNS]):
+        line, column = divmod(place, COLUMNS)
+        left, top = LABEL_WIDTH + column * (SIDE + GAP), y + line * (SIDE + GAP)
+        box = (left, left + SIDE, top + SIDE, top)
+        colours = "gray_r" if row.is_image else "RdBu"
+        lowest = 0 if row.is_image else -reach
+        axes.imshow(one, cmap=colours, vmin=lowest, vmax=reach, extent=box)
+        edge_x = (left, left + SIDE, left + SIDE, left, left)
+        edge_y = (top, top, top + SIDE, top + SIDE, top)
+        axes.plot(edge_x, edge_y, color=LINES, linewidth=0.7)
+
+
+def _draw_chances(
+    figure: Figure,
+    axes: Axes,
+    chances: npt.NDArray[np.float32],
+    classes: Sequence[str],
+    messages: Messages,
+) -> None:
+    width, height = figure.get_size_inches()
+    label = messages("explain_feature_maps.chances")
+    axes.text(0.15, height - 0.5 - BARS / 2, f"fc2\n{label}", fontsize=TICK - 1, va="center")
+    place = (LABEL_WIDTH / width, 0.5 / height, 1 - (LABEL_WIDTH + 0.2) / width, BARS / height)
+    bars = figure.add_axes(place)
+    x = np.arange(len(chances))
+    bars.bar(x, chances, color=BLUE)
+    bars.set_ylim(0, 1.25)
+    bars.set_yticks([])
+    bars.set_xticks(x, classes, fontsize=TICK if max(map(len, classes)) < 4 else TICK - 4)
+    bars.spines[["top", "right", "left"]].set_visible(False)
+    for one, chance in zip(x, chances, strict=True):
+        text = messages.percent(float(chance), 1)
+        bars.text(float(one), float(chance) + 0.03, text, ha="center", fontsize=TICK - 2, color=INK)

@@ -1,0 +1,123 @@
+"""What a digit becomes on its way through the network: every layer's maps, with their shapes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from taller_cnn.explain.forward import from_stage, pre_activation
+from taller_cnn.explain.section import Block, Picture, Section, Subject, Text, Tick
+from taller_cnn.messages import Messages
+from taller_cnn.model import SimpleCNN, stages
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["LayerMaps", "feature_maps", "layer_maps"]
+
+DEFAULT = 3
+MOST = 6
+"""Digits that are shown."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayerMaps:
+    """The output of one layer for one image."""
+
+    name: str
+    """``conv1``, ``pool1``, ``fc1``, ``fc2``; a convolution's maps are after its activation."""
+    values: Tensor
+    """float32 ``[C, H, W]`` of maps, ``[units]`` of a fully connected layer."""
+
+
+def _text(key: str, **values: object) -> Text:
+    return Text(f"explain_feature_maps.{key}", values)
+
+
+@torch.inference_mode()
+def layer_maps(model: SimpleCNN, x: Tensor) -> tuple[LayerMaps, ...]:
+    """The outputs of every layer for one normalised image ``[1, 1, 28, 28]``, in order.
+
+    The last, ``fc2``, are logits.
+    """
+    found = []
+    start = x
+    for index, stage in enumerate(stages(model.config), start=1):
+        active = model.activation(pre_activation(model, index, x))
+        found.append(LayerMaps(name=f"conv{index}", values=active[0]))
+        x = model.stage(index, x)
+        if stage.pooled:
+            found.append(LayerMaps(name=f"pool{index}", values=x[0]))
+    found.append(LayerMaps(name="fc1", values=model.embed(start)[0]))
+    logits = from_stage(model, model.config.layers, x)[0]
+    return (*found, LayerMaps(name="fc2", values=logits))
+
+
+def feature_maps(subject: Subject, tick: Tick) -> Section:
+    """The maps of the chosen digits, or of the first ones of three classes."""
+    positions = subject.chosen[:MOST] or _defaults(subject.digits.test.labels)
+    blocks: list[Block] = [_text("lead", n=len(positions)), _text("scale")]
+    shapes: dict[str, list[int]] = {}
+    for done, position in enumerate(positions, start=1):
+        image = subject.digits.test.images[position : position + 1]
+        layers = layer_maps(subject.model, subject.normalised(image))
+        shapes = {layer.name: list(layer.values.shape) for layer in layers}
+        blocks.append(_picture(subject, position, layers))
+        tick(done, len(positions))
+    if len(subject.chosen) > MOST:
+        blocks.append(_text("cut", shown=MOST, n=len(subject.chosen)))
+    return Section(
+        name="feature_maps",
+        title=_text("title"),
+        blocks=tuple(blocks),
+        numbers={"positions": list(positions), "shapes": shapes},
+    )
+
+
+def _defaults(labels: Tensor) -> tuple[int, ...]:
+    """The first digit of each of the first classes that there are, spread over all classes."""
+    classes = torch.unique(labels).tolist()
+    step = max(1, len(classes) // DEFAULT)
+    return tuple(int((labels == c).nonzero()[0, 0]) for c in classes[::step][:DEFAULT])
+
+
+def _picture(subject: Subject, position: int, layers: tuple[LayerMaps, ...]) -> Picture:
+    says = subject.evaluation
+    names = {
+        "true": subject.class_name(int(says.labels[position])),
+        "predicted": subject.class_name(int(says.predictions[position])),
+    }
+    return Picture(
+        name=f"feature_maps_{position}",
+        draw=lambda messages: _figure(subject, position, layers, messages),
+        alt=_text("alt", index=position, layers=len(layers), **names),
+    )
+
+
+def _figure(
+    subject: Subject, position: int, layers: tuple[LayerMaps, ...], messages: Messages
+) -> Figure:
+    from taller_cnn.explain.draw.feature_maps import Row, feature_maps_figure
+
+    image = subject.digits.test.images[position]
+    input_label = messages("explain_feature_maps.input")
+    rows = [Row(label=f"{input_label}\n1 × 28 × 28", values=image.float().numpy(), is_image=True)]
+    for layer in layers[:-1]:
+        shape = " × ".join(str(size) for size in layer.values.shape)
+        rows.append(Row(label=f"{layer.name}\n{shape}", values=layer.values.numpy()))
+    classes = []
+    for index in range(len(subject.digits.class_names)):
+        name = subject.class_name(index)
+        classes.append(name.say(messages) if isinstance(name, Text) else name)
+    says = subject.evaluation
+    title = messages(
+        "explain_feature_maps.figure",
+        index=position,
+        true=classes[int(says.labels[position])],
+        predicted=classes[int(says.predictions[position])],
+    )
+    chances = layers[-1].values.softmax(dim=0).numpy()
+    return feature_maps_figure(rows, chances, classes, title, messages)

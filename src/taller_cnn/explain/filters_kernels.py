@@ -1,0 +1,162 @@
+"""What a first-layer kernel acts as: an edge detector, a blob detector or a blur.
+
+A kernel is compared with Gaussian kernels of several widths: the derivative in the direction that
+fits best (edge), the difference of two (blob: a centre against its surround) and the Gaussian
+itself (blur). It is what explains most of its energy, if that is at least half; otherwise it is
+none of them. The derivative of a Gaussian in any direction is a sum of those along x and y
+(Freeman & Adelson 1991), so that the best direction needs no search.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["KINDS", "EdgeTest", "KernelFit", "classify", "edge_test", "random_kernels"]
+
+KINDS = ("edge", "blob", "blur", "other")
+WIDTHS = (0.5, 0.85, 1.5)
+"""Standard deviations of the Gaussians for a side of 3 pixels; 0.85 gives Sobel's weights."""
+LEAST_SHARE = 0.5
+"""Share of a kernel's energy that a shape must explain."""
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KernelFit:
+    """How n kernels were classified."""
+
+    kinds: tuple[str, ...]
+    """One of `KINDS` each."""
+    shares: Tensor
+    """Share of the energy that edge, blob and blur explain, float64 ``[n, 3]``, 0 to 1."""
+    orientation: Tensor
+    """Direction of the best edge in degrees, float64 ``[n]``: 0 is a horizontal edge, 90 a
+    vertical one, 45 one that rises to the right; 0 <= value < 180. NaN where it has none."""
+
+    def count(self, kind: str) -> int:
+        """How many kernels are of that kind."""
+        return self.kinds.count(kind)
+
+
+def classify(kernels: Tensor) -> KernelFit:
+    """Classify kernels by the shape that fits best.
+
+    Args:
+        kernels: float ``[n, k, k]``. One pixel (k = 1) has no shape: all are of kind ``other``.
+    """
+    kernels = kernels.detach().double()
+    n, side = len(kernels), kernels.shape[-1]
+    if side == 1:
+        none = torch.full((n,), math.nan, dtype=torch.float64)
+        return KernelFit(kinds=("other",) * n, shares=kernels.new_zeros(n, 3), orientation=none)
+    unit = _unit(kernels.flatten(1))
+    along_x, along_y, blobs, blurs = (_unit(shape.flatten(1)) for shape in _shapes(side))
+    x, y = unit @ along_x.T, unit @ along_y.T
+    edge, width = (x**2 + y**2).max(dim=1)
+    blob, blur = ((unit @ shape.T).square().amax(dim=1) for shape in (blobs, blurs))
+    shares = torch.stack([edge, blob, blur], dim=1)
+    row = torch.arange(n)
+    # Rows count downwards, angles are read upwards; the edge runs across the gradient.
+    gradient = torch.rad2deg(torch.atan2(-y[row, width], x[row, width]))
+    orientation = (gradient + 90) % 180
+    best = shares.argmax(dim=1)
+    names = [KINDS[int(k)] if shares[i, k] >= LEAST_SHARE else "other" for i, k in enumerate(best)]
+    orientation[edge == 0] = math.nan
+    return KernelFit(kinds=tuple(names), shares=shares, orientation=orientation % 180)
+
+
+def _unit(rows: Tensor) -> Tensor:
+    """Rows of length 1; rows of zeros stay."""
+    norm = rows.norm(dim=1, keepdim=True)
+    return rows / torch.where(norm > 0, norm, 1.0)
+
+
+def _shapes(side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Derivatives along x and y, centre minus surround, and Gaussian: each ``[widths, k, k]``."""
+    axis = torch.arange(side, dtype=torch.float64) - side // 2
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    widths = torch.tensor(WIDTHS, dtype=torch.float64)[:, None, None] * side / 3
+    blur = torch.exp(-(x**2 + y**2) / (2 * widths**2))
+    # 1.6 is the ratio at which the difference comes nearest to a Laplacian (Marr & Hildreth 1980).
+    around = torch.exp(-(x**2 + y**2) / (2 * (1.6 * widths) ** 2))
+    total = (1, 2)
+    blob = blur / blur.sum(total, keepdim=True) - around / around.sum(total, keepdim=True)
+    return x * blur, y * blur, blob, blur
+
+
+def random_kernels(n: int, side: int, seed: int) -> Tensor:
+    """Kernels drawn as an untrained first layer's are: uniform around zero, ``[n, k, k]``."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(n, side, side, generator=generator, dtype=torch.float64) * 2 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeTest:
+    """Whether a layer has more edge detectors than chance gives."""
+
+    edges: int
+    n: int
+    untrained_edges: int
+    untrained_n: int
+    random_edges: int
+    random_n: int
+    p_random: float
+    """Chance of so many edges or more, if the layer were like random kernels."""
+    p_untrained: float
+    """Chance of so many more than before training, if training did not make edges of filters."""
+
+    @property
+    def more_than_chance(self) -> bool:
+        """Significantly more than among random kernels."""
+        return self.p_random < SIGNIFICANT
+
+    @property
+    def learned(self) -> bool:
+        """Significantly more than among random kernels and than before training."""
+        return self.more_than_chance and self.p_untrained < SIGNIFICANT
+
+
+def edge_test(
+    trained: KernelFit, untrained: KernelFit, random: KernelFit, *, same_filters: bool
+) -> EdgeTest:
+    """Compare counts of edge detectors, one-sided.
+
+    With random kernels by Fisher's exact test of two binomials. With the untrained network by the
+    binomial test of the filters that changed (McNemar, exact) if they are the same filters before
+    and after, else by Fisher's test too.
+    """
+    edges, before, chance = (fit.count("edge") for fit in (trained, untrained, random))
+    n, before_n, chance_n = (len(fit.kinds) for fit in (trained, untrained, random))
+    return EdgeTest(
+        edges=edges,
+        n=n,
+        untrained_edges=before,
+        untrained_n=before_n,
+        random_edges=chance,
+        random_n=chance_n,
+        p_random=_fisher(edges, n, chance, chance_n),
+        p_untrained=_changes(untrained, trained)
+        if same_filters
+        else _fisher(edges, n, before, before_n),
+    )
+
+
+def _fisher(edges: int, n: int, others: int, others_n: int) -> float:
+    from scipy.stats import fisher_exact
+
+    table = [[edges, n - edges], [others, others_n - others]]
+    return float(fisher_exact(table, alternative="greater").pvalue)
+
+
+def _changes(before: KernelFit, after: KernelFit) -> float:
+    from scipy.stats import binomtest
+
+    pairs = [(a == "edge", b == "edge") for a, b in zip(before.kinds, after.kinds, strict=True)]
+    became, ceased = pairs.count((False, True)), pairs.count((True, False))
+    if not became + ceased:
+        return 1.0
+    return float(binomtest(became, became + ceased, 0.5, alternative="greater").pvalue)

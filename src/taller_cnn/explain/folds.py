@@ -1,0 +1,127 @@
+"""What networks say of digits that they were not trained on: the `fast` recipe, fold by fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from taller_cnn.calibration import apply_temperature, fit_temperature
+from taller_cnn.config import recipe
+from taller_cnn.data import Digits, Split
+from taller_cnn.errors import DataError, InputError
+from taller_cnn.evaluation import evaluate
+from taller_cnn.explain.section import Tick
+from taller_cnn.model import SimpleCNN
+from taller_cnn.training import Progress, train
+
+__all__ = ["OutOfSample", "out_of_sample"]
+
+FOLDS, REPEATS = 5, 2
+_HUNDRED = 100
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OutOfSample:
+    """Probabilities by networks that have not seen the digit, averaged over networks.
+
+    They are calibrated by one temperature (Guo et al. 2017), fitted on the training digits' own
+    out-of-sample probabilities: trained with label smoothing, the networks say 90% at most, and
+    confident learning would take hardly any disagreement for a confident one.
+    """
+
+    labels: Tensor
+    """Of all training digits, then the held-out ones: int64 ``[N]``."""
+    train: Tensor
+    """float32 ``[N, K]``."""
+    test: Tensor
+    """float32 ``[M, K]``."""
+    networks: int
+    """How many were trained."""
+
+
+def out_of_sample(
+    digits: Digits,
+    tick: Tick,
+    *,
+    folds: int = FOLDS,
+    repeats: int = REPEATS,
+    seed: int = 0,
+) -> OutOfSample:
+    """Train a network without each fold, and ask it about that fold and the test digits.
+
+    Each training and validation digit is judged by one network per repeat, test digits by all.
+
+    Raises:
+        DataError: a class has fewer than two training digits.
+    """
+    parts = (digits.train, digits.validation)
+    pool = Split(
+        images=torch.cat([p.images for p in parts]), labels=torch.cat([p.labels for p in parts])
+    )
+    fewest = int(torch.bincount(pool.labels, minlength=len(digits.class_names)).min())
+    if fewest < 2:
+        raise DataError("explain_few_digits", n=fewest)
+    splits = list(_splits(pool.labels, min(folds, fewest), repeats, seed))
+    networks = len(splits)
+    found = torch.zeros(len(pool), len(digits.class_names))
+    test = torch.zeros(len(digits.test), len(digits.class_names))
+    for number, (inside, outside) in enumerate(splits):
+        model = SimpleCNN(recipe("fast")[0], seed=seed + number)
+        for share in _train(model, digits, _part(pool, inside), seed + number):
+            tick(round((number + share) * _HUNDRED), networks * _HUNDRED)
+        found[outside] += _probabilities(model, digits, _part(pool, outside)) / repeats
+        test += _probabilities(model, digits, digits.test) / networks
+        tick((number + 1) * _HUNDRED, networks * _HUNDRED)
+    temperature = _temperature(found, pool.labels)
+    return OutOfSample(
+        labels=pool.labels,
+        train=_sharpened(found, temperature),
+        test=_sharpened(test, temperature),
+        networks=networks,
+    )
+
+
+def _splits(labels: Tensor, folds: int, repeats: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Positions to train on and those left out, stratified, repeat after repeat."""
+    from sklearn.model_selection import StratifiedKFold
+
+    for repeat in range(repeats):
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed + repeat)
+        for inside, outside in splitter.split(np.zeros(len(labels)), labels.numpy()):
+            yield torch.from_numpy(inside), torch.from_numpy(outside)
+
+
+def _part(split: Split, positions: Tensor) -> Split:
+    return Split(images=split.images[positions], labels=split.labels[positions])
+
+
+def _temperature(chances: Tensor, labels: Tensor) -> float:
+    """Label smoothing keeps these networks from being sure; 1 where that cannot be measured."""
+    try:
+        return fit_temperature(chances.log(), labels)
+    except InputError:
+        return 1.0
+
+
+def _sharpened(chances: Tensor, temperature: float) -> Tensor:
+    return apply_temperature(chances.log(), temperature).exp()
+
+
+def _train(model: SimpleCNN, digits: Digits, split: Split, seed: int) -> Iterator[float]:
+    """Train on `split`; yields how much of the training is done, 0 to 1."""
+    empty = Split(images=split.images[:0], labels=split.labels[:0])
+    without = replace(digits, train=split, validation=empty, test=empty)
+    config = recipe("fast", train={"seed": seed, "holdout": 0, "device": "cpu"})[1]
+    for event in train(model, without, config, score="last-epoch"):
+        if isinstance(event, Progress):
+            yield event.step / event.of
+
+
+def _probabilities(model: SimpleCNN, digits: Digits, split: Split) -> Tensor:
+    names = digits.class_names
+    said = evaluate(model, split, mean=digits.mean, std=digits.std, class_names=names)
+    return said.log_probabilities.exp()

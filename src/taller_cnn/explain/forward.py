@@ -1,0 +1,76 @@
+"""A network run in pieces: only what the explanations need beside its own `forward`."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from taller_cnn.model import SimpleCNN
+
+__all__ = ["BATCH", "class_logits", "evenly", "from_stage", "pre_activation", "quick_copy"]
+
+BATCH = 250
+
+
+def quick_copy(model: SimpleCNN) -> SimpleCNN:
+    """The same network in PyTorch's channels-last layout: three times as fast on a processor."""
+    fast = copy.deepcopy(model).to(memory_format=torch.channels_last)
+    assert isinstance(fast, SimpleCNN)
+    return fast.eval().requires_grad_(False)
+
+
+@torch.inference_mode()
+def class_logits(model: SimpleCNN, images: Tensor) -> Tensor:
+    """Logits ``[N, K]`` of normalised images float32 ``[N, 1, 28, 28]``, batch by batch."""
+    rows = [
+        model(images[start : start + BATCH].to(memory_format=torch.channels_last))
+        for start in range(0, len(images), BATCH)
+    ]
+    return torch.cat(rows)
+
+
+def pre_activation(model: SimpleCNN, index: int, x: Tensor) -> Tensor:
+    """Convolution `index` (from 1) with its normalisation, before activation and pooling.
+
+    Args:
+        model: the network.
+        index: which convolution.
+        x: its input ``[N, C, H, W]``.
+    """
+    x = model.get_submodule(f"conv{index}")(x)
+    if model.config.batch_norm:
+        x = model.get_submodule(f"norm{index}")(x)
+    return x
+
+
+def from_stage(model: SimpleCNN, index: int, x: Tensor) -> Tensor:
+    """Logits ``[N, K]`` from the output of stage `index`, as the network itself goes on from it."""
+    config = model.config
+    for following in range(index + 1, config.layers + 1):
+        x = model.stage(following, x)
+    if config.final_size and x.shape[-1] > config.final_size:
+        pool = F.adaptive_avg_pool2d if config.pooling == "avg" else F.adaptive_max_pool2d
+        x = pool(x, config.final_size)
+    logits: Tensor = model.fc2(model.activation(model.fc1(x.flatten(1))))
+    return logits
+
+
+def evenly(labels: Tensor, n: int) -> Tensor:
+    """Positions of about `n` labels, the first ones of every class in its share, in order.
+
+    All positions if there are no more than `n`.
+
+    Args:
+        labels: int64 ``[N]``.
+        n: how many at most; but one of every class.
+    """
+    if len(labels) <= n:
+        return torch.arange(len(labels))
+    chosen = torch.zeros(len(labels), dtype=torch.bool)
+    for label in torch.unique(labels):
+        of_class = (labels == label).nonzero()[:, 0]
+        chosen[of_class[: max(1, n * len(of_class) // len(labels))]] = True
+    return chosen.nonzero()[:, 0]

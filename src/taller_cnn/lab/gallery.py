@@ -1,0 +1,115 @@
+"""Real digits for the page, and the mistakes of a model on the test split."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from taller_cnn.data import Digits, Split, load_digits
+from taller_cnn.evaluation import Evaluation, evaluate
+from taller_cnn.lab.runs import DataPlace
+from taller_cnn.lab.shelf import ShelfModel
+
+__all__ = ["Chosen", "Gallery"]
+
+MOST_EVALUATIONS = 8
+"""Models whose answers on the test split are kept: 400 kB each for 10,000 images."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Chosen:
+    """Digits of one split."""
+
+    source: str
+    indices: list[int]
+    """Where they are in the split."""
+    labels: list[int]
+    images: NDArray[np.uint8]
+    """``(n, 28, 28)``."""
+
+
+class Gallery:
+    """Loads the digits when they are first asked for: the full set, or the sample without it.
+
+    Nothing is downloaded. Every method may be called from several threads.
+
+    Args:
+        place: where the digits are.
+    """
+
+    def __init__(self, place: DataPlace) -> None:
+        self.place = place
+        self._digits: Digits | None = None
+        self._evaluations: dict[str, Evaluation] = {}
+        self._lock = threading.Lock()
+        self._evaluating = threading.Lock()
+
+    def digits(self) -> Digits:
+        """The data set.
+
+        Raises:
+            DataError, OutputError: there are no digits to be had.
+        """
+        with self._lock:
+            if self._digits is None:
+                place = self.place
+                self._digits = load_digits(
+                    source="auto",
+                    data_dir=place.data_dir,
+                    sample_dir=place.sample_dir,
+                    mirrors=(),
+                )
+            return self._digits
+
+    def first(self, n: int, split: str = "test") -> Chosen:
+        """The first digits of each class, in class order: `n` in all, or a few less."""
+        labels = self._split(split).labels
+        each = max(1, n // 10)
+        return self._chosen(
+            torch.cat([(labels == c).nonzero()[:each, 0] for c in range(10)])[:n], split
+        )
+
+    def random(self, n: int, seed: int, split: str = "test") -> Chosen:
+        """Digits drawn at random, the same ones for the same seed."""
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self._split(split)), generator=generator)
+        return self._chosen(order[:n], split)
+
+    def at(self, indices: list[int], split: str = "test") -> Chosen:
+        """The digits at some places of a split."""
+        return self._chosen(torch.tensor(indices, dtype=torch.int64), split)
+
+    def _split(self, name: str) -> Split:
+        digits = self.digits()
+        return digits.validation if name == "validation" else digits.test
+
+    def _chosen(self, indices: torch.Tensor, split: str) -> Chosen:
+        found = self._split(split)
+        return Chosen(
+            source=self.digits().source,
+            indices=indices.tolist(),
+            labels=found.labels[indices].tolist(),
+            images=found.images[indices, 0].numpy(),
+        )
+
+    def evaluation(self, model: ShelfModel) -> Evaluation:
+        """What a model says about the test split; kept for the next time."""
+        digits, key = self.digits(), model.card.sha256
+        with self._evaluating:
+            found = self._evaluations.get(key)
+            if found is None:
+                found = evaluate(
+                    model.loaded.model,
+                    digits.test,
+                    mean=model.card.mean,
+                    std=model.card.std,
+                    class_names=tuple(model.card.class_names),
+                )
+                while len(self._evaluations) >= MOST_EVALUATIONS:
+                    del self._evaluations[next(iter(self._evaluations))]
+                self._evaluations[key] = found
+        return found

@@ -1,0 +1,60 @@
+"""A lab: its models, its digits and its trainings in one working folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.requests import Request
+
+from taller_cnn.lab.gallery import Gallery
+from taller_cnn.lab.predicting import Batcher
+from taller_cnn.lab.problems import wanted_messages
+from taller_cnn.lab.runs import DataPlace, Runs
+from taller_cnn.lab.shelf import Shelf
+from taller_cnn.messages import DEFAULT_LANGUAGE, Messages
+from taller_cnn.runs import Workdir
+
+__all__ = ["Lab"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lab:
+    """What the routes work with."""
+
+    shelf: Shelf
+    gallery: Gallery
+    runs: Runs
+    batcher: Batcher
+    study_folder: Path
+    language: str
+
+    def messages(self, request: Request) -> Messages:
+        """The texts in the language that a request asks for."""
+        return wanted_messages(request.headers.get("accept-language", ""), self.language)
+
+    @property
+    def page_language(self) -> str:
+        """The language that the page begins with, ``es`` or ``en``."""
+        return Messages(self.language).language
+
+    @classmethod
+    def in_folder(cls, workdir: Path, data_dir: Path, language: str = DEFAULT_LANGUAGE) -> Lab:
+        """The lab of a working folder.
+
+        Args:
+            workdir: the folder with ``modelo`` and ``resultados``.
+            data_dir: where the full data set is looked for.
+            language: language tag of what is said, where a request asks for none.
+        """
+        where = Workdir(workdir)
+        place = DataPlace(data_dir=data_dir, sample_dir=where.sample)
+        shelf = Shelf(where.model.parent)
+        return cls(
+            shelf=shelf,
+            gallery=Gallery(place),
+            runs=Runs(shelf, place),
+            batcher=Batcher(),
+            study_folder=where.results / "estudio",
+            language=language,
+        )

@@ -1,0 +1,108 @@
+"""Digits of many requests at once: those that wait go through the network together."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from taller_cnn.lab.shelf import ShelfModel
+from taller_cnn.model import SimpleCNN
+
+__all__ = ["INK", "Answer", "Batcher", "probabilities", "warm_up"]
+
+INK = 16
+"""Least grey level that counts as ink: an image without any is empty."""
+MOST_TOGETHER = 64
+"""Images of one pass while requests wait: 10 ms on one core."""
+
+DECIMALS = 6
+
+Answer = tuple[int, list[float]] | None
+"""The most probable class and the probabilities of all; None for an image without ink."""
+
+
+@torch.inference_mode()
+def probabilities(model: SimpleCNN, images: NDArray[np.float32], mean: float, std: float) -> Tensor:
+    """Probabilities ``[N, K]`` of grey levels ``[N, 28, 28]``, 0 to 255."""
+    pixels = torch.from_numpy(images).reshape(-1, 1, 28, 28)
+    found: Tensor = model(pixels.mul(1 / (255 * std)).sub_(mean / std)).softmax(dim=1)
+    return found
+
+
+def warm_up(model: ShelfModel) -> None:
+    """Ask the network a few times, because the first answers take a hundred times as long."""
+    for n in (1, 1, 2, 16):
+        images = np.zeros((n, 28, 28), dtype=np.float32)
+        probabilities(model.loaded.model, images, model.card.mean, model.card.std)
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    model: ShelfModel
+    images: NDArray[np.float32]
+    answer: asyncio.Future[list[Answer]]
+
+
+class Batcher:
+    """Puts the images of requests that arrive together through the network in one pass.
+
+    A pass of 16 digits takes a quarter of the time of 16 passes of one. Nothing waits for company:
+    what has arrived when the event loop comes round goes together.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[_Waiting] = []
+        self._scheduled = False
+
+    def ask(self, model: ShelfModel, images: NDArray[np.float32]) -> asyncio.Future[list[Answer]]:
+        """The answers, later, for images ``float32 [N, 28, 28]`` with grey levels 0 to 255."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[Answer]] = loop.create_future()
+        self._waiting.append(_Waiting(model, images, answer))
+        if not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._flush)
+        return answer
+
+    def _flush(self) -> None:
+        waiting, self._waiting, self._scheduled = self._waiting, [], False
+        while waiting:
+            model = waiting[0].model
+            together = [w for w in waiting if w.model is model][:MOST_TOGETHER]
+            chosen = set(map(id, together))
+            waiting = [w for w in waiting if id(w) not in chosen]
+            _answer(model, together)
+
+
+def _answer(model: ShelfModel, together: list[_Waiting]) -> None:
+    """Ask the network once and tell everybody."""
+    try:
+        answers = _answers(model, np.concatenate([w.images for w in together]))
+    except Exception as error:
+        for waiting in together:
+            if not waiting.answer.done():
+                waiting.answer.set_exception(error)
+        return
+    start = 0
+    for waiting in together:
+        end = start + len(waiting.images)
+        # Cancelled where the client has gone.
+        if not waiting.answer.done():
+            waiting.answer.set_result(answers[start:end])
+        start = end
+
+
+def _answers(model: ShelfModel, images: NDArray[np.float32]) -> list[Answer]:
+    card = model.card
+    found = probabilities(model.loaded.model, images, card.mean, card.std).double().numpy()
+    rows = found.round(DECIMALS).tolist()
+    digits = found.argmax(axis=1).tolist()
+    inked = (images.reshape(len(images), -1).max(axis=1) >= INK).tolist()
+    return [
+        (digit, row) if ink else None for digit, row, ink in zip(digits, rows, inked, strict=True)
+    ]

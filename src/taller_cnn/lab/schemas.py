@@ -1,0 +1,304 @@
+"""What goes over the wire: requests and answers of the HTTP API, typed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
+
+from taller_cnn.config import ModelConfig
+from taller_cnn.lab.names import NAME_PATTERN
+from taller_cnn.lab.problems import Problem
+
+__all__ = [
+    "Box",
+    "DigitsAnswer",
+    "Health",
+    "LayerCard",
+    "Mistake",
+    "Mistakes",
+    "ModelCard",
+    "ModelList",
+    "NewRun",
+    "PredictRequest",
+    "Predictions",
+    "ReadDigit",
+    "Reading",
+    "RunAction",
+    "RunState",
+    "RunStatus",
+    "ScoreCard",
+    "StageCard",
+    "Study",
+]
+
+IMAGES = "base64 of uint8, n x 784 bytes, row by row; 0 = background, 255 = full ink"
+MOST_IMAGES = 1000
+
+ModelId = Annotated[str, Field(description="`main`, `robust` or the name of a kept model")]
+
+
+class _Request(BaseModel):
+    """A body that is taken literally: no other fields, no words for numbers."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+Pixel = Annotated[float, Field(ge=0, le=255)]
+Row = Annotated[list[Pixel], Field(min_length=28, max_length=28)]
+Image = Annotated[
+    list[Row],
+    Field(min_length=28, max_length=28, description="28 rows of 28 grey levels, 0 to 255"),
+]
+
+
+class PredictRequest(_Request):
+    """One digit (`image`) or several (`images`), 28 x 28 grey levels with 0 as background."""
+
+    image: Image | None = None
+    images: Annotated[list[Image], Field(min_length=1, max_length=MOST_IMAGES)] | None = None
+    model: ModelId | None = Field(default=None, max_length=40)
+
+
+class Prediction(BaseModel):
+    """What the network says of one image."""
+
+    digit: int | None = Field(description="null where the image has no ink")
+    probabilities: list[float] | None = Field(description="of the ten classes")
+
+
+class Predictions(BaseModel):
+    """What the network says of each image."""
+
+    model: ModelId
+    predictions: list[Prediction]
+
+
+class StageCard(BaseModel):
+    """Geometry of one convolution with its pooling."""
+
+    inputs: int
+    outputs: int
+    stride: int
+    size: int
+    pooled: bool
+    final_size: int
+
+
+class LayerCard(BaseModel):
+    """What one layer makes and costs, for one image."""
+
+    name: str
+    kind: Literal["input", "conv", "norm", "pool", "fc", "dropout"]
+    output_shape: list[int]
+    parameters: int
+    arithmetic: str
+    macs: int
+
+
+class ScoreCard(BaseModel):
+    """An accuracy with what it stands on."""
+
+    n: int
+    errors: int
+    accuracy: float
+    interval_95: tuple[float, float] = Field(description="Wilson's interval")
+    loss: float
+
+
+class ModelCard(BaseModel):
+    """What is known of a trained network."""
+
+    id: ModelId
+    kind: Literal["main", "robust", "kept"]
+    config: dict[str, Any] = Field(description="the fields of ModelConfig")
+    stages: list[StageCard]
+    layers: list[LayerCard]
+    parameters: int
+    macs: int
+    bytes: int = Field(description="size of the file of weights")
+    class_names: list[str]
+    mean: float
+    std: float
+    dataset: str
+    source: str | None
+    recipe: str | None
+    epochs: float | None
+    seed: int | None
+    test: ScoreCard | None
+    validation: ScoreCard | None
+    created: str | None
+    sha256: str
+
+
+class UnreadableModel(BaseModel):
+    """A file of weights that cannot be used."""
+
+    id: ModelId
+    detail: str
+
+
+class ModelList(BaseModel):
+    """All models of the lab."""
+
+    default: ModelId | None
+    models: list[ModelCard]
+    unreadable: list[UnreadableModel]
+
+
+class Mistake(BaseModel):
+    """An image of the test split that the model gets wrong."""
+
+    index: int
+    label: int
+    predicted: int
+    probability: float = Field(description="that the model gives to what it says")
+    label_probability: float = Field(description="that the model gives to the truth")
+
+
+class Mistakes(BaseModel):
+    """The mistakes of a model on the test split, the surest first."""
+
+    model: ModelId
+    source: str
+    split: Literal["test"]
+    n: int
+    errors: int
+    mistakes: list[Mistake]
+    images: str = Field(description=IMAGES)
+
+
+class DigitsAnswer(BaseModel):
+    """Real digits with their labels."""
+
+    dataset: str
+    source: str
+    split: str
+    labels: list[int]
+    indices: list[int]
+    images: str = Field(description=IMAGES)
+
+
+class Box(BaseModel):
+    """A rectangle in a picture, in pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class ReadDigit(BaseModel):
+    """One digit that was found in a picture."""
+
+    box: Box
+    digit: int
+    probability: float
+    second: int
+    uncertain: bool
+    image: str = Field(description=IMAGES)
+
+
+class RejectedMark(BaseModel):
+    """A mark in a picture that was taken for no digit."""
+
+    box: Box
+    reason: str
+    detail: str
+
+
+class Reading(BaseModel):
+    """What was read in a picture."""
+
+    text: str
+    width: int
+    height: int
+    digits: list[ReadDigit]
+    rejected: list[RejectedMark]
+
+
+class TrainForm(_Request):
+    """How to train; what is not given is the recipe's."""
+
+    recipe: str = Field(default="quick", max_length=40)
+    epochs: float | None = None
+    seed: int = 0
+    learning_rate: float | None = None
+    batch_size: int | None = None
+
+
+# The configuration validates itself, with its own sentences; here it is only described.
+NetworkForm = Annotated[
+    dict[str, Any], WithJsonSchema(TypeAdapter(ModelConfig).json_schema(mode="validation"))
+]
+
+
+class NewRun(_Request):
+    """What to train."""
+
+    config: NetworkForm = Field(default_factory=dict)
+    train: TrainForm = TrainForm()
+    source: Literal["auto", "full", "sample"] = "auto"
+
+
+RunState = Literal[
+    "starting", "running", "paused", "finished", "stopped", "diverged", "failed", "kept"
+]
+
+
+class RunStatus(BaseModel):
+    """How a training is."""
+
+    id: str
+    state: RunState
+    config: dict[str, Any]
+    train: dict[str, Any]
+    source: str
+    step: int
+    steps: int
+    problem: Problem | None
+    model: ModelId | None = Field(description="what it was kept as")
+
+
+class RunAction(_Request):
+    """What to do with a training; `name` belongs to `keep`."""
+
+    action: Literal["pause", "continue", "stop", "keep"]
+    name: str | None = Field(
+        default=None,
+        max_length=200,
+        description=f"of the model that is kept: {NAME_PATTERN}, not main or robust",
+    )
+
+
+class StudyPicture(BaseModel):
+    """A picture of the study."""
+
+    name: str
+    png: str = Field(description="base64")
+
+
+class StudyTable(BaseModel):
+    """The study's trials in rows."""
+
+    columns: list[str]
+    rows: list[list[str]]
+
+
+class Study(BaseModel):
+    """The study in the lab's folder, if there is one."""
+
+    available: bool
+    pictures: list[StudyPicture] | None = None
+    table: StudyTable | None = None
+    table_source: Literal["csv"] | None = None
+
+
+class Health(BaseModel):
+    """That the lab is there, and what it is doing."""
+
+    status: Literal["ok"]
+    version: str
+    language: str
+    models: int
+    run: RunStatus | None

@@ -1,0 +1,103 @@
+/** Numbers as colours: zero is the page's own neutral, blue is below, orange above. */
+import { number } from "./language.js";
+
+/** RGB of -1, 0 and +1. Blue and orange stay apart for colour-blind readers. */
+const SCALES = {
+  light: { below: [0, 84, 166], zero: [243, 242, 238], above: [196, 74, 0] },
+  dark: { below: [86, 168, 255], zero: [26, 30, 36], above: [255, 152, 56] },
+};
+const STEPS = 255;
+
+let scale = shades("light");
+
+function shades(theme) {
+  const { below, zero, above } = SCALES[theme];
+  return Uint32Array.from({ length: 2 * STEPS + 1 }, (_, index) => {
+    const share = Math.abs(index - STEPS) / STEPS;
+    const end = index < STEPS ? below : above;
+    const [r, g, b] = zero.map((from, k) => Math.round(from + (end[k] - from) * share));
+    // Canvas pixels are bytes r, g, b, a: in a little-endian number the last comes first.
+    return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  });
+}
+
+/** Use the colours of the `light` or the `dark` page from now on. */
+export function setScale(theme) {
+  scale = shades(theme);
+}
+
+function shade(value, range) {
+  const share = range > 0 ? Math.max(-1, Math.min(1, value / range)) : 0;
+  return scale[STEPS + Math.round(share * STEPS)];
+}
+
+/** A number's colour for a style, of a scale from -range to range. */
+export function colourOf(value, range) {
+  const packed = shade(value, range);
+  return `rgb(${packed & 255} ${(packed >> 8) & 255} ${(packed >> 16) & 255})`;
+}
+
+/** The largest distance from zero. */
+export function reach(values) {
+  let most = 0;
+  for (const value of values) if (Math.abs(value) > most) most = Math.abs(value);
+  return most;
+}
+
+/** Smallest and largest number. */
+export function extremes(values) {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return [low, high];
+}
+
+/** Paint a map, one point a value; the style sheet enlarges the canvas. */
+export function paintMap(target, values, side, range) {
+  const context = sized(target, side, Math.round(values.length / side));
+  const picture = context.createImageData(side, target.height);
+  const pixels = new Uint32Array(picture.data.buffer);
+  for (let index = 0; index < pixels.length; index += 1)
+    pixels[index] = shade(values[index], range);
+  context.putImageData(picture, 0, 0);
+}
+
+/** Paint grey levels 0 to 255, white ink on black as in MNIST. */
+export function paintGrey(target, pixels, side = 28) {
+  const context = sized(target, side, side);
+  const picture = context.createImageData(side, side);
+  const packed = new Uint32Array(picture.data.buffer);
+  for (let index = 0; index < packed.length; index += 1) {
+    packed[index] = 0xff000000 + pixels[index] * 0x010101;
+  }
+  context.putImageData(picture, 0, 0);
+}
+
+function sized(target, width, height) {
+  if (target.width !== width) target.width = width;
+  if (target.height !== height) target.height = height;
+  return target.getContext("2d");
+}
+
+export function blank(target) {
+  target.getContext("2d").clearRect(0, 0, target.width, target.height);
+}
+
+/** As many decimals as tell the numbers of a scale apart. */
+export function shortNumber(value) {
+  const size = Math.abs(value);
+  return number(value, size >= 100 ? 0 : size >= 10 ? 1 : 2);
+}
+
+/** Paint the scale itself into a canvas one point high. */
+export function paintScale(target) {
+  paintMap(
+    target,
+    Float32Array.from({ length: 64 }, (_, k) => k / 31.5 - 1),
+    64,
+    1,
+  );
+}

@@ -1,0 +1,138 @@
+/** *Compare*: the lab's networks on the same drawing, their mistakes, and the study. */
+import { fetchModel } from "./api.js";
+import { makeBars } from "./bars.js";
+import { make, resay, toggle } from "./dom.js";
+import { chance } from "./language.js";
+import { buildNetwork, forward, normalise } from "./network.js";
+import { makeMistakes } from "./mistakes.js";
+import { makeStudy } from "./study_view.js";
+import { on, present } from "./present.js";
+
+/** Networks that are shown without being asked for. */
+const FIRST_SHOWN = 3;
+const CLASS_NAMES = [..."0123456789"];
+
+/** The panel's content; the drawing pad is moved to its top when the tab is opened. */
+export function makeCompare() {
+  const compare = { entries: [] };
+  compare.dock = make("div", { class: "dock-place" });
+  compare.cards = make("div", { class: "model-cards" });
+  compare.choices = make("div", { class: "pair", role: "group", label: "compare_choose" });
+  compare.none = make("p", { class: "hint", text: "compare_none", hidden: true });
+  const mistakes = makeMistakes();
+  compare.element = make(
+    "div",
+    {},
+    make("h2", { text: "compare_title" }),
+    make("p", { class: "lead", text: "compare_text" }),
+    compare.dock,
+    compare.choices,
+    compare.none,
+    compare.cards,
+    mistakes,
+    makeStudy(),
+  );
+  on("models", (models) => listModels(compare, models));
+  for (const event of ["outputs", "shown", "language"]) on(event, () => showChances(compare));
+  return compare;
+}
+
+function listModels(compare, models) {
+  compare.none.hidden = models.length > 0;
+  compare.entries = models.map((card, index) => makeEntry(card, index < FIRST_SHOWN));
+  compare.cards.replaceChildren(...compare.entries.map(({ element }) => element));
+  compare.choices.replaceChildren(
+    ...compare.entries.map((entry) => {
+      const choice = toggle("compare_one", entry.shown, (shown) => {
+        entry.shown = shown;
+        entry.element.hidden = !shown;
+        showChances(compare);
+      });
+      resay(choice.querySelector("span"), `model_${entry.card.kind}`, { id: entry.card.id });
+      return choice;
+    }),
+  );
+}
+
+/** One network: what it is, what it costs, how good it is, and its ten bars. */
+function makeEntry(card, shown) {
+  const bars = makeBars(CLASS_NAMES);
+  const said = make("p", { class: "verdict" });
+  const element = make(
+    "article",
+    { class: "card model-card", "data-model": card.id, hidden: !shown },
+    make("h3", { text: [`model_${card.kind}`, { id: card.id }] }),
+    make(
+      "dl",
+      { class: "facts" },
+      ...factsOf(card).flatMap(([key, value]) => [make("dt", { text: key }), value]),
+    ),
+    said,
+    bars.element,
+  );
+  return { card, bars, said, element, shown, layers: null, loading: false };
+}
+
+function factsOf({ config, parameters, macs, bytes, test, epochs, seed }) {
+  const fact = (key, values) => make("dd", { text: [key, values] });
+  const facts = [
+    ["fact_filters", make("dd", { plain: config.filters.join(" → ") })],
+    [
+      "fact_kernel",
+      fact("fact_kernel_value", {
+        side: config.kernel_size,
+        pooling: config.pooling,
+        activation: config.activation,
+      }),
+    ],
+    ["fact_parameters", fact("count", { n: parameters })],
+    ["fact_macs", fact("count", { n: macs })],
+    ["fact_bytes", fact("kilobytes", { n: Math.round(bytes / 1000) })],
+    [
+      "fact_test",
+      test
+        ? fact("accuracy", { ...test, low: test.interval_95[0], high: test.interval_95[1] })
+        : fact("unknown", {}),
+    ],
+  ];
+  if (epochs !== null)
+    facts.push([
+      "fact_epochs",
+      fact("epochs_seed", { epochs: String(epochs), seed: String(seed) }),
+    ]);
+  return facts;
+}
+
+function showChances(compare) {
+  if (compare.element.offsetParent === null) return;
+  for (const entry of compare.entries.filter(({ shown }) => shown)) {
+    if (entry.layers) showEntry(entry);
+    else loadEntry(entry);
+  }
+}
+
+async function loadEntry(entry) {
+  if (entry.loading) return;
+  entry.loading = true;
+  try {
+    const { card, tensors } = await fetchModel(entry.card.id);
+    entry.layers = buildNetwork(card.config, tensors);
+    showEntry(entry);
+  } catch (error) {
+    resay(entry.said, error.message);
+  } finally {
+    entry.loading = false;
+  }
+}
+
+function showEntry({ card, layers, bars, said }) {
+  const { pixels, label } = present;
+  const chances = pixels ? forward(layers, normalise(pixels, card)).at(-1) : null;
+  bars.show(chances, label);
+  if (!chances) {
+    resay(said, "draw_something", {});
+    return;
+  }
+  const top = chances.indexOf(Math.max(...chances));
+  resay(said, `${top} · ${chance(chances[top], 1)}`);
+}

@@ -1,0 +1,117 @@
+/** Pooling and activation at work, pixel by pixel. */
+import { make, resay } from "./dom.js";
+import { colourOf, reach } from "./colours.js";
+import { number } from "./language.js";
+import { mapOf } from "./focus.js";
+import { isOff, present } from "./present.js";
+import { ACTIVATIONS, poolSpan } from "./network.js";
+import { makeBigMap, paintBig } from "./big_map.js";
+import { beginAt, go, makeStepper, placeOf, rest, steer } from "./stepper.js";
+
+/** The view of one map of a pooling or an activation. */
+export function makeWindowView(layer, unit) {
+  const view = { layer, unit };
+  view.stepper = makeStepper(layer.size, () => paintWindow(view));
+  view.input = makeBigMap(["input_map_label", { name: layer.name }]);
+  view.output = makeBigMap(["output_map_label", { name: layer.name, unit: unit + 1 }], "steered");
+  steer(view.stepper, view.output.element);
+  if (present.outputs) beginAt(view.stepper, mapOf(layer.index, unit));
+  view.table = make("div", { class: "products" });
+  view.total = make("p", { class: "equation total", "data-role": "total" });
+  const element = make(
+    "div",
+    { class: "bench" },
+    make("figure", {}, make("figcaption", { text: "input_caption" }), view.input.element),
+    make("div", { class: "bench-middle" }, view.table, view.total),
+    make("figure", {}, make("figcaption", { text: "output_caption" }), view.output.element),
+  );
+  return {
+    element: make("div", {}, view.stepper.element, element),
+    update: () => go(view.stepper, view.stepper.index),
+    leave: () => rest(view.stepper),
+  };
+}
+
+/** The part of the input that output pixel (y, x) comes from. */
+function windowOf(layer, { y, x }) {
+  if (layer.kind === "activation") return { top: y, left: x, height: 1, width: 1 };
+  const [top, bottom] = poolSpan(layer, y);
+  const [left, right] = poolSpan(layer, x);
+  return { top, left, height: bottom - top, width: right - left };
+}
+
+function paintWindow(view) {
+  const { layer, unit, stepper } = view;
+  const input = mapOf(layer.index - 1, unit);
+  const output = mapOf(layer.index, unit);
+  if (!input) return;
+  const at = placeOf(stepper);
+  const window = windowOf(layer, at);
+  const values = [];
+  for (let y = window.top; y < window.top + window.height; y += 1) {
+    for (let x = window.left; x < window.left + window.width; x += 1) {
+      values.push(input[y * layer.inputSize + x]);
+    }
+  }
+  const range = reach(input);
+  paintBig(view.input, input, layer.inputSize, range, window);
+  const one = { top: at.y, left: at.x, height: 1, width: 1 };
+  const until = stepper.timer ? stepper.index + 1 : undefined;
+  paintBig(view.output, output, layer.size, reach(output), one, { until });
+  paintValues(view, values, window.width, range);
+  const result = output[stepper.index];
+  view.total.dataset.map = result;
+  sayResult(view, values, result);
+  view.output.element.setAttribute("aria-valuenow", String(stepper.index + 1));
+  const words = `${at.y + 1}, ${at.x + 1}: ${number(result, 3)}`;
+  view.output.element.setAttribute("aria-valuetext", words);
+}
+
+/** The values in the window; of a maximum, the one that is taken stands out. */
+function paintValues(view, values, across, range) {
+  const { layer, table } = view;
+  const taken = layer.kind === "pool" && !layer.mean ? values.indexOf(Math.max(...values)) : -1;
+  table.style.setProperty("--across", across);
+  table.replaceChildren(
+    ...values.map((value, index) => {
+      const cell = make("span", { class: index === taken ? "product taken" : "product" });
+      cell.append(make("b", { plain: number(value, 2) }));
+      cell.style.setProperty("--tint", colourOf(value, 2 * (range || 1)));
+      return cell;
+    }),
+  );
+}
+
+function sayResult(view, values, result) {
+  const { layer, unit } = view;
+  if (layer.kind === "activation") {
+    sayActivation(view.total, layer, unit, values[0], result);
+    return;
+  }
+  const list = values.map((value) => number(value, 2)).join("; ");
+  const key = layer.mean ? "formula_mean" : "formula_max";
+  resay(view.total, key, { list, y: result, n: values.length });
+}
+
+/** The formula with its numbers; a unit that is switched off gives 0 whatever comes in. */
+function sayActivation(total, layer, unit, x, y) {
+  if (isOff(layer.index, unit)) {
+    resay(total, "formula_off", { x, y: ACTIVATIONS[layer.activation].value(x) });
+  } else {
+    resay(total, `formula_${layer.activation}`, { x, y });
+  }
+}
+
+/** The view of one unit's activation: no map, one number. */
+export function makeUnitActivation(layer, unit) {
+  const total = make("p", { class: "equation total", "data-role": "total" });
+  return {
+    element: total,
+    update() {
+      if (!present.outputs) return;
+      const [x, y] = [mapOf(layer.index - 1, unit)[0], mapOf(layer.index, unit)[0]];
+      sayActivation(total, layer, unit, x, y);
+    },
+    leave() {},
+  };
+}

@@ -1,0 +1,154 @@
+/** *Look inside*: the layers, the chosen map, why, and the sketch. */
+import { button, canvas, choice, make, resay } from "./dom.js";
+import { buildColumns, markColumns, paintColumns, setRange } from "./flow.js";
+import { markSources, paintEdges } from "./edges.js";
+import { makeDetail } from "./detail.js";
+import { makeSketch } from "./sketch.js";
+import { makeWhy } from "./why.js";
+import { focus, layerTitle, mapOf } from "./focus.js";
+import { countOff, on, present, switchAllOn } from "./present.js";
+import { blank, extremes, paintGrey, paintMap, reach, shortNumber } from "./colours.js";
+import { argmax, forward, normalise } from "./network.js";
+
+/** The panel's content; the drawing pad is moved to its top when the tab is opened. */
+export function makeInside() {
+  const inside = {};
+  inside.edges = canvas(1, 1, { class: "edges", "aria-hidden": "true" });
+  inside.flow = make("div", { class: "flow" }, inside.edges);
+  inside.scroller = make(
+    "div",
+    { class: "flow-scroll", tabindex: "0", role: "region", label: "flow_label" },
+    inside.flow,
+  );
+  inside.pointed = makePointed();
+  inside.off = makeOffNotice();
+  inside.time = make("p", { class: "hint" });
+  inside.dock = make("div", { class: "dock-place" });
+  inside.element = make(
+    "div",
+    {},
+    inside.dock,
+    make(
+      "div",
+      { class: "flow-head" },
+      make("h2", { text: "inside_title" }),
+      rangeChoice(),
+      inside.time,
+    ),
+    make("p", { class: "hint", text: "inside_text" }),
+    inside.off.element,
+    inside.scroller,
+    inside.pointed.element,
+    makeDetail(),
+    makeWhy(),
+    makeSketch(),
+  );
+  listen(inside);
+  return inside;
+}
+
+function listen(inside) {
+  const redraw = () => redrawSoon(inside);
+  on("model", () => {
+    inside.flow.replaceChildren(inside.edges);
+    buildColumns(inside.flow);
+    redraw();
+  });
+  for (const event of ["outputs", "language", "theme", "shown", "off"]) on(event, redraw);
+  on("pointed", () => {
+    markColumns();
+    showPointed(inside.pointed);
+    markSources();
+    paintEdges(inside.edges);
+  });
+  on("chosen", () => {
+    markColumns();
+    markSources();
+    if (isShown(inside)) paintEdges(inside.edges);
+    if (focus.chosen) document.getElementById("detail").scrollIntoView({ block: "nearest" });
+  });
+  new ResizeObserver(redraw).observe(inside.flow);
+}
+
+const isShown = (inside) => inside.element.offsetParent !== null;
+
+/** Paint once before the browser's next frame, and only while the tab is open. */
+function redrawSoon(inside) {
+  if (inside.due || !isShown(inside)) return;
+  inside.due = true;
+  requestAnimationFrame(() => {
+    inside.due = false;
+    paintColumns();
+    markSources();
+    paintEdges(inside.edges);
+    showPointed(inside.pointed);
+    inside.off.update();
+    if (present.outputs) resay(inside.time, "forward_time", { ms: present.milliseconds });
+    else resay(inside.time, "draw_something", {});
+  });
+}
+
+function rangeChoice() {
+  const modes = [
+    ["map", "range_map"],
+    ["layer", "range_layer"],
+    ["net", "range_net"],
+  ];
+  return choice("range-choice", "range", modes, "layer", setRange);
+}
+
+/** The pointed map, enlarged, with its extent in words. */
+function makePointed() {
+  const picture = canvas(28, 28, { class: "pointed-map", "aria-hidden": "true" });
+  const words = make("p", {});
+  return { element: make("div", { class: "pointed" }, picture, words), picture, words };
+}
+
+function showPointed({ picture, words }) {
+  const at = focus.pointed ?? focus.chosen;
+  const map = at && mapOf(at.layer, at.unit);
+  if (!map) {
+    blank(picture);
+    resay(words, "point_at_a_map", {});
+    return;
+  }
+  const layer = present.layers[at.layer];
+  if (layer.kind === "input") paintGrey(picture, present.pixels);
+  else paintMap(picture, map, layer.size, reach(map));
+  const [least, most] = extremes(map).map(shortNumber);
+  const values = { name: layer.name, unit: at.unit + 1, least, most };
+  if (map.length === 1) resay(words, "pointed_unit", values);
+  else resay(words, "pointed_map", values);
+}
+
+/** What the switched-off filters change. */
+function makeOffNotice() {
+  const words = make("p", { role: "status" });
+  const element = make(
+    "div",
+    { class: "off-notice", hidden: true },
+    words,
+    button("switch_all_on", switchAllOn),
+  );
+  return {
+    element,
+    update() {
+      const count = countOff();
+      element.hidden = count === 0;
+      if (count) sayOff(words, count);
+    },
+  };
+}
+
+function sayOff(words, count) {
+  const { pixels, card, layers, outputs } = present;
+  if (!pixels) {
+    resay(words, "off_count", { count });
+    return;
+  }
+  const whole = forward(layers, normalise(pixels, card)).at(-1);
+  const now = outputs.at(-1);
+  const [was, is] = [argmax(whole), argmax(now)];
+  const values = { count, was, before: whole[was], after: now[was], is, chance: now[is] };
+  resay(words, was === is ? "off_same" : "off_other", values);
+}

@@ -1,0 +1,87 @@
+/** The lab's page: draw, look inside, train, compare. */
+import { fetchDigits, fetchModel, get, readPictureFile } from "./api.js";
+import { makeCompare } from "./compare_view.js";
+import { button, labelled, make, resay } from "./dom.js";
+import { language, startLanguage } from "./language.js";
+import { applyTheme, makeHeader } from "./page_frame.js";
+import { on, present, setModel, tell } from "./present.js";
+import { makeTrain } from "./train_view.js";
+import { makeWorkbench } from "./workbench.js";
+
+const source = { digits: [], read: readPictureFile };
+const notice = make("p", { class: "page-notice", role: "alert", hidden: true });
+const chooser = make("select", {
+  id: "model-choice",
+  on: { change: () => useModel(chooser.value) },
+});
+const takeAway = make("a", { class: "button", text: "take_away", download: true });
+
+/** Load a model of the lab and make it the page's. */
+async function useModel(id) {
+  try {
+    setModel(await fetchModel(id));
+  } catch (error) {
+    showProblem(error);
+  }
+}
+
+function showProblem(error) {
+  notice.hidden = false;
+  if (error.status === 401) resay(notice, "no_token", {});
+  else if (error.status) resay(notice, error.message);
+  else resay(notice, "no_server", {});
+}
+
+function linkExport() {
+  takeAway.hidden = !present.card;
+  if (present.card) takeAway.href = `/api/models/${present.card.id}/page?lang=${language()}`;
+}
+
+/** Fill the chooser; the model that the server calls default is used. */
+async function loadModels() {
+  const { default: chosen, models } = await get("/api/models");
+  chooser.replaceChildren(
+    ...models.map(({ id, kind }) => make("option", { value: id, text: [`model_${kind}`, { id }] })),
+  );
+  if (chosen) {
+    chooser.value = chosen;
+    await useModel(chosen);
+  } else {
+    notice.hidden = false;
+    resay(notice, "no_model_yet", {});
+    notice.append(
+      " ",
+      button("go_train", () => tell("open", "train")),
+    );
+  }
+  tell("models", models);
+}
+
+async function start() {
+  startLanguage();
+  applyTheme();
+  const label = labelled("model", chooser);
+  const compare = makeCompare();
+  const tabs = makeWorkbench(source, [
+    { id: "train", text: "tab_train", panel: makeTrain() },
+    { id: "compare", text: "tab_compare", panel: compare.element, dock: compare.dock },
+  ]);
+  const head = makeHeader(make("div", { class: "model-tools" }, label, takeAway));
+  document.getElementById("app").append(head, tabs.list, notice, make("main", {}, ...tabs.panels));
+  for (const event of ["model", "language"]) on(event, linkExport);
+  on("kept", () => {
+    notice.hidden = true;
+    loadModels().catch(showProblem);
+  });
+  linkExport();
+  const digits = fetchDigits().then((found) => {
+    source.digits.push(...found);
+    tell("digits");
+  });
+  const results = await Promise.allSettled([loadModels(), digits]);
+  const failed = results.find(({ status }) => status === "rejected");
+  if (failed) showProblem(failed.reason);
+  document.documentElement.dataset.ready = "yes";
+}
+
+start();

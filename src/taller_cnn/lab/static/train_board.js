@@ -1,0 +1,145 @@
+/** What is seen of a training: curves, first filters, and predictions on a few digits. */
+import { floatsOf, picturesOf } from "./bytes.js";
+import { makeChart } from "./chart.js";
+import { paintGrey, paintMap, reach } from "./colours.js";
+import { canvas, make, resay } from "./dom.js";
+import { say } from "./language.js";
+import { on } from "./present.js";
+
+/** First filters shown at most. */
+const MOST_FILTERS = 64;
+
+/** The board; `tell(event, data)` shows what the server's stream of events says. */
+export function makeBoard() {
+  const board = { element: make("div", { class: "board", hidden: true }), most: 1 };
+  board.loss = makeChart("loss_title", [
+    { name: "curve_train", colour: "--below" },
+    { name: "curve_validation", colour: "--above", dots: true },
+  ]);
+  board.accuracy = makeChart(
+    "accuracy_title",
+    [
+      { name: "curve_train", colour: "--below" },
+      { name: "curve_validation", colour: "--above", dots: true },
+    ],
+    { floor: "data", ceiling: 1 },
+  );
+  board.filters = make("div", { class: "filters", role: "img", label: "filters_label" });
+  board.samples = make("ol", { class: "samples", label: "samples_label" });
+  board.flips = make("p", { class: "hint" });
+  board.facts = make("p", { class: "hint" });
+  board.progress = make("progress", { max: 1, value: 0, label: "progress_label" });
+  board.speed = make("p", { class: "speed" });
+  board.element.append(
+    board.progress,
+    board.speed,
+    make("div", { class: "charts" }, board.loss.element, board.accuracy.element),
+    make(
+      "div",
+      { class: "charts" },
+      make("figure", {}, make("h4", { text: "filters_title" }), board.filters),
+      make("figure", {}, make("h4", { text: "samples_title" }), board.samples, board.flips),
+    ),
+    board.facts,
+  );
+  clearBoard(board);
+  for (const event of ["theme", "language", "shown"]) on(event, () => paintCurves(board));
+  return { element: board.element, tell: (event, data) => EVENTS[event]?.(board, data) };
+}
+
+function clearBoard(board) {
+  board.curves = { loss: [], accuracy: [], validationLoss: [], validation: [] };
+  board.cells = [];
+  board.firstShown = null;
+  board.filters.replaceChildren();
+  board.samples.replaceChildren();
+  resay(board.flips, "");
+  resay(board.speed, "");
+}
+
+const EVENTS = {
+  started(board, data) {
+    clearBoard(board);
+    board.element.hidden = false;
+    board.most = data.epochs;
+    board.labels = data.samples.labels;
+    const pictures = picturesOf(data.samples.images);
+    board.cells = pictures.map((pixels) => addSample(board, pixels));
+    const values = {
+      seed: String(data.seed),
+      initial: data.initial.slice(0, 8),
+      n: data.train_n,
+      parameters: data.parameters,
+    };
+    resay(board.facts, data.source === "sample" ? "facts_sample" : "facts_full", values);
+    paintCurves(board);
+  },
+  progress(
+    board,
+    { step, of, epoch, loss, accuracy, images_per_second: speed, seconds_left: left },
+  ) {
+    board.curves.loss.push([epoch, loss]);
+    board.curves.accuracy.push([epoch, accuracy]);
+    board.progress.value = step / of;
+    const values = { step, of, speed: Math.round(speed), left: Math.ceil(left) };
+    resay(board.speed, "speed", values);
+    paintCurves(board);
+  },
+  epoch(board, { epoch, validation }) {
+    if (!validation) return;
+    board.curves.validationLoss.push([epoch, validation.loss]);
+    board.curves.validation.push([epoch, validation.accuracy]);
+    paintCurves(board);
+  },
+  snapshot(board, { conv1, predictions }) {
+    paintFilters(board, conv1);
+    showPredictions(board, predictions);
+  },
+  result(board, { test }) {
+    board.progress.value = 1;
+    const [low, high] = test.interval_95;
+    resay(board.speed, "result", { ...test, low, high });
+  },
+};
+
+function paintCurves(board) {
+  const { loss, accuracy, validationLoss, validation } = board.curves;
+  board.loss.show([loss, validationLoss], board.most);
+  board.accuracy.show([accuracy, validation], board.most);
+}
+
+function paintFilters({ filters }, { shape: [count, , side], values: base64 }) {
+  const values = floatsOf(base64);
+  const shown = Math.min(count, MOST_FILTERS);
+  const range = reach(values);
+  while (filters.children.length < shown) filters.append(canvas(side));
+  for (let index = 0; index < shown; index += 1) {
+    const filter = values.subarray(index * side * side, (index + 1) * side * side);
+    paintMap(filters.children[index], filter, side, range);
+  }
+}
+
+function addSample(board, pixels) {
+  const picture = canvas(28, 28, { "aria-hidden": "true" });
+  paintGrey(picture, pixels);
+  const said = make("b");
+  const element = make("li", { class: "sample" }, picture, said);
+  board.samples.append(element);
+  return { element, said };
+}
+
+/** Which class each digit is taken for now; those that turned right since the start stand out. */
+function showPredictions(board, predictions) {
+  const right = predictions.map((digit, index) => digit === board.labels[index]);
+  board.firstShown ??= right;
+  board.cells.forEach(({ element, said }, index) => {
+    said.textContent = String(predictions[index]);
+    element.classList.toggle("right", right[index]);
+    element.classList.toggle("wrong", !right[index]);
+    const key = right[index] ? "sample_right" : "sample_wrong";
+    say(element, key, { digit: predictions[index], label: board.labels[index] }, "title");
+  });
+  const count = (list) => list.filter(Boolean).length;
+  const values = { before: count(board.firstShown), now: count(right), n: right.length };
+  resay(board.flips, "flips", values);
+}

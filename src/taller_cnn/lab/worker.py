@@ -1,0 +1,288 @@
+"""The process that trains for the lab: ``python -m taller_cnn.lab.worker``.
+
+It reads an order and then commands from its standard input, and writes events to its standard
+output. When the lab is gone, however it ended, the input ends, and so does the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, TYPE_CHECKING, Any
+
+from taller_cnn.errors import DivergedError, TallerError
+from taller_cnn.lab.wire import TrainingOrder, error_to_json, to_base64, to_line
+from taller_cnn.process import prepare_process
+
+if TYPE_CHECKING:
+    from taller_cnn.data import Digits, Split
+    from taller_cnn.evaluation import Evaluation
+    from taller_cnn.model import SimpleCNN
+    from taller_cnn.training import Training
+
+__all__ = ["Commands", "main", "work"]
+
+SNAPSHOT_SECONDS = 0.33
+SAMPLES_PER_CLASS = 2
+FREE_BYTES = 20_000_000
+"""Free disk asked for before a training: the weights several times over."""
+LOWER_PRIORITY = 5
+"""The page draws on the same processor."""
+
+Tell = Callable[[str, Mapping[str, Any]], None]
+
+
+class Commands:
+    """What the lab wants, read in a thread of its own."""
+
+    def __init__(self, lines: Iterator[bytes], gone: Callable[[], object]) -> None:
+        self.stop = False
+        self.pause = False
+        self._changed = threading.Condition()
+        self._lines, self._gone = lines, gone
+
+    def listen(self) -> None:
+        """Follow commands until there are no more, which means that the lab is gone."""
+        for line in self._lines:
+            action = json.loads(line)["action"]
+            with self._changed:
+                self.stop = self.stop or action == "stop"
+                self.pause = action == "pause"
+                self._changed.notify()
+        self._gone()
+
+    def wait_while_paused(self) -> None:
+        """Return when the training may go on or is to stop."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.stop or not self.pause)
+
+
+def main() -> None:
+    """Train as the lab says, and leave with code 0; problems are told as events."""
+    commands_in, events_out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    # What a library prints must not come between the events.
+    os.dup2(2, 1)
+    if hasattr(os, "nice"):
+        os.nice(LOWER_PRIORITY)
+    prepare_process()
+    order = TrainingOrder.from_json(json.loads(commands_in.readline()))
+    commands = Commands(iter(commands_in.readline, b""), lambda: os._exit(1))
+    threading.Thread(target=commands.listen, daemon=True).start()
+    work(order, commands, _teller(events_out))
+    events_out.flush()
+    # Not through the interpreter's end, which would wait for the thread that reads.
+    os._exit(0)
+
+
+def _teller(stream: IO[bytes]) -> Tell:
+    def tell(name: str, data: Mapping[str, Any]) -> None:
+        try:
+            stream.write(to_line({"event": name, "data": data}))
+            stream.flush()
+        except OSError:
+            os._exit(1)
+
+    return tell
+
+
+def work(order: TrainingOrder, commands: Commands, tell: Tell) -> None:
+    """Train, and tell how it goes; the last event is ``end``.
+
+    Its data have the state (``finished``, ``stopped``, ``diverged``, ``failed``) and, for the
+    last two, the error.
+    """
+    try:
+        state = _train(order, commands, tell)
+        tell("end", {"state": state})
+    except DivergedError as error:
+        told = TallerError("lab_diverged", **error.values)
+        tell("end", {"state": "diverged", "error": error_to_json(told)})
+    except TallerError as error:
+        tell("end", {"state": "failed", "error": error_to_json(error)})
+    except (RuntimeError, MemoryError) as error:
+        # torch has no exception of its own for a full memory.
+        if "memory" not in str(error).lower() and not isinstance(error, MemoryError):
+            raise
+        tell("end", {"state": "failed", "error": error_to_json(TallerError("lab_memory"))})
+
+
+def _train(order: TrainingOrder, commands: Commands, tell: Tell) -> str:
+    from taller_cnn.data import load_digits
+    from taller_cnn.files import check_writable
+    from taller_cnn.model import SimpleCNN
+    from taller_cnn.training import train
+
+    check_writable(order.folder, FREE_BYTES)
+    # No mirrors: a page that is opened without a network must not wait for one.
+    digits = load_digits(
+        source=order.source,
+        data_dir=order.data_dir,
+        sample_dir=order.sample_dir,
+        holdout=order.train.holdout,
+        mirrors=(),
+    )
+    model = SimpleCNN(order.model, seed=order.train.seed)
+    initial = _fingerprint(model)
+    training = train(model, digits, order.train)
+    samples = _samples(digits.validation)
+    tell("started", _started(order, digits, model, training, samples, initial))
+    watcher = _Watcher(model, digits, samples, tell)
+    watcher.snapshot(training)
+    _follow(training, commands, watcher, tell)
+    watcher.snapshot(training)
+    _finish(order, digits, model, training, tell)
+    return "finished" if training.step >= training.steps else "stopped"
+
+
+def _follow(training: Training, commands: Commands, watcher: _Watcher, tell: Tell) -> None:
+    """Train until the end or until the lab says stop."""
+    from taller_cnn.training import EpochResult
+
+    for event in training:
+        if isinstance(event, EpochResult):
+            tell("epoch", event.to_dict())
+        else:
+            tell("progress", vars(event))
+        watcher.look(training)
+        if commands.pause and not commands.stop:
+            tell("paused", {"step": training.step})
+            commands.wait_while_paused()
+            tell("continued", {"step": training.step})
+        if commands.stop:
+            break
+
+
+class _Watcher:
+    """Shows what the network is like while it learns."""
+
+    def __init__(self, model: SimpleCNN, digits: Digits, samples: Split, tell: Tell) -> None:
+        self.model, self.digits, self.samples, self.tell = model, digits, samples, tell
+        self._last = 0.0
+
+    def look(self, training: Training) -> None:
+        """A snapshot, unless the last one was just now."""
+        if time.perf_counter() - self._last >= SNAPSHOT_SECONDS:
+            self.snapshot(training)
+
+    def snapshot(self, training: Training) -> None:
+        """The first layer's filters, and what the network says of the samples."""
+        if training.config.middle:
+            # The trained part of fc1 is apart, and is written back where the state is asked for.
+            training.state()
+        evaluation = _evaluated(self.model, self.digits, self.samples)
+        values = self.model.conv1.weight.detach().cpu().contiguous().numpy()
+        best = evaluation.log_probabilities.exp().amax(dim=1)
+        self.tell(
+            "snapshot",
+            {
+                "step": training.step,
+                "conv1": {"shape": list(values.shape), "values": to_base64(values)},
+                "predictions": evaluation.predictions.tolist(),
+                "probabilities": [round(p, 4) for p in best.nan_to_num().tolist()],
+            },
+        )
+        self._last = time.perf_counter()
+
+
+def _fingerprint(model: SimpleCNN) -> str:
+    """What stands for the weights: 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for value in model.state_dict().values():
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _samples(split: Split) -> Split:
+    """The first images of each class, in class order."""
+    import torch
+
+    from taller_cnn.data import Split
+
+    chosen = torch.cat([(split.labels == c).nonzero()[:SAMPLES_PER_CLASS, 0] for c in range(10)])
+    return Split(images=split.images[chosen], labels=split.labels[chosen])
+
+
+def _started(
+    order: TrainingOrder,
+    digits: Digits,
+    model: SimpleCNN,
+    training: Training,
+    samples: Split,
+    initial: str,
+) -> dict[str, Any]:
+    from taller_cnn.model import count_parameters
+
+    return {
+        "source": digits.source,
+        "train_n": len(digits.train),
+        "validation_n": len(digits.validation),
+        "test_n": len(digits.test),
+        "parameters": count_parameters(model),
+        "steps": training.steps,
+        "epochs": order.train.epochs,
+        "seed": order.train.seed,
+        "initial": initial,
+        "samples": {
+            "labels": samples.labels.tolist(),
+            "images": to_base64(samples.images.numpy()),
+        },
+    }
+
+
+def _evaluated(model: SimpleCNN, digits: Digits, split: Split) -> Evaluation:
+    from taller_cnn.evaluation import evaluate
+
+    return evaluate(model, split, mean=digits.mean, std=digits.std, class_names=digits.class_names)
+
+
+def _finish(
+    order: TrainingOrder, digits: Digits, model: SimpleCNN, training: Training, tell: Tell
+) -> None:
+    """Measure the network as it is now, save it, and tell."""
+    from taller_cnn.checkpoints import ModelInfo, save_model
+    from taller_cnn.files import provenance
+    from taller_cnn.lab.shelf import WEIGHTS_NAME
+
+    training.state()
+    scores = {
+        name: _brief(_evaluated(model, digits, split)) if len(split) else None
+        for name, split in (("test", digits.test), ("validation", digits.validation))
+    }
+    _check_finite(training, scores)
+    steps = {"step": training.step, "steps": training.steps}
+    info = ModelInfo(
+        model=order.model,
+        train=order.train,
+        dataset=digits.name,
+        class_names=digits.class_names,
+        mean=digits.mean,
+        std=digits.std,
+        source=digits.source,
+        data_checksum=digits.checksum,
+        metrics={**scores, **steps},
+        provenance=provenance(),
+    )
+    save_model(model, order.folder / WEIGHTS_NAME, info)
+    tell("result", {**scores, **steps})
+
+
+def _check_finite(training: Training, scores: Mapping[str, Any]) -> None:
+    """Keep no network whose very last step has made it useless."""
+    if not math.isfinite(scores["test"]["loss"]):
+        epochs = training.config.epochs * training.step / training.steps
+        rate = training.config.learning_rate / 10
+        raise DivergedError("diverged", epoch=epochs, step=training.step, suggestion=rate)
+
+
+def _brief(evaluation: Evaluation) -> dict[str, Any]:
+    figures = evaluation.to_json()
+    return {k: figures[k] for k in ("n", "errors", "accuracy", "interval_95", "loss")}
+
+
+if __name__ == "__main__":
+    main()

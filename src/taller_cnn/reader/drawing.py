@@ -1,0 +1,117 @@
+"""A reading drawn with Pillow: on its picture, and the stages that led to it.
+
+Not with matplotlib, which takes as long to start as all the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from taller_cnn.messages import Messages
+from taller_cnn.reader.reading import DigitReading, PictureReading
+
+__all__ = ["annotated", "steps_strip"]
+
+SURE, UNSURE, NOT_READ = (0, 114, 178), (213, 94, 0), (128, 128, 128)
+"""Okabe and Ito's blue and vermilion, told apart with any colour vision; grey."""
+LEAST_SIDE = 480
+PANEL = 240
+"""Side of a stage in the strip, in pixels."""
+MARGIN = 8
+
+
+def annotated(
+    pixels: NDArray[np.uint8], reading: PictureReading, messages: Messages
+) -> Image.Image:
+    """The picture with a box around each digit, what it is read as, and how surely."""
+    factor = max(1, -(-LEAST_SIDE // max(pixels.shape[:2])))
+    image = Image.fromarray(pixels).convert("RGB")
+    image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    heights = [(d.box[3] - d.box[1]) * factor for d in reading.digits]
+    size = int(np.clip(0.3 * float(np.median(heights or [0])), 14, 48))
+    room = size + 8
+    page = Image.new("RGB", (image.width, image.height + 2 * room), "white")
+    page.paste(image, (0, room))
+    drawing = ImageDraw.Draw(page)
+    for mark in reading.rejected:
+        drawing.rectangle(_placed(mark.box, factor, room), outline=NOT_READ, width=1)
+    for digit in reading.digits:
+        _draw_digit(drawing, digit, factor, room, size, messages)
+    return page
+
+
+def _placed(box: tuple[int, int, int, int], factor: int, room: int) -> tuple[int, int, int, int]:
+    left, top, right, bottom = (value * factor for value in box)
+    return left - 2, top + room - 2, right + 1, bottom + room + 1
+
+
+def _draw_digit(
+    drawing: ImageDraw.ImageDraw,
+    digit: DigitReading,
+    factor: int,
+    room: int,
+    size: int,
+    messages: Messages,
+) -> None:
+    colour = UNSURE if digit.uncertain else SURE
+    left, top, right, bottom = _placed(digit.box, factor, room)
+    drawing.rectangle((left, top, right, bottom), outline=colour, width=max(2, size // 12))
+    name = f"{digit.digit}?" if digit.uncertain else str(digit.digit)
+    drawing.text((left, top - 2), name, colour, ImageFont.load_default(size), anchor="lb")
+    # Pillow's own font has no no-break space.
+    sure = messages("reader.probability", p=digit.probability).replace("\xa0", " ")
+    small = ImageFont.load_default(max(9, size // 2))
+    drawing.text((left, bottom + 2), sure, colour, small, anchor="lt")
+
+
+def steps_strip(
+    pixels: NDArray[np.uint8], reading: PictureReading, messages: Messages
+) -> Image.Image:
+    """The stages side by side: as it is, grey, light removed, ink, boxes, what the network sees.
+
+    `reading` must have been made with `Options.steps`.
+    """
+    steps = reading.steps
+    panels = [
+        ("original", Image.fromarray(pixels).convert("RGB")),
+        ("grey", _grey(steps["grey"])),
+        ("light", _grey(1 - np.clip(steps["light"].astype(np.float32), 0, 1))),
+        ("mask", _grey(1 - steps["mask"].astype(np.float32))),
+        ("boxes", annotated(pixels, reading, messages)),
+        ("images", _mosaic([digit.image28 for digit in reading.digits])),
+    ]
+    font = ImageFont.load_default(14)
+    page = Image.new("RGB", (len(panels) * (PANEL + MARGIN) + MARGIN, PANEL + 40), "white")
+    drawing = ImageDraw.Draw(page)
+    for index, (name, panel) in enumerate(panels):
+        x = MARGIN + index * (PANEL + MARGIN)
+        drawing.text((x, 6), messages(f"reader.step.{name}"), "black", font)
+        page.paste(_fitted(panel), (x, 28))
+    return page
+
+
+def _grey(values: NDArray[np.generic]) -> Image.Image:
+    levels = np.clip(values.astype(np.float32), 0, 1)
+    return Image.fromarray(np.rint(levels * 255).astype(np.uint8)).convert("RGB")
+
+
+def _fitted(image: Image.Image) -> Image.Image:
+    scale = PANEL / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    resampling = Image.Resampling.NEAREST if scale > 2 else Image.Resampling.LANCZOS
+    return image.resize(size, resampling)
+
+
+def _mosaic(images: Sequence[NDArray[np.uint8]]) -> Image.Image:
+    """The 28x28 images in rows, as square as can be."""
+    columns = max(1, int(np.ceil(np.sqrt(len(images)))))
+    rows = max(1, -(-len(images) // columns))
+    page = np.full((rows * 30, columns * 30), 128, dtype=np.uint8)
+    for index, image in enumerate(images):
+        top, left = 30 * (index // columns) + 1, 30 * (index % columns) + 1
+        page[top : top + 28, left : left + 28] = image
+    return Image.fromarray(page).convert("RGB")

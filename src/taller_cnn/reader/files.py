@@ -1,0 +1,95 @@
+"""Many files read together: each by itself if it fails, the network in batches over all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from taller_cnn.errors import InputError, TallerError
+from taller_cnn.reader.finding import Found, Options, find
+from taller_cnn.reader.loading import Picture, load_picture
+from taller_cnn.reader.reading import PictureReading, Reader, read_found
+
+__all__ = ["FileReading", "in_file_pixels", "read_files"]
+
+BATCH = 32
+"""Pictures that are in memory together: up to 150 MB of pixels."""
+THIN = 1.6
+"""Strokes thinner than this many pixels have lost by the reduction of their picture."""
+FINER = 4
+"""Times the pixels that such a picture is loaded with again."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FileReading:
+    """What became of one file."""
+
+    name: str
+    picture: Picture | None
+    """As it was worked on."""
+    reading: PictureReading | None
+    """Boxes in pixels of `picture`."""
+    error: TallerError | None
+    """Why nothing was read."""
+
+
+def read_files(
+    sources: Iterable[tuple[str, Path | bytes]], reader: Reader, options: Options | None = None
+) -> Iterator[FileReading]:
+    """Read pictures, in their order.
+
+    Args:
+        sources: what to call each, and its file or what is in it.
+        reader: the network.
+        options: how.
+    """
+    options = options or Options()
+    remaining = iter(sources)
+    while batch := list(islice(remaining, BATCH)):
+        yield from _read_batch(batch, reader, options)
+
+
+def _read_batch(
+    batch: Sequence[tuple[str, Path | bytes]], reader: Reader, options: Options
+) -> Iterator[FileReading]:
+    loaded = [_found(name, source, options) for name, source in batch]
+    readings = iter(read_found([f for _, _, f, _ in loaded if f is not None], reader, options))
+    for name, picture, found, error in loaded:
+        reading = next(readings) if found is not None else None
+        if reading is not None and not reading.digits:
+            error = InputError(
+                "reader_no_digits" if reading.rejected else "reader_no_ink", path=name
+            )
+        yield FileReading(name=name, picture=picture, reading=reading, error=error)
+
+
+def _found(
+    name: str, source: Path | bytes, options: Options
+) -> tuple[str, Picture | None, Found | None, TallerError | None]:
+    try:
+        picture = load_picture(source, name=name)
+        found = find(picture.pixels, options)
+        if picture.is_reduced and 0 < found.stroke < THIN:
+            most = FINER * picture.pixels.shape[0] * picture.pixels.shape[1]
+            picture = load_picture(source, name=name, most_pixels=most)
+            found = find(picture.pixels, options)
+    except TallerError as error:
+        return name, None, None, error
+    return name, picture, found, None
+
+
+def in_file_pixels(reading: FileReading) -> PictureReading:
+    """The reading with boxes in pixels of the file's own picture."""
+    assert reading.reading is not None
+    assert reading.picture is not None
+    scale, (width, height) = reading.picture.scale, reading.picture.size
+
+    def scaled(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        left, top, right, bottom = (round(value * scale) for value in box)
+        return max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+
+    digits = tuple(replace(digit, box=scaled(digit.box)) for digit in reading.reading.digits)
+    marks = tuple(replace(mark, box=scaled(mark.box)) for mark in reading.reading.rejected)
+    return replace(reading.reading, digits=digits, rejected=marks)

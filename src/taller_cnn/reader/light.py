@@ -1,0 +1,156 @@
+"""How dark the ink makes each place: colour, polarity and light taken away.
+
+    grey(pixels)  ->  is_light_on_dark(grey)  ->  ink_strength(grey)
+
+Light and shadow change slowly or leave wide areas; strokes are narrow. What a closing by a window
+wider than the strokes leaves is the paper as it is lit, and ink takes away a part of its light.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+__all__ = ["background", "enlarged", "grey", "ink_strength", "is_light_on_dark"]
+
+Grey = NDArray[np.float32]
+
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+SMALL = 160
+"""Longest side on which light is estimated: a stroke has at least a pixel, and it takes 5 ms."""
+LEAST_SIDE = 112
+"""Smaller pictures are enlarged, so that strokes are several pixels wide."""
+DARKEST = 0.04
+"""Paper darker than this part of white is not told from a black table."""
+
+
+def grey(pixels: NDArray[np.uint8]) -> Grey:
+    """Luma (ITU-R BT.601) of a picture, 0 to 1.
+
+    Args:
+        pixels: ``uint8 [H, W]`` or ``[H, W, 3]``.
+    """
+    if pixels.ndim == 3:
+        # Pillow has the same weights, in whole numbers and much faster.
+        pixels = np.asarray(Image.fromarray(pixels).convert("L"))
+    return pixels.astype(np.float32) / np.float32(255)
+
+
+def enlarged(picture: Grey) -> tuple[Grey, int]:
+    """A tiny picture by a whole factor, so that strokes are several pixels wide, and the factor."""
+    factor = -(-LEAST_SIDE // max(picture.shape))
+    if factor <= 1:
+        return picture, 1
+    size = (picture.shape[1] * factor, picture.shape[0] * factor)
+    large = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
+    return np.clip(np.asarray(large), 0, 1), factor
+
+
+def reduced(picture: Grey, side: int = SMALL) -> Grey:
+    """The mean over areas, so that the longest side is at most `side`."""
+    scale = side / max(picture.shape)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+
+
+def is_light_on_dark(picture: Grey) -> bool:
+    """Whether the strokes are brighter than what they are drawn on.
+
+    An even border is the ground, unless what it surrounds is as wide as a sheet of paper. Else
+    strokes are what is narrow: closings fill dark strokes and openings light ones, and the ones
+    that smaller windows already catch are the strokes.
+    """
+    small = reduced(picture)
+    low, high = np.percentile(small, (0.5, 99.5))
+    border = np.concatenate([small[0], small[-1], small[1:-1, 0], small[1:-1, -1]])
+    spread = np.subtract(*np.percentile(border, (90, 10)))
+    if high > low and spread < 0.25 * (high - low):
+        ground = float(np.median(border))
+        light = high - ground > ground - low
+        other = small > (ground + high) / 2 if light else small < (ground + low) / 2
+        if not _is_wide(other):
+            return bool(light)
+    return _light_is_narrower(small)
+
+
+def _is_wide(mask: NDArray[np.bool_]) -> bool:
+    """Whether a disk fits in that is too wide for a stroke, of almost half the picture."""
+    from scipy.ndimage import distance_transform_edt
+
+    return bool(distance_transform_edt(np.pad(mask, 1)).max() > 0.2 * min(mask.shape))
+
+
+def _light_is_narrower(small: Grey) -> bool:
+    """Whether what a median takes away, whose window is wider than strokes, is mostly bright.
+
+    The median keeps the edges of shadows and of the sheet where they are.
+    """
+    from skimage.filters.rank import median
+
+    low, high = float(small.min()), float(small.max())
+    levels = np.rint((small - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
+    window = max(5, round(0.15 * max(small.shape)) | 1)
+    rest = levels.astype(np.float32) - median(levels, np.ones((window, window), np.uint8))
+    # The third power: few pixels that stand out far count more than many that do a little.
+    return bool(np.power(rest, 3).sum() > 0)
+
+
+def ink_strength(picture: Grey) -> Grey:
+    """The part of the light that ink takes away, about 0 where there is only paper.
+
+    Args:
+        picture: ``float32 [H, W]``, 0 to 1, dark on light.
+
+    Returns:
+        ``float32 [H, W]``; noise makes it negative in places.
+    """
+    paper = background(picture)
+    strength: Grey = 1 - picture / np.maximum(paper, DARKEST)
+    # A closing follows the brightest noise: put the middle of the paper back to 0.
+    strength -= np.float32(np.median(strength[::3, ::3]))
+    return strength
+
+
+def background(picture: Grey) -> Grey:
+    """What the paper would look like without ink, dark on light.
+
+    The first closing has a wide window, whose result shows how wide the strokes are; the second
+    one's window is a few of those, so that it follows the edge of a shadow closely.
+    """
+    from scipy.ndimage import gaussian_filter, grey_closing
+
+    small = reduced(picture)
+    window = max(3, round(0.3 * min(small.shape)) | 1)
+    paper = _closed(small, window)
+    # Anything narrower than the wide window is preserved by it; strokes are much narrower.
+    narrow = round(3 * _stroke_width(1 - small / np.maximum(paper, DARKEST))) + 3
+    if narrow < window:
+        paper = _closed(small, narrow | 1)
+    smooth = gaussian_filter(grey_closing(paper, 3), 1.0)
+    large = Image.fromarray(smooth).resize(picture.shape[::-1], Image.Resampling.BILINEAR)
+    return np.asarray(large)
+
+
+def _closed(small: Grey, window: int) -> Grey:
+    from scipy.ndimage import grey_closing
+
+    # Mirrored at the edge, a shadow or a stroke there goes on.
+    return np.asarray(grey_closing(small, window, mode="mirror"))
+
+
+def _stroke_width(strength: Grey) -> float:
+    """Width of most of the ink's strokes in pixels: twice the mean depth of their middles."""
+    from scipy.ndimage import distance_transform_edt, maximum_filter
+    from skimage.filters import threshold_otsu
+
+    level = max(threshold_otsu(strength), 0.05)
+    mask = np.pad(strength > level, 1)
+    if not mask.any():
+        return 1.0
+    depth = distance_transform_edt(mask)
+    middles = mask & (depth >= maximum_filter(depth, 3))
+    # Weighted by the ink they stand for, so that specks say nothing.
+    return float(2 * np.average(depth[middles], weights=depth[middles] ** 2))

@@ -1,0 +1,331 @@
+"""Connected pieces of ink, joined into digits; what cannot be a digit is rejected with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taller_cnn.errors import Phrase
+
+__all__ = ["Box", "Mark", "Rejected", "marks_in"]
+
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels of the picture; right and bottom are outside."""
+
+SMALL_PART = 0.35
+"""Of a digit's height: what is smaller, in both directions, is a piece of a digit or a speck."""
+MOST_MARKS = 2000
+"""More pieces are a texture; the largest ones are looked at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """A mark that is not read."""
+
+    box: Box
+    reason: Phrase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """Pieces of ink that make one digit, as far as their places tell."""
+
+    box: Box
+    pieces: tuple[int, ...]
+    """Their labels."""
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.box[2] - self.box[0]
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.box[3] - self.box[1]
+
+    @property
+    def size(self) -> int:
+        """The longer of both."""
+        return max(self.width, self.height)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Pieces:
+    """All pieces: a row each."""
+
+    boxes: NDArray[np.int_]
+    areas: NDArray[np.float64]
+    strengths: NDArray[np.float64]
+    depths: NDArray[np.float64]
+    """Radius of the widest disk that fits in."""
+
+
+def marks_in(
+    mask: NDArray[np.bool_], strength: NDArray[np.float32], *, single: bool
+) -> tuple[NDArray[np.int32], list[Mark], list[Rejected]]:
+    """Find the marks that can be digits.
+
+    Args:
+        mask: what is ink.
+        strength: how strong it is.
+        single: all that is written is one digit.
+
+    Returns:
+        the pieces' labels ``int32 [H, W]``, the marks in no order, and what was rejected.
+    """
+    labels, pieces = _pieces(mask, strength)
+    kept, rejected = _plausible(pieces, mask.shape)
+    if not kept:
+        return labels, [], rejected
+    if single:
+        marks, specks = _one(pieces, kept)
+    else:
+        marks, specks = _joined(pieces, kept)
+    return labels, marks, rejected + specks
+
+
+def _pieces(
+    mask: NDArray[np.bool_], strength: NDArray[np.float32]
+) -> tuple[NDArray[np.int32], _Pieces]:
+    from scipy.ndimage import distance_transform_cdt, find_objects, label, maximum
+
+    # The chessboard's distance: a tenth of the time of the true one, and good enough here.
+    depth = distance_transform_cdt(np.pad(mask, 1), "chessboard")[1:-1, 1:-1]
+    labels, n = label(_bridged(mask, depth), np.ones((3, 3)), output=np.int32)
+    labels[~mask] = 0
+    depths = maximum(depth, labels, np.arange(1, n + 1)) if n else []
+    areas = np.bincount(labels[mask], minlength=n + 1)[1:].astype(float)
+    sums = np.bincount(labels[mask], weights=strength[mask], minlength=n + 1)[1:]
+    found = find_objects(labels)
+    boxes = np.array([(x.start, y.start, x.stop, y.stop) for y, x in found], dtype=int)
+    return labels, _Pieces(
+        boxes=boxes.reshape(-1, 4),
+        areas=areas,
+        strengths=sums / np.maximum(areas, 1),
+        depths=np.asarray(depths, dtype=float),
+    )
+
+
+def _bridged(mask: NDArray[np.bool_], depth: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """The ink with gaps bridged that are no wider than its strokes, as a pencil leaves them."""
+    from scipy.ndimage import distance_transform_cdt
+
+    if not mask.any():
+        return mask
+    # Across a stroke of width w the depth rises to w / 2: its mean is a quarter of w.
+    width = 4 * float(depth[mask].mean()) - 1
+    away = distance_transform_cdt(~mask, "chessboard")
+    return np.asarray(away <= max(1, round(0.6 * width)))
+
+
+def _plausible(
+    pieces: _Pieces, shape: tuple[int, ...]
+) -> tuple[list[int], list[Rejected]]:
+    """The pieces that can be of a digit: not the sheet's edge, a long line, a shade, dust."""
+    boxes = pieces.boxes
+    if not len(boxes):
+        return [], []
+    sides = np.stack([boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]])
+    longest = sides.max(axis=0)
+    fill = pieces.areas / sides.prod(axis=0)
+    height, width = shape
+    edges = np.stack(
+        [boxes[:, 0] <= 1, boxes[:, 1] <= 1, boxes[:, 2] >= width - 1, boxes[:, 3] >= height - 1]
+    )
+    span = np.maximum(sides[0] / width, sides[1] / height)
+    from_edge = edges.sum(axis=0)
+    reasons: list[tuple[str, NDArray[np.bool_]]] = [
+        ("reader_edge", (from_edge >= 2) & (span > 0.5) & (longest > 0.3 * max(shape))),
+        ("reader_edge", (from_edge >= 1) & _is_unlike(pieces, from_edge == 0)),
+        ("reader_edge", (from_edge >= 1) & (sides.min(axis=0) < 0.06 * longest) & (span > 0.25)),
+    ]
+    if max(shape) > 3 * 28:
+        reasons.append(("reader_dust", longest < max(3.0, 0.008 * max(shape))))
+    verdict: NDArray[np.object_] = np.full(len(boxes), None, dtype=object)
+    for reason, holds in reasons:
+        verdict[holds & (verdict == None)] = reason  # noqa: E711
+    alone = [i for i in range(len(boxes)) if verdict[i] is None]
+    if not alone and len(boxes):
+        # A digit that fills the whole picture touches its edges too.
+        biggest = int(pieces.areas.argmax())
+        if fill[biggest] < 0.6:
+            verdict[biggest] = None
+    kept = [i for i in range(len(boxes)) if verdict[i] is None]
+    kept.sort(key=lambda i: -pieces.areas[i] * pieces.strengths[i])
+    rejected = [
+        Rejected(box=_box(boxes[i]), reason=Phrase(str(verdict[i])))
+        for i in range(len(boxes))
+        if verdict[i] is not None and verdict[i] != "reader_dust"
+    ]
+    return kept[:MOST_MARKS], rejected
+
+
+def _is_unlike(pieces: _Pieces, usual: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether pieces are much wider than the usual ones' strokes, or much fainter and wider."""
+    ink = pieces.areas * pieces.strengths * usual
+    if not ink.any():
+        return np.zeros(len(ink), dtype=bool)
+    depth = float(np.average(pieces.depths, weights=ink))
+    strength = float(np.average(pieces.strengths, weights=ink))
+    wide = pieces.depths > 1.3 * depth + 1
+    return (pieces.depths > 2 * depth + 1) | (wide & (pieces.strengths < 0.8 * strength))
+
+
+def _box(row: NDArray[np.int_]) -> Box:
+    left, top, right, bottom = (int(value) for value in row)
+    return left, top, right, bottom
+
+
+def _union(first: Box, second: Box) -> Box:
+    return (
+        min(first[0], second[0]),
+        min(first[1], second[1]),
+        max(first[2], second[2]),
+        max(first[3], second[3]),
+    )
+
+
+def _mark(pieces: _Pieces, index: int) -> Mark:
+    return Mark(box=_box(pieces.boxes[index]), pieces=(index + 1,))
+
+
+def _merged(first: Mark, second: Mark) -> Mark:
+    return Mark(box=_union(first.box, second.box), pieces=first.pieces + second.pieces)
+
+
+def _gaps(first: Box, second: Box) -> tuple[int, int]:
+    """Empty pixels between two boxes, across and down; negative where they overlap."""
+    return (
+        max(first[0], second[0]) - min(first[2], second[2]),
+        max(first[1], second[1]) - min(first[3], second[3]),
+    )
+
+
+def _one(pieces: _Pieces, kept: list[int]) -> tuple[list[Mark], list[Rejected]]:
+    """All ink near the greatest piece as one mark; specks left aside."""
+    whole, *rest = (_mark(pieces, index) for index in kept)
+    size = whole.size
+    rejected = []
+    for piece in rest:
+        near = max(_gaps(whole.box, piece.box)) < 0.5 * size
+        area = pieces.areas[piece.pieces[0] - 1]
+        large = piece.size > 0.12 * size and area > 0.02 * pieces.areas[whole.pieces[0] - 1]
+        if near and large:
+            whole = _merged(whole, piece)
+        else:
+            rejected.append(Rejected(box=piece.box, reason=Phrase("reader_speck")))
+    return [whole], rejected
+
+
+def _joined(pieces: _Pieces, kept: list[int]) -> tuple[list[Mark], list[Rejected]]:
+    """The pieces of each digit together."""
+    marks = [_mark(pieces, index) for index in kept]
+    size = _digit_height(pieces, kept)
+    marks = _stacked(_attached(marks, size))
+    weights = {index + 1: pieces.areas[index] * pieces.strengths[index] for index in kept}
+    typical = float(np.median([sum(weights[p] for p in m.pieces) for m in marks if m.size > 0.5 * size] or [1.0]))
+    digits, rejected = [], []
+    for mark in marks:
+        reason = _why_no_digit(mark, size, sum(weights[p] for p in mark.pieces), typical)
+        if reason:
+            rejected.append(Rejected(box=mark.box, reason=Phrase(reason)))
+        else:
+            digits.append(mark)
+    return digits, rejected
+
+
+def _digit_height(pieces: _Pieces, kept: list[int]) -> float:
+    """The height of most of the ink: the median, every piece counting by its ink."""
+    boxes = pieces.boxes[kept]
+    heights = (boxes[:, 3] - boxes[:, 1]).astype(float)
+    weights = pieces.areas[kept] * pieces.strengths[kept]
+    order = heights.argsort()
+    total = weights[order].cumsum()
+    return float(heights[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def _attached(marks: list[Mark], size: float) -> list[Mark]:
+    """Join pieces until none belongs to another one any more; the largest attract first."""
+    marks = sorted(marks, key=lambda mark: -mark.size)
+    done: list[Mark] = []
+    for mark in marks:
+        owner = _owner(mark, done, size)
+        if owner is None:
+            done.append(mark)
+        else:
+            done[owner] = _merged(done[owner], mark)
+    return done
+
+
+def _owner(mark: Mark, others: list[Mark], size: float) -> int | None:
+    """The digit that a piece belongs to: the nearest one that it fits."""
+    best, nearest = None, float("inf")
+    for index, other in enumerate(others):
+        across, down = _gaps(mark.box, other.box)
+        if across > 0.3 * size or down > 0.3 * size or not _belongs(mark, other, size):
+            continue
+        distance = max(across, 0) + max(down, 0) + 0.01 * across
+        if distance < nearest:
+            best, nearest = index, distance
+    return best
+
+
+def _belongs(mark: Mark, other: Mark, size: float) -> bool:
+    across, down = _gaps(mark.box, other.box)
+    joined = _union(mark.box, other.box)
+    if joined[3] - joined[1] > 1.5 * size or joined[2] - joined[0] > 1.5 * size:
+        return False
+    if -across >= 0.8 * mark.width and -down >= 0.8 * mark.height:
+        return True
+    if mark.height > 0.8 * size:
+        # As high as a digit: one itself, unless it stands inside the other one, as in a 4.
+        return -across >= 0.8 * mark.width and mark.width < 0.35 * size
+    if mark.size < SMALL_PART * size:
+        return across < 0.12 * size and down < 0.25 * size
+    beside = across < 0.1 * size and other.height > mark.height
+    above = -across >= 0.4 * min(mark.width, other.width) and down < 0.25 * size
+    return above or (beside and down < 0.15 * size)
+
+
+def _stacked(marks: list[Mark]) -> list[Mark]:
+    """Halves of a broken digit, one above the other, that only look like digits by their size.
+
+    Joined they must be no higher than the other digits, if there are any.
+    """
+    for first in sorted(marks, key=lambda mark: mark.box[1]):
+        for second in marks:
+            if first is second or not _continues(first, second):
+                continue
+            joined = _merged(first, second)
+            others = [m.height for m in marks if m is not first and m is not second]
+            large = [height for height in others if height > 0.4 * joined.height]
+            if not large or joined.height <= 1.25 * float(np.median(large)):
+                rest = [m for m in marks if m is not first and m is not second]
+                return _stacked([*rest, joined])
+    return marks
+
+
+def _continues(upper: Mark, lower: Mark) -> bool:
+    across, down = _gaps(upper.box, lower.box)
+    joined = _merged(upper, lower)
+    return (
+        lower.box[1] > upper.box[1]
+        and down < 0.2 * joined.height
+        and across < 0.1 * joined.height
+        and (-across >= 0.3 * min(upper.width, lower.width) or joined.width < 0.6 * joined.height)
+        and joined.width < 1.2 * joined.height
+    )
+
+
+def _why_no_digit(mark: Mark, size: float, ink: float, typical: float) -> str | None:
+    """The key of the reason, or None for what can be a digit."""
+    if mark.size < SMALL_PART * size or ink < 0.05 * typical:
+        return "reader_speck"
+    if mark.height < 0.25 * size and mark.width > 2.5 * mark.height:
+        return "reader_dash"
+    if mark.height > 3 * size or mark.width > 6 * size:
+        return "reader_large"
+    return None

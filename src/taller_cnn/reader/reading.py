@@ -1,0 +1,190 @@
+"""What the network says about the digits that were found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from taller_cnn.reader.finding import Found, Options, Split, find
+from taller_cnn.reader.marks import Box, Rejected
+
+__all__ = [
+    "Box",
+    "DigitReading",
+    "Found",
+    "PictureReading",
+    "Reader",
+    "find",
+    "read",
+    "read_found",
+]
+
+BATCH = 512
+"""Images that the network sees at a time."""
+VIEWS = (
+    ((1.0, 0.15, 0.0), (0.0, 1.0, 0.0)),
+    ((1.0, -0.15, 0.0), (0.0, 1.0, 0.0)),
+    ((0.985, 0.174, 0.0), (-0.174, 0.985, 0.0)),
+    ((0.985, -0.174, 0.0), (0.174, 0.985, 0.0)),
+    ((1.1, 0.0, 0.0), (0.0, 1.1, 0.0)),
+)
+"""How else each image is looked at: slanted by 9 degrees, turned by 10, smaller."""
+GAP = 0.9
+"""Empty part of a line, in digit heights, that is a space."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reader:
+    """A network with what is needed to read with it."""
+
+    model: nn.Module
+    """Takes ``float32 [N, 1, 28, 28]``, gives logits ``[N, 10]``; in evaluation mode, on the CPU."""
+    mean: float = 0.1307
+    std: float = 0.3081
+    threshold: float | None = None
+    """Readings less probable than this are uncertain; None: not known, none is."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DigitReading:
+    """One digit as it is read."""
+
+    box: Box
+    digit: int
+    probability: float
+    second: int
+    """The second choice."""
+    second_probability: float
+    uncertain: bool
+    image28: NDArray[np.uint8]
+    """What the network saw."""
+    line: int = 0
+    """Which line of writing it is in, from the top."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PictureReading:
+    """What is read in a picture."""
+
+    text: str
+    """The digits in reading order; lines are separated by newlines."""
+    digits: tuple[DigitReading, ...]
+    rejected: tuple[Rejected, ...]
+    steps: Mapping[str, NDArray[np.generic]]
+
+
+def read(
+    pixels: NDArray[np.uint8], reader: Reader, options: Options | None = None
+) -> PictureReading:
+    """Read the digits in a picture, ``uint8 [H, W]`` or ``[H, W, 3]``."""
+    return read_found([find(pixels, options)], reader, options)[0]
+
+
+def read_found(
+    found: Sequence[Found], reader: Reader, options: Options | None = None
+) -> list[PictureReading]:
+    """Read what was found in several pictures; the network sees all of them together."""
+    images = [part for picture in found for part in (picture.images28, *_parts(picture))]
+    rows = iter(np.split(_probabilities(images, reader), np.cumsum([len(i) for i in images])[:-1]))
+    return [_reading(picture, rows, reader, options or Options()) for picture in found]
+
+
+def _parts(found: Found) -> list[NDArray[np.uint8]]:
+    return [split.images28 for split in found.splits]
+
+
+@torch.inference_mode()
+def _probabilities(parts: Sequence[NDArray[np.uint8]], reader: Reader) -> NDArray[np.float32]:
+    """``float32 [N, 10]``: the mean over each image as it is, turned and slanted a little.
+
+    A network is sure of nearly everything that it sees once; where it is right, it says the same
+    of the image turned a little.
+    """
+    images = torch.from_numpy(np.concatenate([np.zeros((0, 28, 28), np.uint8), *parts]))
+    rows = [_mean_of_views(batch, reader) for batch in images.split(BATCH) if len(batch)]
+    return torch.cat(rows).cpu().numpy() if rows else np.zeros((0, 10), np.float32)
+
+
+def _mean_of_views(images: Tensor, reader: Reader) -> Tensor:
+    x = images[:, None].float() / 255
+    views = [x]
+    for view in VIEWS:
+        grid = functional.affine_grid(
+            torch.tensor([view]).expand(len(x), 2, 3), list(x.shape), align_corners=False
+        )
+        views.append(functional.grid_sample(x, grid, align_corners=False))
+    logits = reader.model((torch.cat(views) - reader.mean) / reader.std)
+    return logits.softmax(dim=1).unflatten(0, (len(views), len(x))).mean(dim=0)
+
+
+def _reading(
+    found: Found, rows: Iterator[NDArray[np.float32]], reader: Reader, options: Options
+) -> PictureReading:
+    """The reading of one picture, whose probabilities come next in `rows`."""
+    whole = next(rows)
+    chosen: dict[int, tuple[Split, NDArray[np.float32]]] = {}
+    for split in found.splits:
+        parts = next(rows)
+        best = chosen[split.index][1] if split.index in chosen else whole[[split.index]]
+        if _is_surer(parts, best, whole[split.index]):
+            chosen[split.index] = (split, parts)
+    digits: list[DigitReading] = []
+    for index, line in enumerate(found.lines):
+        boxes, images, probabilities = (found.boxes[index],), found.images28[[index]], whole[[index]]
+        if index in chosen:
+            split, probabilities = chosen[index]
+            boxes, images = split.boxes, split.images28
+        for box, image, row in zip(boxes, images, probabilities, strict=True):
+            digits.append(_digit(box, image, row, line, reader))
+    return PictureReading(
+        text=_text(digits, spaces=options.lines),
+        digits=tuple(digits),
+        rejected=found.rejected,
+        steps=found.steps,
+    )
+
+
+def _is_surer(
+    parts: NDArray[np.float32], best: NDArray[np.float32], whole: NDArray[np.float32]
+) -> bool:
+    """Whether a cut reads better: sure of every part, and surer than of what is best so far.
+
+    Half a digit often looks like another digit, so the parts must be really good.
+    """
+    least, so_far = float(parts.max(axis=1).min()), float(best.max(axis=1).min())
+    return least > 0.8 and least > so_far and float(whole.max()) < 0.95
+
+
+def _digit(
+    box: Box, image: NDArray[np.uint8], row: NDArray[np.float32], line: int, reader: Reader
+) -> DigitReading:
+    first, second = (int(index) for index in np.argsort(row)[::-1][:2])
+    probability = float(row[first])
+    return DigitReading(
+        box=box,
+        digit=first,
+        probability=probability,
+        second=second,
+        second_probability=float(row[second]),
+        uncertain=reader.threshold is not None and probability < reader.threshold,
+        image28=image,
+        line=line,
+    )
+
+
+def _text(digits: Sequence[DigitReading], *, spaces: bool) -> str:
+    height = float(np.median([d.box[3] - d.box[1] for d in digits])) if digits else 0.0
+    text = ""
+    for before, digit in zip((None, *digits), digits, strict=False):
+        if before is not None and before.line != digit.line:
+            text += "\n"
+        elif before is not None and spaces and digit.box[0] - before.box[2] > GAP * height:
+            text += " "
+        text += str(digit.digit)
+    return text

@@ -1,0 +1,197 @@
+"""The network for other people's handwriting: trained once, kept beside the user's own.
+
+``cnn_mnist.robust.pt`` beside ``cnn_mnist.pt`` is the workshop's network trained with the recipe
+`handwriting`. A training that is stopped goes on where it was the next time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from taller_cnn.checkpoints import LoadedModel, ModelInfo, load_model, save_model
+from taller_cnn.config import recipe
+from taller_cnn.data import Digits, DownloadProgress, loading
+from taller_cnn.errors import InterruptedRunError, ModelError
+from taller_cnn.evaluation import Evaluation
+from taller_cnn.files import check_writable, folder_lock, provenance
+from taller_cnn.model import SimpleCNN
+from taller_cnn.runs.request import RunRequest, Workdir
+from taller_cnn.runs.resuming import resume_state, write_checkpoint
+from taller_cnn.training import EpochResult, Progress, Training, TrainState, train
+
+__all__ = ["RECIPE", "kept_robust", "robust_network", "robust_path"]
+
+RECIPE = "handwriting"
+FREE_BYTES = 20_000_000
+"""Free disk asked for before the training: weights and optimiser state, several times over."""
+
+
+def robust_path(model_path: Path) -> Path:
+    """Where the robust network beside the network in `model_path` is kept."""
+    return model_path.with_suffix(".robust.pt")
+
+
+def kept_robust(model_path: Path, checksum: str | None = None) -> LoadedModel | None:
+    """The robust network that is kept beside `model_path`, if there is one to be used.
+
+    Args:
+        model_path: the user's own network, which need not exist.
+        checksum: of the digits it should have been trained on; None takes any.
+    """
+    try:
+        kept = load_model(robust_path(model_path))
+    except ModelError:
+        return None
+    if kept.info is None or kept.info.train.recipe != RECIPE:
+        return None
+    return kept if checksum in (None, kept.info.data_checksum) else None
+
+
+def robust_network(
+    model_path: Path,
+    stop: threading.Event,
+    *,
+    data_dir: Path,
+    sample_dir: Path,
+    source: str = "auto",
+    seed: int = 0,
+) -> Generator[DownloadProgress | Progress | EpochResult | LoadedModel, None, None]:
+    """The robust network, trained now if it is not there or was trained on other digits.
+
+    Args:
+        model_path: the user's own network; the robust one is kept beside it, and trained on the
+            same digits if it is known which those are.
+        stop: when set, the training keeps its state and ends at the next event.
+        data_dir: as for `load_digits`.
+        sample_dir: as for `load_digits`.
+        source: which digits, where `model_path` says nothing of them.
+        seed: of the training.
+
+    Yields:
+        The download's and the training's progress; the last item is the network.
+
+    Raises:
+        InterruptedRunError: `stop` was set; asked for again, the training goes on.
+        BusyError: another training holds the folder.
+        TallerError: the folder or the digits cannot be used.
+    """
+    own = _own_info(model_path)
+    kept = kept_robust(model_path, own.data_checksum if own else None)
+    if kept is not None:
+        yield kept
+        return
+    place = _Place(model_path.parent, "mnist", robust_path(model_path))
+    model, config = recipe(RECIPE, train={"seed": seed})
+    request = _Request(
+        model=model,
+        train=config,
+        workdir=place.root,
+        data_dir=data_dir,
+        source=own.source if own else source,
+        place=place,
+    )
+    check_writable(place.model.parent, FREE_BYTES)
+    with folder_lock(place.model.parent):
+        digits = yield from _load(request, sample_dir)
+        if kept_robust(model_path, digits.checksum) is None:
+            yield from _train(request, digits, stop)
+    yield load_model(place.model)
+
+
+def _own_info(model_path: Path) -> ModelInfo | None:
+    """What is known of the user's own network."""
+    try:
+        return load_model(model_path).info
+    except ModelError:
+        return None
+
+
+@dataclass(frozen=True)
+class _Place(Workdir):
+    """The robust network's files, beside a network that may lie anywhere."""
+
+    file: Path = Path("cnn_mnist.robust.pt")
+
+    @property
+    def model(self) -> Path:
+        return self.file
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Request(RunRequest):
+    """The robust network's training."""
+
+    place: _Place
+
+    @property
+    def where(self) -> Workdir:
+        return self.place
+
+
+def _load(request: RunRequest, sample_dir: Path) -> Generator[DownloadProgress, None, Digits]:
+    """The digits; on the way, how far their download is."""
+    for item in loading(
+        source=request.source,
+        data_dir=request.data_dir,
+        sample_dir=sample_dir,
+        holdout=request.train.holdout,
+    ):
+        if isinstance(item, Digits):
+            return item
+        yield item
+    raise AssertionError("loading ended without digits")
+
+
+def _train(
+    request: RunRequest, digits: Digits, stop: threading.Event
+) -> Generator[Progress | EpochResult, None, None]:
+    """Train and keep the network, from the checkpoint if there is one of this training."""
+    checkpoint = request.where.checkpoint
+    model = SimpleCNN(request.model, seed=request.train.seed)
+    training = train(model, digits, request.train, _waiting(request, digits), score="last-epoch")
+    for event in training:
+        unfinished = training.step < training.steps
+        stopping = stop.is_set() and unfinished
+        if stopping or (isinstance(event, EpochResult) and unfinished):
+            write_checkpoint(request, digits, training.state())
+        yield event
+        if stopping:
+            raise InterruptedRunError(
+                "reader_interrupted", step=training.step, of=training.steps, path=checkpoint
+            )
+    save_model(model, request.where.model, _info(request, digits, training))
+    checkpoint.unlink(missing_ok=True)
+
+
+def _waiting(request: RunRequest, digits: Digits) -> TrainState | None:
+    """The state to go on from, if a training of just this was stopped."""
+    try:
+        return resume_state(request, digits)
+    except ModelError:
+        # None, damaged, or of an older recipe: begun anew.
+        return None
+
+
+def _info(request: RunRequest, digits: Digits, training: Training) -> ModelInfo:
+    return ModelInfo(
+        model=request.model,
+        train=request.train,
+        dataset=digits.name,
+        class_names=digits.class_names,
+        mean=digits.mean,
+        std=digits.std,
+        source=digits.source,
+        data_checksum=digits.checksum,
+        metrics={"test": _brief(training.test), "validation": _brief(training.validation)},
+        provenance=provenance(),
+    )
+
+
+def _brief(evaluation: Evaluation | None) -> dict[str, object] | None:
+    if evaluation is None:
+        return None
+    figures = evaluation.to_json()
+    return {name: figures[name] for name in ("n", "errors", "accuracy", "interval_95", "loss")}

@@ -1,0 +1,208 @@
+"""A lab with two small trained networks, and Debian's Chromium to look at it with."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taller_cnn.model import SimpleCNN
+
+REPO = Path(__file__).resolve().parents[2]
+CHROMIUM = os.environ.get("TALLER_CHROMIUM") or shutil.which("chromium")
+FLAGS = (
+    "--no-sandbox",
+    "--headless",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--disable-component-update",
+)
+DESK = {"width": 1280, "height": 900}
+OTHER_NETWORK = (
+    "--filters=4,6,8",
+    "--kernel-size=5",
+    "--pooling=avg",
+    "--activation=gelu",
+    "--batch-norm",
+    "--hidden=32",
+)
+
+THREE = [
+    [(0.32, 0.25), (0.45, 0.17), (0.6, 0.2), (0.66, 0.32), (0.6, 0.43), (0.45, 0.48)],
+    [(0.45, 0.48), (0.6, 0.52), (0.68, 0.65), (0.6, 0.78), (0.45, 0.83), (0.3, 0.76)],
+]
+"""A 3 in two strokes; x and y as shares of the pad."""
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Every test here needs the browser."""
+    for item in items:
+        if Path(__file__).parent in Path(item.path).parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OpenLab:
+    """A lab that runs."""
+
+    address: str
+    workdir: Path
+
+    def model_path(self, name: str) -> Path:
+        """The weights of a model by its id."""
+        folder = self.workdir / "modelo"
+        return (folder if name == "main" else folder / "lab" / name) / "cnn_mnist.pt"
+
+    def model(self, name: str) -> SimpleCNN:
+        """A model by its id, as Python has it."""
+        from taller_cnn.checkpoints import load_model
+
+        return load_model(self.model_path(name)).model
+
+
+def _train(workdir: Path, *options: str) -> None:
+    command = [sys.executable, "-m", "taller_cnn", "train", "--workdir", str(workdir)]
+    fixed = ["--source", "sample", "--recipe", "quick", "--quiet"]
+    done = subprocess.run(
+        [*command, *fixed, *options], capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def lab_folder(tmp_path_factory: pytest.TempPathFactory, sample_dir: Path) -> Path:
+    """A working folder with the workshop's network and another, both trained on the sample."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(sample_dir / "MNIST", folder / "data" / "sample" / "MNIST")
+    _train(folder, "--epochs", "1", *OTHER_NETWORK)
+    kept = folder / "modelo" / "lab" / "small"
+    kept.mkdir(parents=True)
+    for suffix in (".pt", ".json"):
+        (folder / "modelo" / f"cnn_mnist{suffix}").rename(kept / f"cnn_mnist{suffix}")
+    shutil.rmtree(folder / "resultados")
+    _train(folder, "--epochs", "4")
+    return folder
+
+
+@contextmanager
+def running(workdir: Path) -> Iterator[OpenLab]:
+    """`taller-cnn lab` on a free port, in a process of its own."""
+    command = [sys.executable, "-m", "taller_cnn", "lab", "--no-browser", "--port", "0", "--json"]
+    process = subprocess.Popen(
+        [*command, "--workdir", str(workdir)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        told = process.stdout.readline()
+        assert told, process.stderr.read() if process.stderr else ""
+        yield OpenLab(address=json.loads(told)["address"], workdir=workdir)
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def lab(lab_folder: Path) -> Iterator[OpenLab]:
+    """A lab with two networks: ``main``, the workshop's, and ``small``."""
+    with running(lab_folder) as opened:
+        yield opened
+
+
+@pytest.fixture
+def empty_lab(workdir: Path) -> Iterator[OpenLab]:
+    """A lab where nothing has been trained yet."""
+    with running(workdir) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, without a window."""
+    if not CHROMIUM:
+        pytest.skip("needs Chromium: apt-get install chromium, or its path in TALLER_CHROMIUM")
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="needs playwright: pip install -e .[dev]"
+    )
+    with api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="session")
+def artefacts(pytestconfig: pytest.Config) -> Path:
+    """Where screenshots are kept to be looked at: ``.pytest_cache/d/browser``."""
+    return Path(pytestconfig.cache.mkdir("browser"))
+
+
+@pytest.fixture
+def open_page(browser: Any, artefacts: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Opens an address in a page of its own; nothing may go wrong in its console."""
+    pages: list[Any] = []
+    problems: list[str] = []
+
+    def opened(address: str, **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": DESK, "locale": "es-ES", **options})
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "console",
+            lambda said: problems.append(said.text) if said.type in ("error", "warning") else None,
+        )
+        pages.append(page)
+        page.goto(address)
+        page.wait_for_selector("html[data-ready]")
+        return page
+
+    opened.problems = problems  # type: ignore[attr-defined]
+    yield opened
+    for number, page in enumerate(pages):
+        page.screenshot(path=artefacts / f"{request.node.name}-{number}.png", full_page=True)
+        page.context.close()
+    assert not problems
+
+
+@pytest.fixture
+def page(open_page: Any, lab: OpenLab) -> Any:
+    """The lab's page on a desk's screen, with the workshop's network."""
+    page = open_page(lab.address)
+    page.get_by_label("Red", exact=True).select_option("main")
+    page.wait_for_selector("a[href*='/models/main/']")
+    return page
+
+
+@pytest.fixture
+def draw() -> Any:
+    """Draws strokes on a page's pad with real pointer events."""
+
+    def strokes(page: Any, lines: Sequence[Sequence[tuple[float, float]]]) -> None:
+        box = page.locator(".pad").bounding_box()
+        for line in lines:
+            points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in line]
+            page.mouse.move(*points[0])
+            page.mouse.down()
+            for point in points[1:]:
+                page.mouse.move(*point, steps=5)
+            page.mouse.up()
+
+    return strokes
+
+
+@pytest.fixture
+def three() -> list[list[tuple[float, float]]]:
+    """A 3 in two strokes."""
+    return THREE

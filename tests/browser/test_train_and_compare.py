@@ -1,0 +1,127 @@
+"""Training from the page, keeping what came of it, and comparing."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+LONG = 120_000
+
+
+def _share(text: str) -> float:
+    found = re.search(r"([\d,]+)\s*%", text)
+    assert found, text
+    return float(found[1].replace(",", "."))
+
+
+def _points(page: Any) -> int:
+    shown = page.locator(".chart").first.get_attribute("data-points")
+    return int((shown or "0").split()[0])
+
+
+@pytest.fixture
+def train(page: Any) -> Any:
+    """The page with *Train* open."""
+    page.get_by_role("tab", name="Entrena").click()
+    return page
+
+
+def test_a_network_is_trained_kept_and_compared(train: Any, draw: Any, three: Any) -> None:
+    train.get_by_label("Filtros de cada convolución").fill("8, 16")
+    train.get_by_label("Épocas").fill("6")
+    train.get_by_label("Dígitos", exact=True).select_option("sample")
+    train.get_by_role("button", name="Entrenar").click()
+    train.wait_for_selector(".filters canvas", timeout=LONG)
+    assert train.locator(".filters canvas").count() == 8
+    assert train.locator(".sample").count() == 20
+    early = _points(train)
+    train.wait_for_selector("[data-state=finished]", timeout=LONG)
+    assert _points(train) > max(early, 10)
+    assert _share(train.locator(".speed").inner_text()) > 97
+    assert train.locator(".sample.right").count() >= 18
+    train.get_by_label("Nombre de la red").fill("pequena")
+    train.get_by_role("button", name="Guardar").click()
+    train.wait_for_selector("[data-state=kept]")
+    assert train.get_by_label("Red", exact=True).input_value() == "pequena"
+    train.get_by_role("tab", name="Dibuja").click()
+    draw(train, three)
+    train.get_by_role("tab", name="Compara").click()
+    train.wait_for_selector('[data-model="pequena"] .bar.top')
+    assert train.locator('[data-model="pequena"] .bar.top b').inner_text() == "3"
+    assert train.locator(".model-card:visible").count() >= 2
+    assert "8 → 16" in train.locator('[data-model="pequena"] .facts').inner_text()
+
+
+def test_a_training_can_be_paused_stopped_and_thrown_away(train: Any) -> None:
+    train.get_by_label("Épocas").fill("50")
+    train.get_by_label("Dígitos", exact=True).select_option("sample")
+    train.get_by_role("button", name="Entrenar").click()
+    train.wait_for_selector("[data-state=running]", timeout=LONG)
+    train.get_by_role("button", name="Pausa").click()
+    train.wait_for_selector("[data-state=paused]")
+    train.wait_for_timeout(300)
+    resting = train.locator(".speed").inner_text()
+    train.wait_for_timeout(500)
+    assert train.locator(".speed").inner_text() == resting
+    train.get_by_role("button", name="Seguir").click()
+    train.wait_for_selector("[data-state=running]")
+    train.get_by_role("button", name="Parar").click()
+    train.wait_for_selector("[data-state=stopped]", timeout=LONG)
+    train.get_by_role("button", name="Descartar").click()
+    train.wait_for_selector("[data-state=none]")
+
+
+def test_a_loss_that_is_no_number_is_told(train: Any) -> None:
+    # Six layers of weights in the hundreds leave the range of float32.
+    train.get_by_label("Filtros de cada convolución").fill("16, 16, 16, 16, 16, 16")
+    train.get_by_label("Tasa de aprendizaje").fill("100")
+    train.get_by_label("Dígitos", exact=True).select_option("sample")
+    train.get_by_role("button", name="Entrenar").click()
+    train.wait_for_selector("[data-state=diverged]", timeout=LONG)
+    assert "NaN" in train.locator(".run-state").inner_text()
+    assert train.locator(".keeping").is_hidden()
+    train.get_by_role("button", name="Descartar").click()
+    train.wait_for_selector("[data-state=none]")
+
+
+def test_a_wrong_field_is_named_before_anything_starts(train: Any) -> None:
+    train.get_by_label("Filtros de cada convolución").fill("ocho")
+    train.get_by_role("button", name="Entrenar").click()
+    assert train.locator("[aria-invalid=true]").get_attribute("id") == "train-filters"
+    assert "De uno a seis" in train.locator("#train-filters-error").inner_text()
+    assert train.locator(".run-state").get_attribute("data-state") == "none"
+
+
+def test_a_field_that_the_server_refuses_is_named(open_page: Any, lab: Any) -> None:
+    page = open_page(lab.address)
+    page.get_by_role("tab", name="Entrena").click()
+    page.get_by_label("Filtros de cada convolución").fill("5000")
+    page.get_by_role("button", name="Entrenar").click()
+    page.wait_for_selector("#train-filters-error:not(:empty)")
+    # The browser tells every refused request in its console.
+    assert all("422" in problem for problem in open_page.problems)
+    open_page.problems.clear()
+
+
+def test_a_mistake_opens_in_look_inside(page: Any) -> None:
+    page.get_by_role("tab", name="Compara").click()
+    page.get_by_role("button", name="Ver sus errores").click()
+    page.wait_for_selector(".mistake", timeout=LONG)
+    words = page.locator(".mistake > span").first.inner_text()
+    label, predicted = re.findall(r"\d", words)
+    page.locator(".mistake").first.click()
+    assert page.get_by_role("tab", name="Mira dentro").get_attribute("aria-selected") == "true"
+    page.wait_for_selector(".dock .bar.wrong")
+    assert page.locator(".dock .bar.top b").inner_text() == predicted
+    assert page.locator(".dock .bar.true b").inner_text() == label
+
+
+def test_a_lab_without_a_network_leads_to_training(open_page: Any, empty_lab: Any) -> None:
+    page = open_page(empty_lab.address)
+    page.get_by_role("button", name="Entrena una").click()
+    assert page.get_by_role("tab", name="Entrena").get_attribute("aria-selected") == "true"
+    for tab in ("inside", "compare", "draw"):
+        page.locator(f"#tab-{tab}").click()
+    assert page.locator(".dock .verdict").inner_text() == "Dibuja algo."

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taller_cnn.explain.parts import PARTS
+
+Cli = Any
+
+
+@pytest.fixture
+def own(trained_workdir: Path, tmp_path: Path) -> Path:
+    """A copy of the trained folder, to write into."""
+    return Path(shutil.copytree(trained_workdir, tmp_path / "own"))
+
+
+def words(folder: Path, *more: str) -> list[str]:
+    return ["explain", "--source", "sample", "--workdir", str(folder), *more]
+
+
+def test_a_trained_network_is_explained(cli: Cli, own: Path) -> None:
+    outcome = cli(*words(own, "--only", "network,errors", "--digit", "3", "--index", "0,5"))
+
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "1 de 2 · Red" in outcome.out
+    assert "informe.html" in outcome.out
+    page = (own / "resultados" / "informe.html").read_text(encoding="utf-8")
+    assert "Dónde falla" in page
+    assert "Cuánto acierta" not in page
+    numbers = json.loads((own / "resultados/explicacion/explicacion.json").read_text("utf-8"))
+    shown = [row["index"] for row in numbers["parts"]["errors"]["neighbours"]["shown"]]
+    assert shown[1:3] == [0, 5]
+
+
+def test_a_program_gets_the_files_and_nothing_else(cli: Cli, own: Path) -> None:
+    outcome = cli(*words(own, "--only", "data", "--json", "--lang", "en"))
+
+    assert outcome.code == 0
+    assert outcome.json["parts"] == ["data"]
+    assert Path(outcome.json["files"]["page"]).is_file()
+    assert "1 of 1 · Data" in outcome.err
+
+
+def test_the_curves_of_the_run_are_found(cli: Cli, own: Path) -> None:
+    assert cli(*words(own, "--only", "learning")).code == 0
+
+    page = (own / "resultados" / "informe.html").read_text(encoding="utf-8")
+    assert "pasadas por los dígitos de entrenamiento" in page
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--only", "filtros"], "data, network, learning"),
+        (["--index", "1000"], "de 0 a 999"),
+        (["--index", "-1"], "de 0 a 999"),
+        (["--digit", "11"], "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
+        (["--index", "x"], "--index"),
+        (["--digit", ""], "--digit"),
+    ],
+)
+def test_wrong_words_are_told_with_what_there_is(
+    cli: Cli, own: Path, more: list[str], said: str
+) -> None:
+    outcome = cli(*words(own, *more))
+
+    assert outcome.code == 2
+    assert said in outcome.err
+    assert not (own / "resultados" / "informe.html").exists()
+
+
+def test_without_a_model_the_way_to_one_is_named(cli: Cli, workdir: Path) -> None:
+    outcome = cli(*words(workdir))
+
+    assert outcome.code == 1
+    assert "taller-cnn train" in outcome.err
+
+
+def test_a_model_of_another_data_set_is_refused(cli: Cli, own: Path) -> None:
+    model = own / "modelo" / "cnn_mnist.pt"
+    outcome = cli(*words(own, "--model", str(model), "--dataset", "kmnist"))
+
+    assert outcome.code == 1
+    assert "--dataset mnist" in outcome.err
+
+
+def test_weights_without_a_description_are_explained_as_far_as_known(
+    cli: Cli, tmp_path: Path, sample_dir: Path
+) -> None:
+    import torch
+
+    from taller_cnn.model import SimpleCNN
+
+    shutil.copytree(sample_dir / "MNIST", tmp_path / "data" / "sample" / "MNIST")
+    model = tmp_path / "lesson.pt"
+    torch.save(SimpleCNN().state_dict(), model)
+    outcome = cli(*words(tmp_path, "--model", str(model), "--only", "learning,accuracy,trust"))
+    page = (tmp_path / "resultados" / "informe.html").read_text(encoding="utf-8")
+
+    assert outcome.code == 0
+    assert "ha aprendido mucho más" not in page
+    assert "aprendido a reconocerlas" in page
+    assert "No se sabe qué dígitos se apartaron" in page
+
+
+def test_a_missing_library_is_named_with_its_installation(
+    cli: Cli, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
+    alone = cli(*words(own, "--only", "labels"))
+    beside = cli(*words(own, "--only", "network,labels"))
+
+    assert (alone.code, beside.code) == (1, 0)
+    assert "pip install cleanlab" in alone.err
+    assert "pip install cleanlab" in " ".join(beside.out.replace("│", " ").split())
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(cli: Cli, own: Path) -> None:
+    shutil.rmtree(own / "resultados")
+    (own / "resultados").touch()
+    outcome = cli(*words(own, "--only", "network"))
+
+    assert outcome.code == 1
+    assert "--workdir" in outcome.err
+
+
+def test_the_help_names_every_part(cli: Cli) -> None:
+    outcome = cli("explain", "--help", "--lang", "en")
+    text = " ".join(outcome.out.replace("│", " ").split())
+
+    assert all(part in text for part in PARTS)

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from taller_cnn.cli.lab import _access, _address, _is_loopback
+
+
+@contextmanager
+def opened(workdir: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """``taller-cnn lab`` in a process of its own, and the address that it printed."""
+    command = [sys.executable, "-m", "taller_cnn", "lab", "--no-browser", "--json", *words]
+    process = subprocess.Popen(
+        [*command, "--workdir", str(workdir), "--lang", "en"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line, process.stderr.read() if process.stderr else ""
+            yield process, json.loads(line)["address"]
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def test_a_port_that_is_none_is_told(cli) -> None:
+    for value in ("x", "-1", "70000"):
+        outcome = cli("lab", "--no-browser", "--port", value)
+        assert outcome.code == 2
+        assert "--port" in outcome.err
+
+
+def test_an_address_of_another_machine_is_told(cli, workdir: Path) -> None:
+    outcome = cli("lab", "--no-browser", "--host", "192.0.2.77", "--workdir", workdir)
+    assert outcome.code == 2
+    assert "192.0.2.77" in outcome.err
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_told(cli, workdir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        outcome = cli("lab", "--no-browser", "--port", port, "--workdir", workdir)
+    assert outcome.code == 2
+    assert port in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.1", True), ("127.8.9.1", True), ("::1", True), ("localhost", True),
+     ("0.0.0.0", False), ("::", False), ("192.168.1.2", False), ("my-pc", False)],
+)  # fmt: skip
+def test_only_this_machine_gets_in_without_a_token(host: str, loopback: bool) -> None:
+    assert _is_loopback(host) is loopback
+    assert (_access(host).token is None) is loopback
+
+
+def test_the_address_carries_the_token_and_can_be_opened() -> None:
+    access = _access("192.168.1.2")
+    assert _address("192.168.1.2", 8000, access) == (
+        f"http://192.168.1.2:8000/?token={access.token}"
+    )
+    assert _address("::1", 8001, _access("::1")) == "http://[::1]:8001/"
+    assert "0.0.0.0" not in _address("0.0.0.0", 8000, _access("0.0.0.0"))
+
+
+@pytest.mark.slow
+def test_the_lab_opens_answers_and_closes_on_ctrl_c(trained_workdir: Path) -> None:
+    with opened(trained_workdir) as (process, address):
+        began = time.monotonic()
+        for path in ("", "api/models", "api/models/main", "api/digits"):
+            with urllib.request.urlopen(address + path) as answer:
+                assert answer.status == 200
+        # What the page asks for first.
+        assert time.monotonic() - began < 1.5
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=15)
+        assert (process.returncode, out) == (0, "")
+        assert "Traceback" not in err
+        assert "is closed" in err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="SIGTERM")
+def test_a_second_lab_takes_another_port_and_both_close_on_sigterm(trained_workdir: Path) -> None:
+    with (
+        opened(trained_workdir) as (one, first),
+        opened(trained_workdir) as (two, second),
+    ):
+        assert first != second
+        for process in (one, two):
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=15)
+            assert process.returncode == 0
+
+
+@pytest.mark.slow
+def test_from_the_network_only_the_printed_address_opens_the_lab(trained_workdir: Path) -> None:
+    with opened(trained_workdir, "--host", "0.0.0.0", "--port", "0") as (_, address):
+        port = address.split(":")[2].split("/")[0]
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/api/models")
+        with refused.value:
+            assert refused.value.code == 401
+        token = address.partition("token=")[2]
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/api/models", headers={"Authorization": f"Bearer {token}"}
+        )
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 200

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from taller_cnn.explain.draw.gallery import Tile, gallery_figure
+
+
+def tile(caption: str = "7 → 2", **changes: object) -> Tile:
+    image = np.zeros((28, 28), dtype=np.uint8)
+    return Tile(image=image, caption=caption, **changes)  # type: ignore[arg-type]
+
+
+def test_every_digit_is_drawn_with_its_frame_and_words() -> None:
+    figure = gallery_figure([[tile(), tile()], [tile()]], "Title", labels=("a", "b"))
+    axes = figure.axes[0]
+
+    assert len(axes.images) == len(axes.patches) == 3
+    assert sorted(text.get_text() for text in axes.texts) == ["7 → 2"] * 3 + ["Title", "a", "b"]
+
+
+@pytest.mark.parametrize("labels", [(), ("Zapatilla → Botín\n12 veces",) * 5])
+def test_digits_and_words_stay_inside_and_apart(labels: tuple[str, ...]) -> None:
+    words = "9876: Zapatilla\n→ Camiseta\n99,9 %"
+    figure = gallery_figure([[tile(words)] * 8] * 5, "A title " * 30, labels=labels)
+    axes = figure.axes[0]
+    whole = figure.bbox
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text() == words]
+
+    for text in axes.texts:
+        box = text.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= whole.width + 1
+        assert box.y0 >= 0
+    for left, right in itertools.pairwise(boxes[:8]):
+        assert left.x1 <= right.x0 + 1
+
+
+def test_a_thick_frame_is_thicker() -> None:
+    figure = gallery_figure([[tile(), tile(thick=True)]], "Title")
+    plain, thick = (patch.get_linewidth() for patch in figure.axes[0].patches)
+
+    assert thick > 2 * plain

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from taller_cnn.config import ModelConfig
+from taller_cnn.explain.feature_maps import feature_maps, layer_maps
+from taller_cnn.explain.section import Subject
+from taller_cnn.model import SimpleCNN, describe
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"filters": (2, 3, 4), "pooling": "stride", "batch_norm": True},
+        {"filters": (3,), "pooling": "avg", "final_size": 3, "kernel_size": 1},
+        {"filters": (2,) * 6, "pooling": "none", "activation": "gelu"},
+    ],
+)
+def test_every_layer_has_the_shape_that_the_description_gives_it(options: dict[str, Any]) -> None:
+    config = ModelConfig(**{"hidden": 5, "dropout": 0.0, **options})
+    model = SimpleCNN(config, seed=0).eval()
+    x = torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    layers = layer_maps(model, x)
+    shapes = {row.name: row.output_shape for row in describe(config)}
+    assert {layer.name: tuple(layer.values.shape) for layer in layers}.items() <= shapes.items()
+    assert torch.allclose(layers[-1].values, model(x)[0], atol=1e-5)
+
+
+def test_chosen_digits_are_shown_and_no_others(subject: Subject) -> None:
+    section = feature_maps(replace(subject, chosen=(42, 7)), lambda done, of: None)
+    assert section.numbers["positions"] == [42, 7]
+
+
+def test_without_a_choice_three_classes_are_shown(subject: Subject) -> None:
+    positions = feature_maps(subject, lambda done, of: None).numbers["positions"]
+    assert len(set(subject.digits.test.labels[positions].tolist())) == 3

@@ -1,0 +1,136 @@
+"""Each of these parts for every kind of network that there is: no traceback, every text written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from taller_cnn.config import ModelConfig
+from taller_cnn.data import Digits, Split
+from taller_cnn.evaluation import evaluate
+from taller_cnn.explain.attribution import attribution
+from taller_cnn.explain.embedding import embedding
+from taller_cnn.explain.feature_maps import feature_maps
+from taller_cnn.explain.filters import filters
+from taller_cnn.explain.filters_patches import excitement
+from taller_cnn.explain.robustness import robustness
+from taller_cnn.explain.section import Heading, Picture, Section, Subject, Table, Text, cell_text
+from taller_cnn.messages import Messages
+from taller_cnn.model import SimpleCNN
+
+PARTS = (filters, feature_maps, attribution, embedding, robustness)
+FAMILY: tuple[dict[str, Any], ...] = (
+    {"filters": (3,), "kernel_size": 1},
+    {"filters": (2, 3), "pooling": "stride", "batch_norm": True},
+    {"filters": (2, 2, 2), "pooling": "avg", "kernel_size": 5, "activation": "gelu"},
+    {"filters": (2,) * 6, "pooling": "none", "activation": "tanh"},
+    {"filters": (2, 2), "kernel_size": 7, "hidden": 1, "final_size": 2},
+)
+
+
+def said(section: Section, language: str) -> list[str]:
+    """All words of a section, with its pictures drawn."""
+    messages = Messages(language)
+    words = [section.title.say(messages)]
+    for block in section.blocks:
+        if isinstance(block, Text):
+            words.append(block.say(messages))
+        elif isinstance(block, Heading):
+            words.append(block.text.say(messages))
+        elif isinstance(block, Table):
+            words.append(block.caption.say(messages))
+            words += [cell_text(cell, messages) for row in block.rows for cell in row]
+        elif isinstance(block, Picture):
+            words.append(block.alt.say(messages))
+            assert block.draw(messages).axes
+    return words
+
+
+def few(digits: Digits, n: int) -> Digits:
+    """A data set of the first `n` digits of every split."""
+
+    def head(split: Split) -> Split:
+        return Split(images=split.images[:n], labels=split.labels[:n])
+
+    return replace(
+        digits, train=head(digits.train), validation=head(digits.validation), test=head(digits.test)
+    )
+
+
+def unlearned(config: ModelConfig, digits: Digits) -> Subject:
+    model = SimpleCNN(config, seed=0).eval()
+    says = evaluate(
+        model, digits.test, mean=digits.mean, std=digits.std, class_names=digits.class_names
+    )
+    return Subject(model=model, digits=digits, info=None, evaluation=says, validation=None)
+
+
+@pytest.mark.parametrize("options", FAMILY, ids=str)
+def test_an_untrained_network_of_any_kind_is_explained(
+    options: dict[str, Any], tiny_digits: Digits
+) -> None:
+    config = ModelConfig(**{"hidden": 4, "dropout": 0.0, **options})
+    subject = unlearned(config, few(tiny_digits, 40))
+    for part in PARTS:
+        section = part(subject, lambda done, of: None)
+        assert all(said(section, "es")), part.__name__
+
+
+def test_a_network_without_mistakes_has_no_wrong_predictions_to_look_at(subject: Subject) -> None:
+    labels = subject.evaluation.labels
+    perfect = torch.full((len(labels), 10), -20.0)
+    perfect[torch.arange(len(labels)), labels] = 0
+    section = attribution(
+        replace(subject, evaluation=replace(subject.evaluation, log_probabilities=perfect)),
+        lambda done, of: None,
+    )
+    assert "wrong" not in section.numbers
+    assert any("no mistake" in words for words in said(section, "en"))
+
+
+def test_a_class_that_is_never_predicted_is_no_obstacle(subject: Subject) -> None:
+    scores = subject.evaluation.log_probabilities.clone()
+    scores[:, 3] = -30
+    blind = replace(subject, evaluation=replace(subject.evaluation, log_probabilities=scores))
+    assert 3 not in blind.evaluation.predictions
+    for part in (feature_maps, attribution, embedding):
+        assert all(said(part(blind, lambda done, of: None), "en")), part.__name__
+
+
+def test_dead_filters_are_named_and_others_are_not(subject: Subject) -> None:
+    model = SimpleCNN(subject.model.config, seed=0).eval()
+    with torch.no_grad():
+        model.conv1.weight[2] = 0
+        model.conv1.bias[2] = -1  # type: ignore[index]
+    section = filters(replace(subject, model=model), lambda done, of: None)
+    assert section.numbers["dead"]["conv1"] == [2]
+    assert any("one filter is dead, number 3" in words for words in said(section, "en"))
+
+
+def test_the_strongest_patches_are_those_of_the_strongest_responses(subject: Subject) -> None:
+    test = subject.digits.test
+    x = subject.normalised(test.images)
+    layer = excitement(subject.model, test.images, x)[0]
+    with torch.inference_mode():
+        response = subject.model.conv1(x)
+    strongest = response.amax(dim=(2, 3)).T.sort(dim=1, descending=True).values[:, :9]
+    assert torch.allclose(layer.values, strongest, atol=1e-5)
+    # The response to a patch is the kernel laid over it.
+    pixels = subject.normalised(layer.patches.flatten(0, 1)[:, None])
+    # Beyond the image's edge the convolution adds nothing, which is not what paper is there.
+    kernel = subject.model.conv1.weight[:, 0].repeat_interleave(9, dim=0)
+    bias = subject.model.conv1.bias
+    assert bias is not None
+    again = (pixels[:, 0] * kernel).sum(dim=(1, 2)) + bias.repeat_interleave(9)
+    agrees = torch.isclose(again, layer.values.flatten(), atol=1e-4)
+    assert agrees.double().mean() > 0.8
+
+
+def test_the_verdict_on_an_untrained_network_is_chance(subject: Subject) -> None:
+    untrained = replace(subject, model=subject.initial or subject.model)
+    numbers = filters(untrained, lambda done, of: None).numbers
+    assert numbers["edge_test"]["learned"] is False
+    assert numbers["edge_test"]["p_untrained"] == 1.0

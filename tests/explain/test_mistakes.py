@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+import torch
+
+from taller_cnn.explain.mistakes import errors, nearest
+from taller_cnn.explain.section import Picture, Section, Subject, Text
+from taller_cnn.messages import Messages
+
+
+def tick(done: int, of: int) -> None:
+    assert 0 < done <= of
+
+
+def said(section: Section) -> str:
+    messages = Messages("en")
+    return "\n".join(b.say(messages) for b in section.blocks if isinstance(b, Text))
+
+
+def pictures(section: Section) -> list[str]:
+    return [block.name for block in section.blocks if isinstance(block, Picture)]
+
+
+def test_neighbours_are_those_of_a_search_by_brute_force() -> None:
+    generator = torch.Generator().manual_seed(0)
+    queries = torch.randn(130, 5, generator=generator)
+    others = torch.randn(200, 5, generator=generator)
+
+    distances, found = nearest(queries, others, 4)
+
+    for query, row, places in zip(queries, distances, found, strict=True):
+        by_hand = sorted((float((query - other).norm()), i) for i, other in enumerate(others))[:4]
+        assert places.tolist() == [place for _, place in by_hand]
+        assert torch.allclose(row, torch.tensor([d for d, _ in by_hand]), atol=1e-5)
+
+
+def test_nobody_has_no_neighbours() -> None:
+    distances, found = nearest(torch.empty(0, 5), torch.randn(9, 5), 3)
+
+    assert distances.shape == found.shape == (0, 3)
+
+
+def test_every_mistake_is_listed_in_order_of_loss(subject: Subject) -> None:
+    section = errors(subject, tick)
+    rows = list(csv.DictReader(io.StringIO(section.attachments["mistakes.csv"])))
+
+    assert [int(row["index"]) for row in rows] == subject.mistakes.tolist()
+    losses = [float(row["loss"]) for row in rows]
+    assert losses == sorted(losses, reverse=True)
+    first, says = rows[0], subject.evaluation
+    index = int(first["index"])
+    assert first["true"] == str(int(says.labels[index]))
+    assert first["predicted"] == str(int(says.predictions[index]))
+    assert f"the {len(rows)} mistakes in 100 test images" in said(section)
+
+
+def test_a_network_without_mistakes_gets_a_sentence_and_no_pages(
+    subject: Subject, answering
+) -> None:
+    perfect = answering(subject.digits.test.labels.tolist(), [0.99] * 100)
+    section = errors(perfect, tick)
+
+    assert "There are no mistakes: all 100 test images are right" in said(section)
+    assert pictures(section) == []
+    assert not section.attachments
+
+
+def test_a_digit_asked_for_gets_its_neighbours_also_without_mistakes(
+    subject: Subject, answering
+) -> None:
+    perfect = answering(subject.digits.test.labels.tolist(), [0.99] * 100)
+    section = errors(replace(perfect, chosen=(42,)), tick)
+    shown = section.numbers["neighbours"]["shown"]
+
+    assert [row["index"] for row in shown] == [42]
+    test = subject.normalised(subject.digits.test.images[42:43])
+    with torch.no_grad():
+        query = subject.model.embed(test)
+    distance = (subject.embedding(subject.digits.train) - query).norm(dim=1)
+    assert shown[0]["train_positions"] == distance.argsort()[:7].tolist()
+
+
+def test_agreement_of_neighbours_is_counted_over_all_mistakes(subject: Subject) -> None:
+    numbers = errors(subject, tick).numbers["neighbours"]
+    train, wrong = subject.digits.train, subject.mistakes
+    base = subject.embedding(train)
+    hits = total = 0
+    for index in wrong.tolist():
+        with torch.no_grad():
+            query = subject.model.embed(
+                subject.normalised(subject.digits.test.images[index : index + 1])
+            )
+        near = (base - query).norm(dim=1).argsort()[:7]
+        hits += int((train.labels[near] == subject.evaluation.predictions[index]).sum())
+        total += 7
+
+    assert numbers["as_predicted"] == hits / total
+
+
+def test_pages_hold_forty_mistakes_each(subject: Subject, answering) -> None:
+    labels = subject.digits.test.labels
+    wrong = ((labels + 1) % 10).tolist()
+    section = errors(answering(wrong, [0.5] * 100), tick)
+
+    assert pictures(section)[:3] == ["errors_1", "errors_2", "errors_3"]
+    assert "errors_4" not in pictures(section)
+
+
+def test_the_figures_show_what_they_promise(subject: Subject) -> None:
+    section = errors(subject, tick)
+    for block in section.blocks:
+        if isinstance(block, Picture):
+            figure = block.draw(Messages("es"))
+            words = {text.get_text() for text in figure.axes[0].texts}
+            assert len(figure.axes[0].images) == len(figure.axes[0].patches) > 0
+            if block.name == "errors_1":
+                first = int(subject.mistakes[0])
+                assert any(word.startswith(f"{first}: ") for word in words)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from taller_cnn.data import Split
+from taller_cnn.evaluation import evaluate
+from taller_cnn.explain.parts import PARTS, make_part
+from taller_cnn.explain.report import explain, write_report
+from taller_cnn.explain.section import Picture, Section, Subject, Table, Text
+from taller_cnn.messages import Messages
+from taller_cnn.model import SimpleCNN
+
+CHEAP = tuple(name for name in PARTS if name != "labels")
+
+
+def asked_again(subject: Subject) -> Subject:
+    """The subject with what its network says of its digits now."""
+    digits, model = subject.digits, subject.model
+    settings = {"mean": digits.mean, "std": digits.std, "class_names": digits.class_names}
+    said = {"evaluation": digits.test, "validation": digits.validation}
+    return replace(subject, **{k: evaluate(model, s, **settings) for k, s in said.items()})
+
+
+def untrained(subject: Subject) -> Subject:
+    return asked_again(replace(subject, model=SimpleCNN(subject.model.config, seed=5).eval()))
+
+
+def perfect(subject: Subject) -> Subject:
+    """The same network with digits that are labelled as it says."""
+
+    def agreed(split: Split) -> Split:
+        answers = subject.model(subject.normalised(split.images)).argmax(dim=1)
+        return Split(images=split.images, labels=answers)
+
+    with torch.no_grad():
+        digits = replace(
+            subject.digits,
+            test=agreed(subject.digits.test),
+            validation=agreed(subject.digits.validation),
+        )
+    return asked_again(replace(subject, digits=digits))
+
+
+def silent(subject: Subject) -> Subject:
+    """A network that never names class 3."""
+    model = SimpleCNN(subject.model.config).eval()
+    model.load_state_dict(subject.model.state_dict())
+    with torch.no_grad():
+        model.fc2.bias[3] = -1e9
+    return asked_again(replace(subject, model=model))
+
+
+def broken(subject: Subject) -> Subject:
+    """A network whose first layer is dead: it says the same of everything."""
+    model = SimpleCNN(subject.model.config).eval()
+    model.load_state_dict(subject.model.state_dict())
+    with torch.no_grad():
+        model.conv1.weight.zero_()
+        model.conv1.bias.fill_(-1.0)  # type: ignore[union-attr]
+    return asked_again(replace(subject, model=model))
+
+
+def words(section: Section, language: str) -> list[str]:
+    messages = Messages(language)
+    found = [section.title.say(messages)]
+    for block in section.blocks:
+        if isinstance(block, Text):
+            found.append(block.say(messages))
+        elif isinstance(block, Picture):
+            found.append(block.alt.say(messages))
+        elif isinstance(block, Table):
+            found.append(block.caption.say(messages))
+    return found
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_every_part_says_the_same_number_of_things_in_both_languages(
+    subject: Subject, name: str
+) -> None:
+    steps: list[tuple[int, int]] = []
+    section = make_part(name, subject, lambda done, of: steps.append((done, of)))
+
+    assert section.name == name
+    assert len(words(section, "es")) == len(words(section, "en")) > 1
+    assert steps
+    assert steps[-1][0] == steps[-1][1]
+    assert all(text.strip() for text in words(section, "es"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", [untrained, perfect, silent, broken])
+def test_odd_networks_are_explained_too(
+    subject: Subject, change: Callable[[Subject], Subject], tmp_path: Path
+) -> None:
+    odd = change(subject)
+    made = explain(odd, CHEAP, lambda part, done, of: None)
+    files = write_report(made, tmp_path, Messages("es"))
+
+    assert made.problems == {}
+    assert files["page"].stat().st_size > 200_000

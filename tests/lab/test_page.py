@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from taller_cnn.lab.lab import Lab
+from taller_cnn.lab.page import LANGUAGE_MARK, STATIC
+
+needs_page = pytest.mark.skipif(
+    not (STATIC / "index.html").exists(), reason="the page is not there"
+)
+
+
+@needs_page
+def test_the_page_is_in_the_language_of_the_command(client, shared_lab: Lab) -> None:
+    answer = client.get("/")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert LANGUAGE_MARK in (STATIC / "index.html").read_text(encoding="utf-8")
+    assert '<html lang="en">' in answer.text
+
+
+@needs_page
+def test_the_page_has_nothing_that_its_policy_forbids(client) -> None:
+    text = client.get("/").text
+    assert not re.search(r"<script(?![^>]*\bsrc=)", text)
+    assert not re.search(r"\bstyle=|<style|\bon\w+=", text)
+    for address in re.findall(r'(?:src|href)="([^"]+)"', text):
+        assert address.startswith(("/static/", "#", "/docs")), address
+        assert client.get(address).status_code == 200
+
+
+@needs_page
+def test_files_are_checked_again_at_each_visit(client) -> None:
+    answer = client.get("/static/index.html")
+    assert answer.headers["cache-control"] == "no-cache"
+    tag = {"If-None-Match": answer.headers["etag"]}
+    assert client.get("/static/index.html", headers=tag).status_code == 304
+
+
+@pytest.mark.parametrize("path", ["../app.py", "%2e%2e/app.py", "..%2fapp.py", "/etc/passwd"])
+def test_nothing_outside_of_the_pages_folder_is_given(client, path: str) -> None:
+    answer = client.get(f"/static/{path}")
+    assert answer.status_code == 404
+    assert "import" not in answer.text
+
+
+def test_there_is_no_icon_to_miss(client) -> None:
+    assert client.get("/favicon.ico").status_code == 204
+
+
+@pytest.mark.skipif(not (STATIC / "modules.json").exists(), reason="the page is not there")
+def test_the_page_can_be_taken_away_as_a_file(client) -> None:
+    answer = client.get("/api/models/main/page?lang=es")
+    assert answer.headers["content-disposition"] == 'attachment; filename="taller-cnn-main.html"'
+    assert '<html lang="es">' in answer.text

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taller_cnn.data import Digits
+from taller_cnn.lab.lab import Lab
+from taller_cnn.lab.predict_route import parse_request
+from taller_cnn.lab.problems import FieldError, LabError
+
+ZEROS = [[0] * 28] * 28
+
+
+def image_with(value: Any) -> list:
+    rows = [list(row) for row in ZEROS]
+    rows[2][5] = value
+    return rows
+
+
+def refused(value: Any) -> FieldError:
+    with pytest.raises(FieldError) as caught:
+        parse_request(json.dumps(value).encode())
+    return caught.value
+
+
+def test_one_image_and_several_are_taken(client, tiny_digits: Digits) -> None:
+    images = tiny_digits.test.images[:3, 0].tolist()
+    one = client.post("/api/predict", json={"image": images[0]}).json()
+    several = client.post("/api/predict", json={"images": images, "model": "main"}).json()
+    assert one["model"] == several["model"] == "main"
+    assert len(several["predictions"]) == 3
+    assert one["predictions"][0]["digit"] == several["predictions"][0]["digit"]
+    for prediction in several["predictions"]:
+        assert sum(prediction["probabilities"]) == pytest.approx(1, abs=1e-5)
+        best = int(np.argmax(prediction["probabilities"]))
+        assert prediction["digit"] == best
+
+
+def test_an_empty_image_is_no_class(client) -> None:
+    answer = client.post("/api/predict", json={"image": ZEROS}).json()
+    assert answer["predictions"] == [{"digit": None, "probabilities": None}]
+
+
+def test_whole_levels_and_fractions_are_the_same_image() -> None:
+    whole = parse_request(json.dumps({"image": image_with(200)}).encode())[1]
+    decimal = parse_request(json.dumps({"image": image_with(200.0)}).encode())[1]
+    assert whole.dtype == decimal.dtype == np.float32
+    assert np.array_equal(whole, decimal)
+    assert whole.shape == (1, 28, 28)
+    assert whole[0, 2, 5] == 200
+
+
+@pytest.mark.parametrize("value", [-1, 256, 255.5, "9", None, True, [1], 10**400, 10**19])
+def test_a_pixel_that_is_no_grey_level_is_named(value: Any) -> None:
+    assert refused({"image": image_with(value)}).pointer == "/image/2/5"
+    assert refused({"images": [ZEROS, image_with(value)]}).pointer == "/images/1/2/5"
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_what_is_not_a_number_is_named(word: str) -> None:
+    text = json.dumps({"image": image_with(123456)}).replace("123456", word)
+    with pytest.raises(FieldError) as caught:
+        parse_request(text.encode())
+    assert caught.value.pointer == "/image/2/5"
+
+
+@pytest.mark.parametrize(
+    ("value", "pointer"),
+    [
+        ({"image": ZEROS[:27]}, "/image"),
+        ({"image": [*ZEROS[:27], [0] * 29]}, "/image/27"),
+        ({"image": 5}, "/image"),
+        ({"images": []}, "/images"),
+        ({"images": [ZEROS] * 1001}, "/images"),
+        ({"images": [ZEROS, 3]}, "/images/1"),
+        ({"image": ZEROS, "other": 1}, "/other"),
+        ({"image": ZEROS, "model": 7}, "/model"),
+        ({"image": [28] * 28}, "/image/0"),
+        ({}, "/image"),
+        ({"image": ZEROS, "images": [ZEROS]}, "/image"),
+        ([1], "/"),
+        (None, "/"),
+    ],
+)
+def test_a_wrong_shape_is_named(value: Any, pointer: str) -> None:
+    assert refused(value).pointer == pointer
+
+
+def test_a_body_that_is_not_json_is_told(client, problem: Any) -> None:
+    for body in (b"", b"{", b"\xff", b"[" * 100_000):
+        problem(client.post("/api/predict", content=body), 400, "lab_json")
+
+
+def test_an_unknown_model_is_told(client, problem: Any) -> None:
+    for name in ("nobody", "../main", "a/b"):
+        answer = client.post("/api/predict", json={"image": ZEROS, "model": name})
+        problem(answer, 404, "lab_unknown_model")
+
+
+def test_without_a_model_the_way_to_one_is_told(own_lab: Lab, client_of, problem: Any) -> None:
+    answer = client_of(own_lab).post("/api/predict", json={"image": ZEROS})
+    told = problem(answer, 409, "lab_no_model")
+    assert "taller-cnn train" in told["detail"]
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner),
+    max_leaves=20,
+)
+
+
+@given(anything | st.fixed_dictionaries({"image": anything}, optional={"model": anything}))
+def test_whatever_comes_is_taken_or_refused_and_never_a_fault(value: Any) -> None:
+    try:
+        model, images = parse_request(json.dumps(value).encode())
+    except LabError:
+        return
+    assert model is None or isinstance(model, str)
+    assert images.shape[1:] == (28, 28)
+    assert np.isfinite(images).all()

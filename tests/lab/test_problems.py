@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from taller_cnn.errors import BusyError, ConfigError, OutputError, Phrase, TallerError
+from taller_cnn.lab.problems import (
+    FieldError,
+    NotFoundError,
+    problem_bytes,
+    problem_of,
+    status_of,
+    wanted_messages,
+)
+from taller_cnn.messages import Messages
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (NotFoundError("lab_unknown_model", value="x"), 404),
+        (FieldError("lab_name_missing", pointer="/name"), 422),
+        (BusyError("busy", path="x"), 409),
+        (OutputError("cannot_write", path="x", reason=Phrase("reason_disk_full")), 507),
+        (TallerError("lab_fault"), 500),
+    ],
+)
+def test_every_kind_of_error_has_its_status(error: TallerError, status: int) -> None:
+    found = problem_of(error, Messages("es"))
+    assert (found.status, status_of(error)) == (status, status)
+    assert found.detail == error.text(Messages("es"))
+
+
+def test_a_full_disk_is_told_in_words() -> None:
+    error = OutputError("cannot_write", path="x", reason=Phrase("reason_disk_full"))
+    assert "no queda espacio en el disco" in problem_of(error, Messages("es")).detail
+
+
+def test_a_configuration_names_its_field() -> None:
+    error = ConfigError("config_range", field="seed", value=-1, least=0, most=9)
+    found = problem_of(error, Messages("en"), prefix="/train")
+    assert found.errors is not None
+    assert found.errors[0].field == "/train/seed"
+
+
+def test_whatever_was_sent_can_be_told() -> None:
+    error = NotFoundError("lab_unknown_model", value="\ud800ñ\0")
+    value = json.loads(problem_bytes(problem_of(error, Messages("en"))))
+    assert "\ud800ñ" in value["detail"]
+    assert "errors" not in value
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("", "es"),
+        ("en-GB,en;q=0.9", "en"),
+        ("fr, en", "en"),
+        ("*", "es"),
+        ("es_ES", "es"),
+        (";;,,=", "es"),
+        ("en-" + "x" * 5000, "en"),
+    ],
+)
+def test_the_language_is_the_first_of_the_wanted_ones(header: str, language: str) -> None:
+    messages = wanted_messages(header, "es")
+    assert messages.language == language
+    assert messages("lab.problem.404")

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from taller_cnn.data import Digits
+
+
+def picture_of(*images: np.ndarray) -> bytes:
+    """A page of dark digits on white."""
+    page = np.full((140, 120 * len(images) + 20), 255, dtype=np.uint8)
+    for i, image in enumerate(images):
+        large = image.repeat(4, axis=0).repeat(4, axis=1)
+        page[14:126, 20 + 120 * i : 132 + 120 * i] -= large
+    buffer = io.BytesIO()
+    Image.fromarray(page).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def digits(tiny_digits: Digits) -> np.ndarray:
+    return tiny_digits.test.images[:2, 0].numpy()
+
+
+def test_each_digit_in_a_picture_is_found_and_read(client, digits: np.ndarray) -> None:
+    answer = client.post(
+        "/api/readings", content=picture_of(*digits), headers={"Content-Type": "image/png"}
+    )
+    assert answer.status_code == 200
+    found = answer.json()
+    assert (found["width"], found["height"]) == (260, 140)
+    assert len(found["digits"]) == 2
+    assert found["text"].replace(" ", "") == "".join(str(d["digit"]) for d in found["digits"])
+    left, right = found["digits"]
+    assert left["box"]["x"] < right["box"]["x"]
+    for digit, image in zip(found["digits"], digits, strict=True):
+        box = digit["box"]
+        assert 0 < box["width"] <= 120
+        assert 0 < box["height"] <= 140
+        seen = np.frombuffer(base64.b64decode(digit["image"]), np.uint8).reshape(28, 28)
+        # What MNIST's own preparation makes of an MNIST digit is much the same digit.
+        assert np.corrcoef(seen.ravel(), image.ravel())[0, 1] > 0.7
+        assert 0 <= digit["probability"] <= 1
+        assert digit["second"] != digit["digit"]
+
+
+def test_a_blank_picture_has_no_digits(client) -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (50, 50), 255).save(buffer, "PNG")
+    found = client.post("/api/readings", content=buffer.getvalue()).json()
+    assert (found["text"], found["digits"]) == ("", [])
+
+
+def test_what_is_no_picture_is_told(client, problem: Any) -> None:
+    problem(client.post("/api/readings", content=b"hello"), 415, "lab_picture_kind")
+    told = problem(client.post("/api/readings"), 422, "lab_picture")
+    assert told["errors"][0]["field"] == "/"
+
+
+def test_a_wrong_query_is_named(client, problem: Any) -> None:
+    told = problem(client.post("/api/readings?single=perhaps", content=b"x"), 422, "lab_field")
+    assert told["errors"][0]["field"] == "?single"

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from safetensors.numpy import load
+
+from taller_cnn.lab.lab import Lab
+
+
+def test_a_fresh_lab_says_that_it_has_nothing_yet(client_of, own_lab: Lab) -> None:
+    asking = client_of(own_lab)
+    health = asking.get("/api/health").json()
+    assert (health["status"], health["models"], health["run"]) == ("ok", 0, None)
+    assert asking.get("/api/models").json() == {"default": None, "models": [], "unreadable": []}
+    assert asking.get("/api/study").json()["available"] is False
+
+
+def test_the_models_are_listed_with_what_is_known_of_them(client) -> None:
+    listed = client.get("/api/models").json()
+    assert listed["default"] == "main"
+    card = listed["models"][0]
+    assert card["config"]["filters"] == [4]
+    assert card["layers"][1] == {
+        "name": "conv1",
+        "kind": "conv",
+        "output_shape": [4, 28, 28],
+        "parameters": 40,
+        "arithmetic": "4 × (1 × 3 × 3 + 1)",
+        "macs": 28224,
+    }
+
+
+def test_weights_come_as_safetensors_and_only_once(client, shared_lab: Lab) -> None:
+    answer = client.get("/api/models/main")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    weights = load(answer.content)
+    assert weights["conv1.weight"].shape == (4, 1, 3, 3)
+    assert weights["fc1.weight"].shape == (16, 4 * 14 * 14)
+    again = client.get("/api/models/main", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["nobody", "..%2f..%2fetc", "%2e%2e", "a%00b"])
+def test_an_unknown_model_is_told(client, problem: Any, path: str) -> None:
+    for rest in ("", "/mistakes", "/page"):
+        answer = client.get(f"/api/models/{path}{rest}")
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_damaged_model_is_listed_as_such(client_of, own_lab: Lab) -> None:
+    path = own_lab.shelf.folder / "cnn_mnist.pt"
+    path.parent.mkdir()
+    path.write_bytes(b"")
+    listed = client_of(own_lab).get("/api/models", headers={"Accept-Language": "es"}).json()
+    assert listed["models"] == []
+    assert listed["unreadable"][0]["id"] == "main"
+    assert "vacío" in listed["unreadable"][0]["detail"]
+
+
+def test_mistakes_are_wrong_and_the_surest_come_first(client, shared_lab: Lab) -> None:
+    found = client.get("/api/models/main/mistakes?limit=20").json()
+    digits = shared_lab.gallery.digits().test
+    assert (found["n"], found["source"], found["split"]) == (1000, "sample", "test")
+    mistakes = found["mistakes"]
+    assert len(mistakes) == 20
+    assert found["errors"] > 20
+    for mistake in mistakes:
+        assert mistake["label"] == int(digits.labels[mistake["index"]]) != mistake["predicted"]
+        assert mistake["probability"] > mistake["label_probability"]
+    sure = [mistake["probability"] for mistake in mistakes]
+    assert sure == sorted(sure, reverse=True)
+    images = base64.b64decode(found["images"])
+    assert images[:784] == digits.images[mistakes[0]["index"]].numpy().tobytes()
+    assert len(images) == 20 * 784
+
+
+def test_digits_come_with_their_labels(client) -> None:
+    first = client.get("/api/digits").json()
+    assert len(first["labels"]) == 100
+    assert len(base64.b64decode(first["images"])) == 78400
+    drawn = client.get("/api/digits?n=7&seed=3&split=validation").json()
+    assert (len(drawn["labels"]), drawn["split"]) == (7, "validation")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("n=0", "?n"),
+        ("n=1001", "?n"),
+        ("n=x", "?n"),
+        ("split=train", "?split"),
+        ("seed=-1", "?seed"),
+    ],
+)
+def test_a_query_that_cannot_be_taken_is_named(
+    client, problem: Any, query: str, field: str
+) -> None:
+    told = problem(client.get(f"/api/digits?{query}"), 422, "lab_field")
+    assert [error["field"] for error in told["errors"]] == [field]
+
+
+def test_without_digits_the_way_to_them_is_told(client_of, own_lab: Lab, problem: Any) -> None:
+    raw = own_lab.gallery.place.data_dir / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte").write_bytes(b"damaged")
+    answer = client_of(own_lab).get("/api/digits")
+    assert answer.status_code == 409
+    assert answer.json()["key"].startswith("data_")
+
+
+def test_an_address_with_nothing_says_so(client, problem: Any) -> None:
+    problem(client.get("/api/nothing"), 404, "lab_no_such_address")
+    told = problem(client.post("/api/models"), 405, "lab_no_such_method")
+    assert "/docs" in told["detail"]

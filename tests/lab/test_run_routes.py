@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from taller_cnn.config import recipe
+from taller_cnn.errors import TallerError
+from taller_cnn.lab.lab import Lab
+from taller_cnn.lab.runs import Run
+from taller_cnn.lab.wire import TrainingOrder
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"config": {"filters": [0]}}, "/config/filters"),
+        ({"config": {"filters": "16"}}, "/config/filters"),
+        ({"config": {"filters": [1] * 7}}, "/config/filters"),
+        ({"config": {"kernel_size": 4}}, "/config/kernel_size"),
+        ({"config": {"dropout": 1}}, "/config/dropout"),
+        ({"config": {"path": "/etc"}}, "/config/path"),
+        ({"config": 3}, "/config"),
+        ({"train": {"recipe": "no"}}, "/train/recipe"),
+        ({"train": {"epochs": 0}}, "/train/epochs"),
+        ({"train": {"epochs": "1"}}, "/train/epochs"),
+        ({"train": {"seed": -1}}, "/train/seed"),
+        ({"train": {"seed": True}}, "/train/seed"),
+        ({"train": {"device": "cuda"}}, "/train/device"),
+        ({"train": {"learning_rate": 1e9}}, "/train/learning_rate"),
+        ({"source": "http://x"}, "/source"),
+        ({"folder": "/tmp"}, "/folder"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(client, body: Any, field: str) -> None:
+    answer = client.post("/api/runs", json=body)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+def test_not_a_number_is_no_setting(client) -> None:
+    text = '{"train": {"learning_rate": NaN}}'
+    answer = client.post("/api/runs", content=text, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "/train/learning_rate"
+
+
+def test_a_training_that_is_not_there_is_told(client, problem: Any) -> None:
+    for method, path, body in (
+        ("GET", "/api/runs/abc/events", None),
+        ("PATCH", "/api/runs/abc", {"action": "pause"}),
+        ("DELETE", "/api/runs/abc", None),
+    ):
+        problem(client.request(method, path, json=body), 404, "lab_unknown_run")
+
+
+def test_an_action_that_is_none_is_named(client, problem: Any) -> None:
+    answer = client.request("PATCH", "/api/runs/abc", json={"action": "explode"})
+    told = problem(answer, 422, "lab_field")
+    assert told["errors"][0]["field"] == "/action"
+
+
+@pytest.fixture
+def ended(own_lab: Lab) -> tuple[Lab, Run]:
+    """A lab with a training that has come to grief, without its process."""
+    from contextlib import ExitStack
+
+    model, train = recipe("quick")
+    place = own_lab.gallery.place
+    order = TrainingOrder(
+        model=model,
+        train=train,
+        source="sample",
+        data_dir=place.data_dir,
+        sample_dir=place.sample_dir,
+        folder=own_lab.runs.folder / "x",
+    )
+    run = own_lab.runs.present = Run(order, ExitStack())
+    run.take({"event": "started", "data": {"steps": 9}})
+    run.take({"event": "progress", "data": {"step": 4, "loss": 2.0}})
+    error = TallerError("lab_diverged", epoch=0.5, step=5, suggestion=0.001)
+    run.become("diverged", error)
+    run.history.end()
+    return own_lab, run
+
+
+def test_events_are_told_in_the_readers_language(ended: tuple[Lab, Run], client_of) -> None:
+    lab, run = ended
+    answer = client_of(lab).get(f"/api/runs/{run.id}/events", headers={"Accept-Language": "es-ES"})
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-store"
+    blocks = [dict(line.split(": ", 1) for line in block.splitlines())
+              for block in answer.text.strip().split("\n\n")]  # fmt: skip
+    assert [block["event"] for block in blocks] == ["started", "progress", "state"]
+    state = json.loads(blocks[-1]["data"])
+    assert (state["state"], state["step"], state["steps"]) == ("diverged", 4, 9)
+    assert state["problem"]["key"] == "lab_diverged"
+    assert "0,001" in state["problem"]["detail"]
+
+
+def test_who_comes_back_gets_only_what_is_new(ended: tuple[Lab, Run], client_of) -> None:
+    lab, run = ended
+    asking = client_of(lab)
+    for header, names in (("3", ["state"]), ("nonsense", ["started", "progress", "state"])):
+        answer = asking.get(f"/api/runs/{run.id}/events", headers={"Last-Event-ID": header})
+        found = [line[7:] for line in answer.text.splitlines() if line.startswith("event: ")]
+        assert found == names
+
+
+def test_a_page_that_is_loaded_again_finds_its_training(ended: tuple[Lab, Run], client_of) -> None:
+    lab, run = ended
+    status = client_of(lab).get("/api/health").json()["run"]
+    assert (status["id"], status["state"], status["step"]) == (run.id, "diverged", 4)
+    assert status["train"]["recipe"] == "quick"
+    assert status["problem"]["key"] == "lab_diverged"
+
+
+def test_a_training_without_a_network_cannot_be_kept(
+    ended: tuple[Lab, Run], client_of, problem: Any
+) -> None:
+    lab, run = ended
+    body = {"action": "keep", "name": "mine"}
+    problem(client_of(lab).request("PATCH", f"/api/runs/{run.id}", json=body), 409, "lab_run_state")
+
+
+def test_a_training_can_be_thrown_away(ended: tuple[Lab, Run], client_of) -> None:
+    lab, run = ended
+    answer = client_of(lab).request("DELETE", f"/api/runs/{run.id}")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert lab.runs.present is None

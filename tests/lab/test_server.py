@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+import urllib.request
+
+import pytest
+
+from taller_cnn.errors import InputError
+from taller_cnn.lab.app import create_app
+from taller_cnn.lab.lab import Lab
+from taller_cnn.lab.server import listen, serve
+
+
+def test_a_port_that_is_taken_gives_way_to_a_free_one() -> None:
+    with listen("127.0.0.1", 0, or_any=False) as first:
+        port = first.getsockname()[1]
+        with listen("127.0.0.1", port, or_any=True) as second:
+            assert second.getsockname()[1] not in (0, port)
+        with pytest.raises(InputError, match=str(port)):
+            listen("127.0.0.1", port, or_any=False)
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.77", "a" * 300, ""])
+def test_a_host_that_is_not_this_machine_is_told(host: str) -> None:
+    if host == "":
+        pytest.skip("stands for all addresses in the system's words")
+    with pytest.raises(InputError, match="address of this machine"):
+        listen(host, 0, or_any=True)
+
+
+def test_answers_are_not_held_back_to_save_packets() -> None:
+    with listen("127.0.0.1", 0, or_any=False) as server:
+        assert server.proto == socket.IPPROTO_TCP
+
+
+def test_the_lab_answers_until_it_is_told_to_stop(shared_lab: Lab) -> None:
+    stop, answers = threading.Event(), []
+    server = listen("127.0.0.1", 0, or_any=True)
+    port = server.getsockname()[1]
+
+    def ask() -> None:
+        # While it answers; the server runs in the thread of the test.
+        def asking() -> None:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health") as answer:
+                answers.append((answer.headers["Server"], json.load(answer)))
+            stop.set()
+
+        threading.Thread(target=asking).start()
+
+    began = time.monotonic()
+    serve(create_app(shared_lab), shared_lab, server, stop, ask)
+    assert time.monotonic() - began < 10
+    assert answers[0][0] is None
+    assert answers[0][1]["status"] == "ok"
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/")

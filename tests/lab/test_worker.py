@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taller_cnn.checkpoints import load_model
+from taller_cnn.config import ModelConfig, recipe
+from taller_cnn.lab.wire import TrainingOrder
+from taller_cnn.lab.worker import Commands, work
+
+
+class Lab:
+    """The other side of the wire, in this process."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.lines: queue.Queue[bytes] = queue.Queue()
+        self.commands = Commands(iter(self.lines.get, b""), lambda: None)
+        self.on: dict[str, Any] = {}
+        self.listener = threading.Thread(target=self.commands.listen, daemon=True)
+        self.listener.start()
+
+    def send(self, action: str) -> None:
+        self.lines.put(json.dumps({"action": action}).encode() + b"\n")
+
+    def tell(self, name: str, data: Any) -> None:
+        self.events.append((name, dict(data)))
+        if name in self.on:
+            self.on.pop(name)()
+
+    def told(self, name: str) -> list[dict[str, Any]]:
+        return [data for found, data in self.events if found == name]
+
+
+@pytest.fixture
+def lab():
+    made = Lab()
+    yield made
+    made.lines.put(b"")
+    made.listener.join(5)
+
+
+def order(workdir: Path, folder: str = "out", **train: Any) -> TrainingOrder:
+    network = ModelConfig(filters=(2,), hidden=8).to_dict()
+    fields = {"epochs": 0.5, "precision": "float32", **train}
+    model, training = recipe("quick", model=network, train=fields)
+    return TrainingOrder(
+        model=model,
+        train=training,
+        source="sample",
+        data_dir=workdir / "data",
+        sample_dir=workdir / "data" / "sample",
+        folder=workdir / folder,
+    )
+
+
+def test_a_training_tells_all_that_the_page_shows_and_leaves_a_model(
+    lab: Lab, workdir: Path
+) -> None:
+    asked = order(workdir, epochs=2, seed=3)
+    work(asked, lab.commands, lab.tell)
+    names = [name for name, _ in lab.events]
+    assert names[0] == "started"
+    assert names[1] == "snapshot"
+    assert names[-3:] == ["snapshot", "result", "end"]
+    started = lab.told("started")[0]
+    assert (started["train_n"], started["validation_n"], started["test_n"]) == (3500, 500, 1000)
+    assert started["samples"]["labels"] == [c for c in range(10) for _ in range(2)]
+    assert [epoch["epoch"] for epoch in lab.told("epoch")] == [1, 2]
+    first, last = lab.told("snapshot")[0], lab.told("snapshot")[-1]
+    assert (first["step"], last["step"]) == (0, started["steps"])
+    assert first["conv1"]["shape"] == [2, 1, 3, 3]
+    assert first["conv1"]["values"] != last["conv1"]["values"]
+    result = lab.told("result")[0]
+    assert result["test"]["accuracy"] == lab.told("epoch")[-1]["test"]["accuracy"]
+    assert lab.told("end") == [{"state": "finished"}]
+    kept = load_model(asked.folder / "cnn_mnist.pt")
+    assert kept.info is not None
+    assert kept.info.model == asked.model
+    assert kept.info.metrics["test"] == result["test"]
+
+
+def test_the_same_seed_begins_with_the_same_weights(workdir: Path) -> None:
+    begun = []
+    for folder, seed in (("a", 5), ("b", 5), ("c", 6)):
+        lab = Lab()
+        lab.on["started"] = lambda lab=lab: lab.commands.__setattr__("stop", True)
+        work(order(workdir, folder, seed=seed), lab.commands, lab.tell)
+        snapshot = lab.told("snapshot")[0]["conv1"]["values"]
+        begun.append((lab.told("started")[0]["initial"], snapshot))
+        lab.lines.put(b"")
+    assert begun[0] == begun[1]
+    assert begun[0][0] != begun[2][0]
+    assert begun[0][1] != begun[2][1]
+
+
+def test_a_training_that_is_stopped_keeps_what_it_has_learned(lab: Lab, workdir: Path) -> None:
+    asked = order(workdir, epochs=500)
+    lab.on["progress"] = lambda: lab.send("stop")
+    work(asked, lab.commands, lab.tell)
+    result = lab.told("result")[0]
+    assert 0 < result["step"] < result["steps"]
+    assert lab.told("end") == [{"state": "stopped"}]
+    assert (asked.folder / "cnn_mnist.pt").exists()
+
+
+def test_a_paused_training_waits_until_it_may_go_on(lab: Lab, workdir: Path) -> None:
+    def pause() -> None:
+        lab.send("pause")
+        lab.on["paused"] = lambda: threading.Timer(0.3, lab.send, ["continue"]).start()
+        lab.on["continued"] = lambda: lab.send("stop")
+
+    lab.on["progress"] = pause
+    work(order(workdir, epochs=500), lab.commands, lab.tell)
+    paused, continued = lab.told("paused")[0], lab.told("continued")[0]
+    assert paused["step"] == continued["step"]
+    assert lab.told("end") == [{"state": "stopped"}]
+
+
+def test_a_paused_training_can_be_stopped(lab: Lab, workdir: Path) -> None:
+    lab.on["progress"] = lambda: lab.send("pause")
+    lab.on["paused"] = lambda: lab.send("stop")
+    work(order(workdir, epochs=500), lab.commands, lab.tell)
+    assert lab.told("end") == [{"state": "stopped"}]
+
+
+def test_a_loss_that_is_no_number_is_told_and_nothing_is_left(
+    lab: Lab, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The largest rate that is allowed does not overflow float32 in so few steps.
+    monkeypatch.setattr("taller_cnn.training.loop._schedule", lambda *_: 1e40)
+    asked = order(workdir, learning_rate=0.5)
+    work(asked, lab.commands, lab.tell)
+    end = lab.told("end")[0]
+    assert (end["state"], end["error"]["key"]) == ("diverged", "lab_diverged")
+    assert end["error"]["values"]["suggestion"] == pytest.approx(0.05)
+    assert not (asked.folder / "cnn_mnist.pt").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(lab: Lab, workdir: Path) -> None:
+    (workdir / "out").write_text("a file where the folder should be", encoding="utf-8")
+    work(order(workdir), lab.commands, lab.tell)
+    end = lab.told("end")[0]
+    assert (end["state"], end["error"]["key"]) == ("failed", "cannot_write")
+
+
+def test_when_the_lab_is_gone_the_process_ends() -> None:
+    gone = threading.Event()
+    Commands(iter([b'{"action": "pause"}\n']), gone.set).listen()
+    assert gone.is_set()

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from taller_cnn.data import Digits
+from taller_cnn.reader.finding import find
+
+STEP = 90
+
+
+def page_of(digits: Digits, n: int, *, columns: int) -> NDArray[np.uint8]:
+    """The first test digits, three times as large, dark on light in rows."""
+    rows = -(-n // columns)
+    page = np.full((rows * STEP + 20, columns * STEP + 20), 230, dtype=np.uint8)
+    for index in range(n):
+        top, left = 10 + STEP * (index // columns), 10 + STEP * (index % columns)
+        ink = np.kron(digits.test.images[index, 0].numpy(), np.ones((3, 3)))
+        page[top : top + 84, left : left + 84] = 230 - ink * (200 / 255)
+    return page
+
+
+@pytest.mark.parametrize("light_on_dark", [False, True])
+def test_rows_of_digits_are_found_in_reading_order(
+    sample_digits: Digits, light_on_dark: bool
+) -> None:
+    page = page_of(sample_digits, 8, columns=4)
+    found = find(255 - page if light_on_dark else page)
+    assert found.lines == (0, 0, 0, 0, 1, 1, 1, 1)
+    places = [((left - 10) // STEP, (top - 10) // STEP) for left, top, _, _ in found.boxes]
+    assert places == [(x, y) for y in range(2) for x in range(4)]
+
+
+def test_digits_come_back_much_as_mnist_has_them(sample_digits: Digits) -> None:
+    found = find(page_of(sample_digits, 12, columns=4))
+    originals = sample_digits.test.images[:12, 0].numpy()
+    alike = [
+        np.corrcoef(image.ravel(), original.ravel())[0, 1]
+        for image, original in zip(found.images28, originals, strict=True)
+    ]
+    # A centre of mass that is rounded the other way moves a digit by a pixel.
+    assert np.mean(alike) > 0.9
+
+
+def test_an_empty_page_has_no_digits() -> None:
+    noise = np.random.default_rng(0).normal(220, 3, (300, 400)).clip(0, 255).astype(np.uint8)
+    assert find(noise).boxes == ()
+
+
+def test_the_lines_of_squared_paper_are_not_read(sample_digits: Digits) -> None:
+    page = page_of(sample_digits, 3, columns=3).astype(float)
+    grid = np.full_like(page, 1.0)
+    grid[25::50] = grid[26::50] = 0.75
+    grid[:, 25::50] = grid[:, 26::50] = 0.75
+    assert len(find((page * grid).astype(np.uint8)).boxes) == 3
