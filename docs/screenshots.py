@@ -23,7 +23,7 @@ from typing import Any
 IMAGES = Path(__file__).resolve().parent / "images"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
 WIDTH = 1440
-WHOLE_NETWORK = 1900
+WHOLE_NETWORK = 1920
 """Width of a page that shows all layers of the workshop's network."""
 MARGIN = 20
 THREE = [

@@ -138,7 +138,10 @@ class _Output:
         assert reading.picture is not None
         assert reading.reading is not None
         stem = self._name(reading.name)
-        drawings = (("lectura", annotated, self._annotate), ("etapas", steps_strip, self._show_steps))
+        drawings = (
+            ("lectura", annotated, self._annotate),
+            ("etapas", steps_strip, self._show_steps),
+        )
         for prefix, draw, wanted in drawings:
             if wanted:
                 image = draw(reading.picture.pixels, reading.reading, self._terminal.messages)

@@ -47,29 +47,29 @@ def data(subject: Subject, tick: Tick) -> Section:
     least, most = train.index(min(train)), train.index(max(train))
     ink = int(digits.train.images.count_nonzero()) / max(digits.train.images.numel(), 1)
     paragraphs = [
-        _text("data.split", name=Text(f"data.title.{digits.name}"), **_sizes(splits)),
+        _text("digits.split", name=Text(f"data.title.{digits.name}"), **_sizes(splits)),
         _text(
-            "data.balance",
+            "digits.balance",
             least=subject.class_name(least),
             least_n=train[least],
             most=subject.class_name(most),
             most_n=train[most],
             share=max(train) / max(sum(train), 1),
         ),
-        _text("data.pixels", ink=ink, mean=digits.mean),
+        _text("digits.pixels", ink=ink, mean=digits.mean),
     ]
     if digits.source == "sample":
-        paragraphs.append(_text("data.sample", n=sum(map(sum, counts.values()))))
+        paragraphs.append(_text("digits.sample", n=sum(map(sum, counts.values()))))
     tick(1, 1)
     picture = Picture(
         name="data_examples",
         draw=lambda messages: _examples_figure(subject, messages),
-        alt=_text("data.alt"),
+        alt=_text("digits.alt"),
     )
     numbers = {"name": digits.name, "source": digits.source, "checksum": digits.checksum}
     return Section(
         name="data",
-        title=_text("data.title"),
+        title=_text("digits.title"),
         blocks=(*paragraphs, picture, _counts_table(subject, counts)),
         numbers={**numbers, "class_counts": counts, "ink": ink},
     )
@@ -99,8 +99,8 @@ def _counts_table(subject: Subject, counts: dict[str, list[int]]) -> Table:
         (subject.class_name(k), *(column[k] for column in counts.values()))
         for k in range(len(subject.digits.class_names))
     )
-    header = tuple(_text(f"data.column.{name}") for name in ("class", *counts))
-    return Table(header=header, rows=rows, caption=_text("data.table"))
+    header = tuple(_text(f"digits.column.{name}") for name in ("class", *counts))
+    return Table(header=header, rows=rows, caption=_text("digits.table"))
 
 
 def network(subject: Subject, tick: Tick) -> Section:

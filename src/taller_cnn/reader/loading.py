@@ -9,31 +9,57 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from taller_cnn.errors import InputError
 from taller_cnn.files import os_reason
 
-__all__ = ["MOST_MEGAPIXELS", "WORKING_PIXELS", "Picture", "load_picture", "picture_files"]
+__all__ = [
+    "MOST_MEGAPIXELS",
+    "WORKING_PIXELS",
+    "Picture",
+    "load_picture",
+    "picture_files",
+    "read_bytes",
+]
 
 MOST_MEGAPIXELS = 50
+MOST_MEGABYTES = 250
+"""A picture of 50 megapixels takes at most so much; more is not even read."""
+LONGEST = 20_000
+"""Longest side in pixels: what is longer is no picture of writing, and costs as much as a bomb."""
 WORKING_PIXELS = 1_500_000
 """Pictures are worked on with at most so many pixels."""
 LEAST_PIXELS = 700_000
 """A JPEG is decoded with at least so many, if it has them."""
 SUFFIXES = frozenset(
-    [".avif", ".bmp", ".gif", ".heic", ".heif", ".j2k", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp"]
+    ".avif .bmp .gif .heic .heif .j2k .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif .tiff "
+    ".webp".split()
 )
 """What counts as a picture in a folder."""
-GREYS = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
-"""Modes with more than 8 bits."""
+MANY_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+"""Modes of grey with more than 8 bits."""
+HEIF_BRANDS = frozenset(
+    [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"]
+)
+ORIENTATION = 0x0112
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What puts each EXIF orientation upright."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,33 +74,33 @@ class Picture:
     @property
     def scale(self) -> float:
         """Pixels of the file for one of `pixels`."""
-        return self.size[0] / self.pixels.shape[1]
+        width: int = self.pixels.shape[1]
+        return self.size[0] / width
 
     @property
     def is_reduced(self) -> bool:
         """Whether the file has more pixels."""
-        return self.size[0] > self.pixels.shape[1]
+        width: int = self.pixels.shape[1]
+        return self.size[0] > width
 
 
-def picture_files(paths: Iterable[Path]) -> list[Path]:
-    """Files as they are, and for each folder the pictures in it, by name.
+def picture_files(path: Path) -> list[Path]:
+    """A file as it is; of a folder, the pictures in it, by name, but for hidden ones.
 
     Raises:
-        InputError: a folder has no pictures.
+        InputError: the folder has no pictures or cannot be listed.
     """
-    files = []
-    for path in paths:
-        if not path.is_dir():
-            files.append(path)
-            continue
-        try:
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-        except OSError as error:
-            raise InputError("reader_unreadable", path=path, reason=os_reason(error)) from error
-        if not found:
-            raise InputError("reader_empty_folder", path=path)
-        files += found
-    return files
+    if not path.is_dir():
+        return [path]
+    try:
+        found = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
+    except OSError as error:
+        raise InputError("reader_unreadable", path=path, reason=os_reason(error)) from error
+    # A Mac leaves "._photo.jpg" beside what it copies.
+    found = sorted(p for p in found if not p.name.startswith("."))
+    if not found:
+        raise InputError("reader_empty_folder", path=path)
+    return found
 
 
 def load_picture(
@@ -92,10 +118,10 @@ def load_picture(
             `MOST_MEGAPIXELS`.
     """
     name = name or ("-" if isinstance(source, bytes) else str(source))
-    data = source if isinstance(source, bytes) else _read(source, name)
+    data = source if isinstance(source, bytes) else _file_bytes(source, name)
     if not data:
         raise InputError("reader_empty_file", path=name)
-    _know_heif()
+    knows_heif = _know_heif()
     try:
         with warnings.catch_warnings():
             # Pillow warns in words for programmers: of large pictures, of odd metadata.
@@ -105,7 +131,9 @@ def load_picture(
     except InputError:
         raise
     except UnidentifiedImageError as error:
-        raise InputError("reader_not_picture", path=name) from error
+        heif = data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS
+        key = "reader_heif" if heif and not knows_heif else "reader_not_picture"
+        raise InputError(key, path=name) from error
     except Image.DecompressionBombError as error:
         raise InputError("reader_too_large", path=name, most=MOST_MEGAPIXELS) from error
     except MemoryError:
@@ -115,9 +143,23 @@ def load_picture(
         raise InputError("reader_damaged", path=name) from error
 
 
-def _read(path: Path, name: str) -> bytes:
+def read_bytes(file: BinaryIO, name: str) -> bytes:
+    """All that is in an open file.
+
+    Raises:
+        InputError: more than `MOST_MEGABYTES`.
+    """
+    most = MOST_MEGABYTES * 1_000_000
+    data = file.read(most + 1)
+    if len(data) > most:
+        raise InputError("reader_too_many_bytes", path=name, most=MOST_MEGABYTES)
+    return data
+
+
+def _file_bytes(path: Path, name: str) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return read_bytes(file, name)
     except FileNotFoundError as error:
         raise InputError("reader_no_file", path=name) from error
     except (OSError, ValueError) as error:
@@ -126,47 +168,61 @@ def _read(path: Path, name: str) -> bytes:
 
 
 @cache
-def _know_heif() -> None:
+def _know_heif() -> bool:
     """Let Pillow read HEIC, as telephones write it, if the library for it is there."""
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
-        return
+        return False
     register_heif_opener()
+    return True
 
 
 def _loaded(image: Image.Image, name: str, most_pixels: int) -> Picture:
     width, height = image.size
     if width * height > MOST_MEGAPIXELS * 1_000_000:
         raise InputError("reader_too_large", path=name, most=MOST_MEGAPIXELS)
+    if max(width, height) > LONGEST:
+        raise InputError("reader_too_long", path=name, most=LONGEST)
     scale = math.sqrt(min(LEAST_PIXELS, most_pixels) / (width * height))
     if scale < 1 and most_pixels <= WORKING_PIXELS:
-        image.draft(None, (round(width * scale), round(height * scale)))
+        image.draft(None, (math.ceil(width * scale), math.ceil(height * scale)))
+    # TIFF files are put upright by Pillow itself, and then say so.
+    opened = image.size
     image.load()
-    turned = _turned(image)
-    upright = (height, width) if turned else (width, height)
-    small = _reduced(image, most_pixels)
-    return Picture(pixels=_pixels(ImageOps.exif_transpose(small)), size=upright)
+    if image.size == opened[::-1] != opened:
+        width, height = height, width
+    orientation = _orientation(image)
+    pixels = _pixels(_upright(_reduced(image, most_pixels), orientation))
+    size = (height, width) if orientation >= 5 else (width, height)
+    return Picture(pixels=pixels, size=size)
 
 
-def _turned(image: Image.Image) -> bool:
-    """Whether EXIF says that the camera was held upright."""
-    return image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+def _orientation(image: Image.Image) -> int:
+    """How the camera was held, 1 to 8; 1 where EXIF does not say or is damaged."""
+    try:
+        value = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # whatever damaged metadata raise, the picture itself is there
+        return 1
+    return value if value in UPRIGHT else 1
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
 
 
 def _reduced(image: Image.Image, most_pixels: int) -> Image.Image:
-    factor = math.ceil(math.sqrt(image.width * image.height / most_pixels))
-    if factor <= 1:
-        return image
-    exif = image.getexif()
-    if image.mode in ("1", "P", "PA"):
+    """At most so many pixels, each the mean of an area, in a mode that has means."""
+    if image.mode in ("P", "PA"):
         image = image.convert("RGBA" if _has_alpha(image) else "RGB")
     elif image.mode.startswith("I;16"):
         image = image.convert("I")
-    small = image.reduce(factor)
-    # The orientation is needed yet.
-    small.getexif().update(exif)
-    return small
+    elif image.mode == "1":
+        image = image.convert("L")
+    elif image.mode == "LAB":
+        image = image.getchannel("L")
+    factor = math.ceil(math.sqrt(image.width * image.height / most_pixels))
+    return image.reduce(factor) if factor > 1 else image
 
 
 def _has_alpha(image: Image.Image) -> bool:
@@ -174,18 +230,23 @@ def _has_alpha(image: Image.Image) -> bool:
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode in GREYS:
-        return _stretched(np.asarray(image, dtype=np.float32))
+    if image.mode in MANY_BITS:
+        return _eight_bits(np.asarray(image, dtype=np.float32))
     if _has_alpha(image):
         return _over_ground(np.asarray(image.convert("RGBA")))
-    return np.asarray(image if image.mode == "L" else image.convert("RGB"))
+    return np.asarray(image if image.mode == "L" else image.convert("RGB"), dtype=np.uint8)
 
 
-def _stretched(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Many bits to 8: from the darkest to the brightest, as few files use their whole range."""
+def _eight_bits(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Many bits to 8, by the bits that are used: scanners fill 10, 12 or 14 of 16.
+
+    Not from the darkest to the brightest, which would make ink of an empty page's noise.
+    """
     values = np.nan_to_num(values, posinf=0, neginf=0)
-    low, high = float(values.min()), float(values.max())
-    return np.rint((values - low) * (255 / max(high - low, 1e-9))).astype(np.uint8)
+    values = values - min(float(values.min()), 0.0)
+    highest = float(values.max())
+    most = 1.0 if highest <= 1 else 2.0 ** max(8, math.ceil(math.log2(highest + 1))) - 1
+    return np.rint(values * (255 / most)).astype(np.uint8)
 
 
 def _over_ground(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -52,7 +52,8 @@ def _fitted(digit: NDArray[np.float32]) -> NDArray[np.float32]:
     # The mean over each new pixel's area; enlarged, there is nothing to take a mean of.
     resampling = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
     small = Image.fromarray(np.ascontiguousarray(digit, dtype=np.float32)).resize(size, resampling)
-    return np.clip(np.asarray(small), 0, 1)
+    fitted: NDArray[np.float32] = np.clip(np.asarray(small), 0, 1)
+    return fitted
 
 
 def _corner(small: NDArray[np.float32]) -> tuple[int, int]:

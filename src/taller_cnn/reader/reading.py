@@ -44,7 +44,7 @@ class Reader:
     """A network with what is needed to read with it."""
 
     model: nn.Module
-    """Takes ``float32 [N, 1, 28, 28]``, gives logits ``[N, 10]``; in evaluation mode, on the CPU."""
+    """Takes ``float32 [N, 1, 28, 28]``, gives logits ``[N, 10]``; in evaluation mode."""
     mean: float = 0.1307
     std: float = 0.3081
     threshold: float | None = None

@@ -1,4 +1,4 @@
-"""The lines of ruled and squared paper, taken away as what they are: straight, thin, from edge to edge.
+"""Lines of ruled and squared paper, taken away as what they are: straight, from edge to edge.
 
 A line is darker than the paper along its whole way; a stroke of a digit is short. So the value that
 most places along a straight way reach is the line's own darkness, whatever is written across
@@ -42,7 +42,8 @@ def without_ruling(strength: Grey, noise: float) -> Grey:
     if not lines.any():
         return strength
     # Ink on a line takes its part of the light that the line has left.
-    return (strength - lines) / (1 - np.minimum(lines, 0.9))
+    left: Grey = (strength - lines) / (1 - np.minimum(lines, 0.9))
+    return left
 
 
 def ruling(strength: Grey, noise: float) -> Grey:

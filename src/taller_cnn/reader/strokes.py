@@ -51,7 +51,8 @@ def _fine(ink: Grey) -> Grey:
     scale = FINE / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     resampling = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
-    return np.clip(np.asarray(Image.fromarray(ink).resize(size, resampling)), 0, 1)
+    fine: Grey = np.clip(np.asarray(Image.fromarray(ink).resize(size, resampling)), 0, 1)
+    return fine
 
 
 def _grown(fine: Grey, distance: float) -> Grey:
@@ -62,4 +63,5 @@ def _grown(fine: Grey, distance: float) -> Grey:
     out = distance_transform_edt(~inside) - distance_transform_edt(inside)
     # The border lies half a pixel from the middles of the pixels beside it.
     edge = np.where(inside, out + 0.5, out - 0.5)
-    return np.clip(0.5 + distance - edge, 0, 1).astype(np.float32)
+    grown: Grey = np.clip(0.5 + distance - edge, 0, 1).astype(np.float32)
+    return grown

@@ -48,13 +48,17 @@ export function makeInside() {
 }
 
 function listen(inside) {
-  const redraw = () => redrawSoon(inside);
+  const redraw = () => {
+    inside.moved = true;
+    redrawSoon(inside);
+  };
   on("model", () => {
     inside.flow.replaceChildren(inside.edges);
     buildColumns(inside.flow);
     redraw();
   });
-  for (const event of ["outputs", "language", "theme", "shown", "off"]) on(event, redraw);
+  for (const event of ["language", "theme", "shown", "off"]) on(event, redraw);
+  on("outputs", () => redrawSoon(inside));
   on("pointed", () => {
     markColumns();
     showPointed(inside.pointed);
@@ -79,8 +83,12 @@ function redrawSoon(inside) {
   requestAnimationFrame(() => {
     inside.due = false;
     paintColumns();
-    markSources();
-    paintEdges(inside.edges);
+    // A drawing alone moves no line, and looking where they end would cost a layout of the page.
+    if (inside.moved || focus.pointed || focus.chosen) {
+      markSources();
+      paintEdges(inside.edges);
+    }
+    inside.moved = false;
     showPointed(inside.pointed);
     inside.off.update();
     if (present.outputs) resay(inside.time, "forward_time", { ms: present.milliseconds });

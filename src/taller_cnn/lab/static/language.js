@@ -38,21 +38,27 @@ function locale() {
   return own ?? current;
 }
 
+/** Making a formatter takes longer than a hundred uses of it. */
+const formatters = new Map();
+
+function formatter(style, decimals) {
+  const name = `${locale()} ${style} ${decimals}`;
+  if (!formatters.has(name)) {
+    const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+    formatters.set(name, new Intl.NumberFormat(locale(), { style, ...digits }));
+  }
+  return formatters.get(name);
+}
+
 /** A number with a fixed count of decimals. */
 export function number(value, decimals = 0) {
   const clean = Math.abs(value) < 0.5 * 10 ** -decimals ? 0 : value;
-  const options = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-  return new Intl.NumberFormat(locale(), options).format(clean).replace("-", "−");
+  return formatter("decimal", decimals).format(clean).replace("-", "−");
 }
 
 /** A share of one as a percentage. */
 export function percent(value, decimals = 1) {
-  const options = {
-    style: "percent",
-    minimumFractionDigits: decimals,
-    maximumFractionDigits: decimals,
-  };
-  return new Intl.NumberFormat(locale(), options).format(value).replace("-", "−");
+  return formatter("percent", decimals).format(value).replace("-", "−");
 }
 
 /** A network's probability as a percentage: near one is not one, so never "100%". */
