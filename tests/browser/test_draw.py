@@ -81,9 +81,7 @@ def test_a_picture_goes_through_the_reader(
     assert "se lee 0" in page.locator(".notice").inner_text()
 
 
-@pytest.mark.parametrize("tab", ["draw", "inside"])
-def test_the_page_follows_the_pen_twenty_times_a_second(page: Any, tab: str) -> None:
-    page.locator(f"#tab-{tab}").click()
+def test_the_page_follows_the_pen_twenty_times_a_second(page: Any) -> None:
     page.evaluate("""async () => {
       const { on } = await import("/static/present.js");
       window.seen = [];

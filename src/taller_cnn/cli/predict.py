@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,14 +20,12 @@ from taller_cnn.errors import InputError, TallerError
 
 if TYPE_CHECKING:
     from taller_cnn.checkpoints import LoadedModel
-    from taller_cnn.reader.files import FileReading
+    from taller_cnn.reader.files import FileReading, Source
     from taller_cnn.reader.reading import Reader
 
 __all__ = ["predict"]
 
 STDIN = "-"
-MOST_BYTES = 200_000_000
-"""Most that is read from standard input."""
 
 Pictures = Annotated[
     list[str],
@@ -64,13 +62,11 @@ def predict(
     terminal: Terminal = context.obj
     where = RunFiles(workdir, "mnist")
     folders = {"data_dir": data_folder(data_dir, workdir), "sample_dir": where.sample}
-    sources, failures = _sources(pictures)
+    sources = list(_sources(pictures))
     reader = _reader(terminal, model or where.model, robust=robust, **folders)
     options = Options(single=single, lines=lines, steps=show_steps)
     output = _Output(terminal, where.results, annotate=annotate, show_steps=show_steps)
     with Progress(terminal, len(sources)) as progress:
-        for error in failures:
-            output.failed(str(error.values["path"]), error)
         for reading in read_files(sources, reader, options):
             progress.advance()
             output.take(reading, reader)
@@ -128,8 +124,14 @@ class _Output:
     def finish(self) -> None:
         """Write the JSON; leave with the exit code where not all was read."""
         self._terminal.result({"files": self._files})
-        if self._failed:
-            raise typer.Exit(2 if self._failed == len(self._files) else 1)
+        if not self._failed:
+            return
+        nothing = self._failed == len(self._files)
+        if len(self._files) > 1:
+            some = InputError("reader_some_failed", n=self._failed, of=len(self._files))
+            summary = InputError("reader_nothing_read") if nothing else some
+            self._terminal.err.print(summary.text(self._terminal.messages), markup=False)
+        raise typer.Exit(2 if nothing else 1)
 
     def _write(self, reading: FileReading) -> None:
         from taller_cnn.files import atomic_path
@@ -159,23 +161,21 @@ class _Output:
         return name
 
 
-def _sources(
-    words: Sequence[str],
-) -> tuple[list[tuple[str, Path | bytes]], list[InputError]]:
-    """The files that the words stand for, and the words that stand for none."""
-    from taller_cnn.reader.loading import picture_files
+def _sources(words: Sequence[str]) -> Iterator[tuple[str, Source]]:
+    """The files that the words stand for; for a word that stands for none, why."""
+    from taller_cnn.reader.loading import picture_files, read_bytes
 
-    sources: list[tuple[str, Path | bytes]] = []
-    failures = []
     for word in words:
-        if word == STDIN:
-            sources.append((STDIN, sys.stdin.buffer.read(MOST_BYTES)))
-            continue
+        name = word
         try:
-            sources += [(str(path), path) for path in picture_files(_expanded(word))]
+            if word == STDIN:
+                yield STDIN, read_bytes(sys.stdin.buffer, STDIN)
+                continue
+            for found in _expanded(word):
+                name = str(found)
+                yield from ((str(path), path) for path in picture_files(found))
         except InputError as error:
-            failures.append(error)
-    return sources, failures
+            yield name, error
 
 
 def _expanded(word: str) -> list[Path]:

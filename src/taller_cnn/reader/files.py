@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 from taller_cnn.errors import InputError, TallerError
@@ -12,14 +11,20 @@ from taller_cnn.reader.finding import Found, Options, find
 from taller_cnn.reader.loading import Picture, load_picture
 from taller_cnn.reader.reading import PictureReading, Reader, read_found
 
-__all__ = ["FileReading", "in_file_pixels", "read_files"]
+__all__ = ["FileReading", "Source", "in_file_pixels", "read_files"]
 
-BATCH = 32
-"""Pictures that are in memory together: up to 150 MB of pixels."""
+BATCH = 64
+"""Pictures that the network sees together."""
+BATCH_PIXELS = 16_000_000
+"""Pixels of pictures that are in memory together: 50 MB, and the few times that of the stages."""
 THIN = 1.6
 """Strokes thinner than this many pixels have lost by the reduction of their picture."""
 FINER = 4
 """Times the pixels that such a picture is loaded with again."""
+
+
+Source = Path | bytes | TallerError
+"""A file, what is in one, or why it cannot be had."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,28 +40,38 @@ class FileReading:
     """Why nothing was read."""
 
 
+_Loaded = tuple[str, Picture | None, Found | None, TallerError | None]
+"""What a file is called, its picture, what is in it, or why there is none."""
+
+
 def read_files(
-    sources: Iterable[tuple[str, Path | bytes]], reader: Reader, options: Options | None = None
+    sources: Iterable[tuple[str, Source]], reader: Reader, options: Options | None = None
 ) -> Iterator[FileReading]:
     """Read pictures, in their order.
 
     Args:
-        sources: what to call each, and its file or what is in it.
+        sources: what to call each, and where it comes from.
         reader: the network.
         options: how.
     """
     options = options or Options()
-    remaining = iter(sources)
-    while batch := list(islice(remaining, BATCH)):
-        yield from _read_batch(batch, reader, options)
+    batch: list[_Loaded] = []
+    pixels = 0
+    for name, source in sources:
+        batch.append(_found(name, source, options))
+        picture = batch[-1][1]
+        pixels += picture.pixels.size if picture is not None else 0
+        if len(batch) == BATCH or pixels > BATCH_PIXELS:
+            yield from _read_batch(batch, reader, options)
+            batch, pixels = [], 0
+    yield from _read_batch(batch, reader, options)
 
 
 def _read_batch(
-    batch: Sequence[tuple[str, Path | bytes]], reader: Reader, options: Options
+    batch: Sequence[_Loaded], reader: Reader, options: Options
 ) -> Iterator[FileReading]:
-    loaded = [_found(name, source, options) for name, source in batch]
-    readings = iter(read_found([f for _, _, f, _ in loaded if f is not None], reader, options))
-    for name, picture, found, error in loaded:
+    readings = iter(read_found([f for _, _, f, _ in batch if f is not None], reader, options))
+    for name, picture, found, error in batch:
         reading = next(readings) if found is not None else None
         if reading is not None and not reading.digits:
             error = InputError(
@@ -65,9 +80,9 @@ def _read_batch(
         yield FileReading(name=name, picture=picture, reading=reading, error=error)
 
 
-def _found(
-    name: str, source: Path | bytes, options: Options
-) -> tuple[str, Picture | None, Found | None, TallerError | None]:
+def _found(name: str, source: Source, options: Options) -> _Loaded:
+    if isinstance(source, TallerError):
+        return name, None, None, source
     try:
         picture = load_picture(source, name=name)
         found = find(picture.pixels, options)

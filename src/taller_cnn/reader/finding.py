@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +79,8 @@ class _Ink:
 
     strength: Grey
     labels: NDArray[np.int32]
-    full: float
+    margin: int
+    """How far, in pixels, a stroke's soft edge goes on beyond what is labelled."""
 
 
 def find(
@@ -99,9 +101,9 @@ def find(
     flat = ink_strength(1 - picture if is_light_on_dark(picture) else picture)
     noise = noise_of(flat)
     strength = flat if factor > 1 else without_ruling(flat, noise)
-    mask, full = ink_mask(strength, noise)
+    mask = ink_mask(strength, noise)
     labels, marks, rejected = marks_in(mask, strength, single=single)
-    ink = _Ink(strength=strength, labels=labels, full=full)
+    ink = _Ink(strength=strength, labels=labels, margin=max(2, factor // 2))
     found = _prepared(ink, marks, rejected, single=single)
     stroke = _stroke(labels, marks)
     steps = {"grey": picture, "light": flat, "ink": strength, "mask": mask}
@@ -135,13 +137,12 @@ def _ink_of(ink: _Ink, mark: Mark) -> Grey:
 
     left, top, right, bottom = mark.box
     height, width = ink.labels.shape
-    rows = slice(max(top - 2, 0), min(bottom + 2, height))
-    columns = slice(max(left - 2, 0), min(right + 2, width))
+    rows = slice(max(top - ink.margin, 0), min(bottom + ink.margin, height))
+    columns = slice(max(left - ink.margin, 0), min(right + ink.margin, width))
     own = np.isin(ink.labels[rows, columns], mark.pieces)
     strength = ink.strength[rows, columns]
     full = float(np.percentile(strength[own], 70))
-    # Edges are soft: a stroke goes on beyond the mask, by two pixels at most.
-    near = binary_dilation(own, iterations=2)
+    near = binary_dilation(own, iterations=ink.margin)
     level = np.where(near, strength / max(full, 1e-6), 0)
     return np.clip((level - 0.1) / 0.9, 0, 1).astype(np.float32)
 
@@ -182,7 +183,7 @@ def _split(
     edges = [np.zeros(len(whole), int), *paths, np.full(len(whole), whole.shape[1])]
     columns = np.arange(whole.shape[1])
     boxes, images = [], []
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges):
         part = np.where((columns >= start[:, None]) & (columns < stop[:, None]), whole, 0)
         seen = np.flatnonzero((part > 0.1).any(axis=0))
         left, right = (int(seen[0]), int(seen[-1]) + 1) if len(seen) else (0, 1)

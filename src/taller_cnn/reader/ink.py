@@ -16,21 +16,24 @@ NOISE_STEPS = 5.0
 
 
 def noise_of(strength: Grey) -> float:
-    """Standard deviation of the paper's noise, from the middle half of all pixels."""
+    """Standard deviation of the paper's noise; `strength` is about 0 where there is only paper.
+
+    From the middle half of all pixels, or, where that has ink in it, from the ones below 0: there
+    is no ink there, and noise goes as far below as above.
+    """
     sample = strength[::2, ::2]
     low, high = np.percentile(sample, (25, 75))
-    return float(high - low) / 1.349
+    below = sample[sample < 0]
+    lower = 1.483 * float(np.median(-below)) if below.size else 0.0
+    return min(float(high - low) / 1.349, lower)
 
 
-def ink_mask(strength: Grey, noise: float) -> tuple[NDArray[np.bool_], float]:
-    """The pixels that are ink, and how strong full ink is.
+def ink_mask(strength: Grey, noise: float) -> NDArray[np.bool_]:
+    """The pixels that are ink, ``bool [H, W]``; none if nothing stands out of the noise.
 
     What stands out of the noise is told by Otsu's method in two, full ink and what is weaker;
     what is half as strong as full ink counts where it touches it (hysteresis): the lighter parts
     of a pencil's stroke do, the shadow of a fold does not.
-
-    Returns:
-        ``bool [H, W]`` and the strength of full ink; nothing is ink if none stands out.
     """
     from scipy.ndimage import gaussian_filter
     from skimage.filters import apply_hysteresis_threshold, threshold_otsu
@@ -39,9 +42,9 @@ def ink_mask(strength: Grey, noise: float) -> tuple[NDArray[np.bool_], float]:
     floor = max(NOISE_STEPS * noise, LEAST_STRENGTH)
     standing = smooth[smooth > floor]
     if standing.size < 4:
-        return np.zeros(strength.shape, dtype=bool), 0.0
+        return np.zeros(strength.shape, dtype=bool)
     cut = float(threshold_otsu(standing)) if standing.max() > standing.min() else floor
     full = float(np.median(standing[standing >= cut]))
     high = max(floor, min(cut, 0.6 * full))
     low = max(floor, 0.4 * full)
-    return apply_hysteresis_threshold(smooth, min(low, high), high), full
+    return np.asarray(apply_hysteresis_threshold(smooth, min(low, high), high))

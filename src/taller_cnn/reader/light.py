@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["background", "enlarged", "grey", "ink_strength", "is_light_on_dark"]
+__all__ = ["background", "enlarged", "even_ground", "grey", "ink_strength", "is_light_on_dark"]
 
 Grey = NDArray[np.float32]
 
@@ -21,6 +21,16 @@ SMALL = 160
 """Longest side on which light is estimated: a stroke has at least a pixel, and it takes 5 ms."""
 LEAST_SIDE = 112
 """Smaller pictures are enlarged, so that strokes are several pixels wide."""
+LEAST_CONTRAST = 0.15
+"""Between a drawing's ground and its strokes, of 1."""
+EVEN_WITHIN = 0.04
+"""How far, as a part of the contrast, even places lie from each other."""
+EVEN_SHARE = 0.3
+"""Least part of a drawing, and of its border, that is ground."""
+WIDEST = 0.25
+"""Half the width of the thickest stroke, as a part of the picture's shorter side."""
+THICK = 0.07
+"""The same from which on strokes are too thick to tell light from them."""
 DARKEST = 0.04
 """Paper darker than this part of white is not told from a black table."""
 
@@ -59,13 +69,16 @@ def reduced(picture: Grey, side: int = SMALL) -> Grey:
 def is_light_on_dark(picture: Grey) -> bool:
     """Whether the strokes are brighter than what they are drawn on.
 
-    An even border is the ground, unless what it surrounds is as wide as a sheet of paper. Else
+    What a drawing is drawn on is known. An even border is the ground, unless what it surrounds is as wide as a sheet of paper. Else
     strokes are what is narrow: closings fill dark strokes and openings light ones, and the ones
     that smaller windows already catch are the strokes.
     """
     small = reduced(picture)
     low, high = np.percentile(small, (0.5, 99.5))
-    border = np.concatenate([small[0], small[-1], small[1:-1, 0], small[1:-1, -1]])
+    drawn_on = even_ground(small)
+    if drawn_on is not None:
+        return bool(drawn_on < (low + high) / 2)
+    border = _border(small)
     spread = np.subtract(*np.percentile(border, (90, 10)))
     if high > low and spread < 0.25 * (high - low):
         ground = float(np.median(border))
@@ -74,6 +87,41 @@ def is_light_on_dark(picture: Grey) -> bool:
         if not _is_wide(other):
             return bool(light)
     return _light_is_narrower(small)
+
+
+def even_ground(small: Grey) -> float | None:
+    """The level of what a drawing is drawn on, the same everywhere; None for what is no drawing.
+
+    Much of the picture and of its border has one of its two extreme levels, and what has not is
+    no wider than the strokes of a digit that fills the picture.
+    """
+    low, high = (float(level) for level in np.percentile(small, (1, 99)))
+    if high - low < LEAST_CONTRAST:
+        return None
+    near = EVEN_WITHIN * (high - low)
+    border = _border(small)
+    levels = (low, high)
+    shares = [float((np.abs(border - level) < near).mean()) for level in levels]
+    ground = levels[int(np.argmax(shares))]
+    share = float((np.abs(small - ground) < near).mean())
+    if max(shares) < EVEN_SHARE or share < EVEN_SHARE:
+        return None
+    strokes = np.abs(small - ground) > 0.5 * (high - low)
+    if strokes.mean() > 0.5:
+        # A sheet on an even table.
+        return None
+    return ground if _depth(strokes) < WIDEST * min(small.shape) else None
+
+
+def _border(small: Grey) -> Grey:
+    return np.concatenate([small[0], small[-1], small[1:-1, 0], small[1:-1, -1]])
+
+
+def _depth(mask: NDArray[np.bool_]) -> float:
+    """Radius of the widest disk that fits in, what is at the edge going on beyond it."""
+    from scipy.ndimage import distance_transform_edt
+
+    return float(distance_transform_edt(np.pad(mask, max(mask.shape) // 2, "edge")).max())
 
 
 def _is_wide(mask: NDArray[np.bool_]) -> bool:
@@ -107,8 +155,13 @@ def ink_strength(picture: Grey) -> Grey:
     Returns:
         ``float32 [H, W]``; noise makes it negative in places.
     """
+    small = reduced(picture)
+    ground = even_ground(small)
+    # Strokes so thick that a closing wide enough for them would follow no shadow.
+    if ground and _depth(small < 0.5 * (ground + small.min())) > THICK * min(small.shape):
+        return 1 - picture / np.float32(max(ground, DARKEST))
     paper = background(picture)
-    strength: Grey = 1 - picture / np.maximum(paper, DARKEST)
+    strength: Grey = 1 - picture / np.maximum(paper, np.float32(DARKEST))
     # A closing follows the brightest noise: put the middle of the paper back to 0.
     strength -= np.float32(np.median(strength[::3, ::3]))
     return strength
@@ -141,7 +194,7 @@ def _closed(small: Grey, window: int) -> Grey:
     return np.asarray(grey_closing(small, window, mode="mirror"))
 
 
-def _stroke_width(strength: Grey) -> float:
+def _stroke_width(strength: NDArray[np.floating]) -> float:
     """Width of most of the ink's strokes in pixels: twice the mean depth of their middles."""
     from scipy.ndimage import distance_transform_edt, maximum_filter
     from skimage.filters import threshold_otsu

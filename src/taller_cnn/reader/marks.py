@@ -16,6 +16,8 @@ Box = tuple[int, int, int, int]
 
 SMALL_PART = 0.35
 """Of a digit's height: what is smaller, in both directions, is a piece of a digit or a speck."""
+SOLID = 0.27
+"""Depth by size from which a mark has no strokes; the thickest marker's have a third of that."""
 MOST_MARKS = 2000
 """More pieces are a texture; the largest ones are looked at."""
 
@@ -130,7 +132,6 @@ def _plausible(
         return [], []
     sides = np.stack([boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]])
     longest = sides.max(axis=0)
-    fill = pieces.areas / sides.prod(axis=0)
     height, width = shape
     edges = np.stack(
         [boxes[:, 0] <= 1, boxes[:, 1] <= 1, boxes[:, 2] >= width - 1, boxes[:, 3] >= height - 1]
@@ -143,22 +144,24 @@ def _plausible(
         ("reader_edge", (from_edge >= 1) & (sides.min(axis=0) < 0.06 * longest) & (span > 0.25)),
     ]
     if max(shape) > 3 * 28:
-        reasons.append(("reader_dust", longest < max(3.0, 0.008 * max(shape))))
+        reasons.append(("dust", longest < max(3.0, 0.008 * max(shape))))
     verdict: NDArray[np.object_] = np.full(len(boxes), None, dtype=object)
     for reason, holds in reasons:
         verdict[holds & (verdict == None)] = reason  # noqa: E711
     alone = [i for i in range(len(boxes)) if verdict[i] is None]
     if not alone and len(boxes):
-        # A digit that fills the whole picture touches its edges too.
+        # A digit that fills the whole picture touches its edges too, and covers its middle.
         biggest = int(pieces.areas.argmax())
-        if fill[biggest] < 0.6:
+        left, top, right, bottom = boxes[biggest]
+        middle = left <= width / 2 < right and top <= height / 2 < bottom
+        if middle and pieces.depths[biggest] < SOLID * longest[biggest]:
             verdict[biggest] = None
     kept = [i for i in range(len(boxes)) if verdict[i] is None]
     kept.sort(key=lambda i: -pieces.areas[i] * pieces.strengths[i])
     rejected = [
         Rejected(box=_box(boxes[i]), reason=Phrase(str(verdict[i])))
         for i in range(len(boxes))
-        if verdict[i] is not None and verdict[i] != "reader_dust"
+        if verdict[i] is not None and verdict[i] != "dust"
     ]
     return kept[:MOST_MARKS], rejected
 
@@ -226,10 +229,13 @@ def _joined(pieces: _Pieces, kept: list[int]) -> tuple[list[Mark], list[Rejected
     size = _digit_height(pieces, kept)
     marks = _stacked(_attached(marks, size))
     weights = {index + 1: pieces.areas[index] * pieces.strengths[index] for index in kept}
-    typical = float(np.median([sum(weights[p] for p in m.pieces) for m in marks if m.size > 0.5 * size] or [1.0]))
+    inks = [sum(weights[p] for p in mark.pieces) for mark in marks]
+    large = [ink for ink, mark in zip(inks, marks, strict=True) if mark.size > 0.5 * size]
+    typical = float(np.median(large)) if large else 1.0
     digits, rejected = [], []
-    for mark in marks:
-        reason = _why_no_digit(mark, size, sum(weights[p] for p in mark.pieces), typical)
+    for mark, ink in zip(marks, inks, strict=True):
+        depth = max(float(pieces.depths[p - 1]) for p in mark.pieces)
+        reason = _why_no_digit(mark, size, ink / typical, depth)
         if reason:
             rejected.append(Rejected(box=mark.box, reason=Phrase(reason)))
         else:
@@ -320,10 +326,19 @@ def _continues(upper: Mark, lower: Mark) -> bool:
     )
 
 
-def _why_no_digit(mark: Mark, size: float, ink: float, typical: float) -> str | None:
-    """The key of the reason, or None for what can be a digit."""
-    if mark.size < SMALL_PART * size or ink < 0.05 * typical:
+def _why_no_digit(mark: Mark, size: float, ink: float, depth: float) -> str | None:
+    """The key of the reason, or None for what can be a digit.
+
+    Args:
+        mark: what is judged.
+        size: height of a digit.
+        ink: of the mark, as a part of what digits have.
+        depth: radius of the widest disk that fits in.
+    """
+    if mark.size < SMALL_PART * size or ink < 0.05:
         return "reader_speck"
+    if depth > SOLID * mark.size:
+        return "reader_smudge"
     if mark.height < 0.25 * size and mark.width > 2.5 * mark.height:
         return "reader_dash"
     if mark.height > 3 * size or mark.width > 6 * size:

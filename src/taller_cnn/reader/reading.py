@@ -35,6 +35,12 @@ VIEWS = (
     ((1.1, 0.0, 0.0), (0.0, 1.1, 0.0)),
 )
 """How else each image is looked at: slanted by 9 degrees, turned by 10, smaller."""
+CLEARLY = 0.05
+"""How much more probable the least probable part of a cut must be than what it is cut from."""
+NARROWEST = 0.4
+"""Width by height of the narrowest digits but for the 1."""
+FAINT = 25
+"""Less ink than this, of 255, does not count for how wide a digit is."""
 GAP = 0.9
 """Empty part of a line, in digit heights, that is a space."""
 
@@ -91,7 +97,10 @@ def read_found(
 ) -> list[PictureReading]:
     """Read what was found in several pictures; the network sees all of them together."""
     images = [part for picture in found for part in (picture.images28, *_parts(picture))]
-    rows = iter(np.split(_probabilities(images, reader), np.cumsum([len(i) for i in images])[:-1]))
+    probabilities = _probabilities(images, reader)
+    ends = np.cumsum([len(part) for part in images], dtype=int).tolist()
+    starts = [0, *ends[:-1]]
+    rows = iter([probabilities[a:b] for a, b in zip(starts, ends, strict=False)])
     return [_reading(picture, rows, reader, options or Options()) for picture in found]
 
 
@@ -120,7 +129,8 @@ def _mean_of_views(images: Tensor, reader: Reader) -> Tensor:
         )
         views.append(functional.grid_sample(x, grid, align_corners=False))
     logits = reader.model((torch.cat(views) - reader.mean) / reader.std)
-    return logits.softmax(dim=1).unflatten(0, (len(views), len(x))).mean(dim=0)
+    probabilities: Tensor = logits.softmax(dim=1)
+    return probabilities.unflatten(0, (len(views), len(x))).mean(dim=0)
 
 
 def _reading(
@@ -132,11 +142,12 @@ def _reading(
     for split in found.splits:
         parts = next(rows)
         best = chosen[split.index][1] if split.index in chosen else whole[[split.index]]
-        if _is_surer(parts, best, whole[split.index]):
+        if _is_surer(parts, best, whole[split.index]) and _are_wide(split.images28, parts):
             chosen[split.index] = (split, parts)
     digits: list[DigitReading] = []
     for index, line in enumerate(found.lines):
-        boxes, images, probabilities = (found.boxes[index],), found.images28[[index]], whole[[index]]
+        boxes: tuple[Box, ...] = (found.boxes[index],)
+        images, probabilities = found.images28[[index]], whole[[index]]
         if index in chosen:
             split, probabilities = chosen[index]
             boxes, images = split.boxes, split.images28
@@ -158,7 +169,14 @@ def _is_surer(
     Half a digit often looks like another digit, so the parts must be really good.
     """
     least, so_far = float(parts.max(axis=1).min()), float(best.max(axis=1).min())
-    return least > 0.8 and least > so_far and float(whole.max()) < 0.95
+    return least > 0.8 and least > so_far + CLEARLY and float(whole.max()) < 0.95
+
+
+def _are_wide(images28: NDArray[np.uint8], rows: NDArray[np.float32]) -> bool:
+    """Whether the parts of a cut are as wide as digits are; only a 1 may be a line."""
+    seen = images28 > FAINT
+    widths, heights = (seen.any(axis=axis).sum(axis=1) for axis in (1, 2))
+    return bool(((widths >= NARROWEST * heights) | (rows.argmax(axis=1) == 1)).all())
 
 
 def _digit(

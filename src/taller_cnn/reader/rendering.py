@@ -30,6 +30,8 @@ __all__ = ["KINDS", "RenderedDigit", "RenderedPicture", "render", "rendered_pict
 
 KINDS = ("photo", "squared", "ruled", "shadowed", "scan", "mouse", "small")
 MOST_IN_LINE = 6
+HEIGHTS = (40, 140)
+"""Of a digit in pixels, from the smallest to one past the largest."""
 OTHER_MARKS = 0.02
 """Part of the marks in `rendered_pictures` that are no digits: a few, as where digits were meant.
 A network that must name a digit names one for the letter A with full certainty, so that with 8%
@@ -75,6 +77,7 @@ def rendered_pictures(
     kinds: Sequence[str] = KINDS,
     lines: bool = True,
     others: float = OTHER_MARKS,
+    heights: tuple[int, int] = HEIGHTS,
 ) -> Iterator[RenderedPicture]:
     """`n` pictures of digits drawn from `split` without repetition while there are any left.
 
@@ -85,6 +88,7 @@ def rendered_pictures(
         kinds: among `KINDS`; they take turns.
         lines: write up to `MOST_IN_LINE` digits in a line where the kind allows it, else one.
         others: part of the marks that are no digits.
+        heights: least and greatest height of a digit in pixels, the latter not included.
     """
     generator = np.random.default_rng(seed)
     images, labels = split.images.numpy()[:, 0], split.labels.numpy()
@@ -99,7 +103,7 @@ def rendered_pictures(
         names: list[int | None] = [int(labels[i]) for i in chosen]
         for place in np.flatnonzero(generator.random(count) < others) if kind != "small" else ():
             marks[place] = names[place] = None
-        yield render(marks, names, kind, generator)
+        yield render(marks, names, kind, generator, heights=heights)
 
 
 def render(
@@ -107,6 +111,8 @@ def render(
     labels: Sequence[int | None],
     kind: str,
     generator: np.random.Generator,
+    *,
+    heights: tuple[int, int] = HEIGHTS,
 ) -> RenderedPicture:
     """Write marks in a line, from left to right, and take a picture.
 
@@ -116,12 +122,13 @@ def render(
         labels: the digits; None for what is none.
         kind: one of `KINDS`.
         generator: what chance is drawn from.
+        heights: as for `rendered_pictures`.
     """
     if kind == "small":
         (image,) = images
         assert image is not None
         return _small(image, labels[0], generator)
-    pen = _pen(kind, generator)
+    pen = _pen(kind, heights, generator)
     pieces = [
         _other_mark(pen, generator) if image is None else _written(image, pen, generator)
         for image in images
@@ -166,8 +173,8 @@ class _Pen:
 _INKS = ((0.08, 0.08, 0.1), (0.1, 0.15, 0.5), (0.05, 0.1, 0.35), (0.2, 0.2, 0.2))
 
 
-def _pen(kind: str, generator: np.random.Generator) -> _Pen:
-    height = int(generator.integers(40, 140))
+def _pen(kind: str, heights: tuple[int, int], generator: np.random.Generator) -> _Pen:
+    height = int(generator.integers(*heights))
     # Narrowest pencil to widest marker, in digit heights; evenly in the logarithm.
     width = height * np.exp(generator.uniform(np.log(0.03), np.log(0.17)))
     if kind == "mouse":

@@ -232,7 +232,7 @@ export const TEXT_ES = {
   keep_name: "Nombre de la red",
   keep_hint: "Letras minúsculas, cifras, guiones.",
   loss_title: "Curva de pérdida",
-  accuracy_title: "Exactitud",
+  accuracy_title: "Precisión",
   curve_train: "entrenamiento",
   curve_validation: "validación",
   filters_title: "Filtros de la primera capa",
@@ -245,7 +245,7 @@ export const TEXT_ES = {
   progress_label: "Avance del entrenamiento",
   speed: "Paso {step} de {of} · {speed} imágenes/s · quedan {left} s",
   result:
-    "Exactitud en test: {accuracy:%2} ({errors} errores de {n}; intervalo del 95 %: {low:%2} a {high:%2}).",
+    "Precisión en prueba: {accuracy:%2} ({errors} errores de {n}; intervalo del 95 %: {low:%2} a {high:%2}).",
   facts_full:
     "MNIST entero: {n} dígitos de entrenamiento. {parameters} parámetros. Semilla {seed}, pesos iniciales {initial}.",
   facts_sample:
@@ -262,7 +262,7 @@ export const TEXT_ES = {
   fact_parameters: "Parámetros",
   fact_macs: "Multiplicaciones",
   fact_bytes: "Archivo",
-  fact_test: "Exactitud en test",
+  fact_test: "Precisión en prueba",
   fact_epochs: "Entrenamiento",
   count: "{n}",
   kilobytes: "{n} kB",
@@ -271,11 +271,11 @@ export const TEXT_ES = {
   epochs_seed: "épocas: {epochs}, semilla: {seed}",
   mistakes_title: "Galería de errores",
   mistakes_text:
-    "Los dígitos de test en que se equivoca la red elegida, primero los más confiados. Pulsa uno para mirarlo por dentro.",
+    "Los dígitos de prueba en que se equivoca la red elegida, primero los más confiados. Pulsa uno para mirarlo por dentro.",
   mistakes_label: "Errores de la red",
   mistake_label: ". Es un {label} y dice {predicted}, con {probability:~1}. Mirar dentro",
   show_mistakes: "Ver sus errores",
-  mistakes_wait: "Leyendo todos los dígitos de test…",
+  mistakes_wait: "Leyendo todos los dígitos de prueba…",
   mistakes_count: "{errors} errores de {n} dígitos; se ven {shown}.",
   study_title: "El estudio",
   no_study: "Esta carpeta no tiene un estudio. Se hace con: taller-cnn study",
