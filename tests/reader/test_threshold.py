@@ -19,7 +19,9 @@ from taller_cnn.reader.finding import find
 from taller_cnn.reader.reading import DigitReading, PictureReading, Reader
 from taller_cnn.reader.rendering import RenderedDigit, RenderedPicture, rendered_pictures
 from taller_cnn.reader.threshold import (
+    HEIGHTS,
     LEAST,
+    REVISION,
     choose_threshold,
     ensure_threshold,
     judged,
@@ -115,7 +117,7 @@ def test_the_chosen_threshold_has_its_precision_on_pictures_of_the_same_seed(
 ) -> None:
     reader = Reader(model=network)
     chosen = choose_threshold(reader, sample_digits.validation, pictures=14, seed=1, precision=0.95)
-    readings = judged(rendered_pictures(sample_digits.validation, 14, 1), reader)
+    readings = judged(rendered_pictures(sample_digits.validation, 14, 1, heights=HEIGHTS), reader)
     believed = [right for p, right in readings if p >= chosen.threshold]
     assert chosen.n == len(readings)
     assert chosen.threshold >= LEAST
@@ -170,7 +172,7 @@ def test_it_is_chosen_once_and_kept_for_these_weights_alone(
 def test_a_damaged_record_is_no_threshold(model_path: Path, damage) -> None:
     from taller_cnn.files import sha256
 
-    record = {"threshold": 0.9, "precision": 0.99, "coverage": 0.8, "n": 700, "revision": 1}
+    record = {"threshold": 0.9, "precision": 0.99, "coverage": 0.8, "n": 700, "revision": REVISION}
     record["sha256"] = sha256(model_path.read_bytes())
     threshold_path(model_path).write_text(json.dumps(record))
     kept = kept_threshold(model_path)

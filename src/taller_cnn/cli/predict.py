@@ -16,7 +16,7 @@ from taller_cnn.cli.predict_view import Progress, show_reading
 from taller_cnn.cli.progress import view
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.errors import InputError, TallerError
+from taller_cnn.errors import InputError, ModelError, TallerError
 
 if TYPE_CHECKING:
     from taller_cnn.checkpoints import LoadedModel
@@ -63,7 +63,12 @@ def predict(
     where = RunFiles(workdir, "mnist")
     folders = {"data_dir": data_folder(data_dir, workdir), "sample_dir": where.sample}
     sources = list(_sources(pictures))
-    reader = _reader(terminal, model or where.model, robust=robust, **folders)
+    try:
+        reader = _reader(terminal, model or where.model, robust=robust, **folders)
+    except ModelError as error:
+        # As where no picture could be read: none can be.
+        terminal.failure(error, error.text(terminal.messages))
+        raise typer.Exit(2) from error
     options = Options(single=single, lines=lines, steps=show_steps)
     output = _Output(terminal, where.results, annotate=annotate, show_steps=show_steps)
     with Progress(terminal, len(sources)) as progress:

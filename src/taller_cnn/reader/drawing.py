@@ -85,12 +85,14 @@ def steps_strip(
         ("images", _mosaic([digit.image28 for digit in reading.digits])),
     ]
     font = ImageFont.load_default(14)
-    page = Image.new("RGB", (len(panels) * (PANEL + MARGIN) + MARGIN, PANEL + 40), "white")
+    fitted = [(name, _fitted(panel)) for name, panel in panels]
+    height = max(panel.height for _, panel in fitted) + 36
+    page = Image.new("RGB", (len(panels) * (PANEL + MARGIN) + MARGIN, height), "white")
     drawing = ImageDraw.Draw(page)
-    for index, (name, panel) in enumerate(panels):
+    for index, (name, panel) in enumerate(fitted):
         x = MARGIN + index * (PANEL + MARGIN)
         drawing.text((x, 6), messages(f"reader.step.{name}"), "black", font)
-        page.paste(_fitted(panel), (x, 28))
+        page.paste(panel, (x, 28))
     return page
 
 

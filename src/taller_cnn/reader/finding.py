@@ -1,6 +1,6 @@
 """From a picture to the digits in it, as MNIST would have them: everything before the network.
 
-    grey -> polarity -> light removed -> paper's lines removed -> ink -> marks -> lines -> 28x28
+grey -> polarity -> light removed -> paper's lines removed -> ink -> marks -> lines -> 28x28
 """
 
 from __future__ import annotations

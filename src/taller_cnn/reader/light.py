@@ -26,8 +26,10 @@ LEAST_CONTRAST = 0.15
 EVEN_WITHIN = 0.04
 """How far, as a part of the contrast, even places lie from each other."""
 EVEN_SHARE = 0.3
-"""Least part of a drawing, and of its border, that is ground."""
-WIDEST = 0.25
+"""Least part of a drawing that is ground."""
+EVEN_BORDER = 0.55
+"""The same of its border; a shadow across the picture leaves less."""
+WIDEST = 0.36
 """Half the width of the thickest stroke, as a part of the picture's shorter side."""
 THICK = 0.07
 """The same from which on strokes are too thick to tell light from them."""
@@ -69,9 +71,8 @@ def reduced(picture: Grey, side: int = SMALL) -> Grey:
 def is_light_on_dark(picture: Grey) -> bool:
     """Whether the strokes are brighter than what they are drawn on.
 
-    What a drawing is drawn on is known. An even border is the ground, unless what it surrounds is as wide as a sheet of paper. Else
-    strokes are what is narrow: closings fill dark strokes and openings light ones, and the ones
-    that smaller windows already catch are the strokes.
+    What a drawing is drawn on is known. An even border is the ground, unless what it surrounds is
+    as wide as a sheet of paper. Else strokes are what is narrow.
     """
     small = reduced(picture)
     low, high = np.percentile(small, (0.5, 99.5))
@@ -86,6 +87,9 @@ def is_light_on_dark(picture: Grey) -> bool:
         other = small > (ground + high) / 2 if light else small < (ground + low) / 2
         if not _is_wide(other):
             return bool(light)
+        if light:
+            # A sheet of paper on a darker table.
+            return False
     return _light_is_narrower(small)
 
 
@@ -104,7 +108,7 @@ def even_ground(small: Grey) -> float | None:
     shares = [float((np.abs(border - level) < near).mean()) for level in levels]
     ground = levels[int(np.argmax(shares))]
     share = float((np.abs(small - ground) < near).mean())
-    if max(shares) < EVEN_SHARE or share < EVEN_SHARE:
+    if max(shares) < EVEN_BORDER or share < EVEN_SHARE:
         return None
     strokes = np.abs(small - ground) > 0.5 * (high - low)
     if strokes.mean() > 0.5:
@@ -118,10 +122,10 @@ def _border(small: Grey) -> Grey:
 
 
 def _depth(mask: NDArray[np.bool_]) -> float:
-    """Radius of the widest disk that fits in, what is at the edge going on beyond it."""
+    """Radius of the widest disk that fits in, what is at the edge mirrored beyond it."""
     from scipy.ndimage import distance_transform_edt
 
-    return float(distance_transform_edt(np.pad(mask, max(mask.shape) // 2, "edge")).max())
+    return float(distance_transform_edt(np.pad(mask, max(mask.shape) // 2, "symmetric")).max())
 
 
 def _is_wide(mask: NDArray[np.bool_]) -> bool:
@@ -159,9 +163,10 @@ def ink_strength(picture: Grey) -> Grey:
     ground = even_ground(small)
     # Strokes so thick that a closing wide enough for them would follow no shadow.
     if ground and _depth(small < 0.5 * (ground + small.min())) > THICK * min(small.shape):
-        return 1 - picture / np.float32(max(ground, DARKEST))
+        even: Grey = 1 - picture / np.float32(max(ground, DARKEST))
+        return even
     paper = background(picture)
-    strength: Grey = 1 - picture / np.maximum(paper, np.float32(DARKEST))
+    strength: Grey = np.subtract(1, picture / np.maximum(paper, DARKEST), dtype=np.float32)
     # A closing follows the brightest noise: put the middle of the paper back to 0.
     strength -= np.float32(np.median(strength[::3, ::3]))
     return strength

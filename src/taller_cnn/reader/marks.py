@@ -123,9 +123,7 @@ def _bridged(mask: NDArray[np.bool_], depth: NDArray[np.int32]) -> NDArray[np.bo
     return np.asarray(away <= max(1, round(0.6 * width)))
 
 
-def _plausible(
-    pieces: _Pieces, shape: tuple[int, ...]
-) -> tuple[list[int], list[Rejected]]:
+def _plausible(pieces: _Pieces, shape: tuple[int, ...]) -> tuple[list[int], list[Rejected]]:
     """The pieces that can be of a digit: not the sheet's edge, a long line, a shade, dust."""
     boxes = pieces.boxes
     if not len(boxes):

@@ -116,7 +116,7 @@ def _probabilities(parts: Sequence[NDArray[np.uint8]], reader: Reader) -> NDArra
     of the image turned a little.
     """
     images = torch.from_numpy(np.concatenate([np.zeros((0, 28, 28), np.uint8), *parts]))
-    rows = [_mean_of_views(batch, reader) for batch in images.split(BATCH) if len(batch)]
+    rows = [_mean_of_views(batch, reader) for batch in torch.split(images, BATCH) if len(batch)]
     return torch.cat(rows).cpu().numpy() if rows else np.zeros((0, 10), np.float32)
 
 
@@ -130,7 +130,8 @@ def _mean_of_views(images: Tensor, reader: Reader) -> Tensor:
         views.append(functional.grid_sample(x, grid, align_corners=False))
     logits = reader.model((torch.cat(views) - reader.mean) / reader.std)
     probabilities: Tensor = logits.softmax(dim=1)
-    return probabilities.unflatten(0, (len(views), len(x))).mean(dim=0)
+    mean: Tensor = probabilities.reshape(len(views), len(x), -1).mean(dim=0)
+    return mean
 
 
 def _reading(

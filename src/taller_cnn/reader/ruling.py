@@ -116,7 +116,5 @@ def _reaching(lines: Grey, least: float) -> Grey:
         if columns.stop - columns.start >= REACH * lines.shape[1]:
             line = np.where(labels[rows, columns] == index, lines[rows, columns], 0)
             usual = np.percentile(line.max(axis=0), 40)
-            np.maximum(
-                kept[rows, columns], np.minimum(line, EVEN * usual), out=kept[rows, columns]
-            )
+            np.maximum(kept[rows, columns], np.minimum(line, EVEN * usual), out=kept[rows, columns])
     return kept

@@ -71,7 +71,7 @@ def kept_threshold(model_path: Path) -> Threshold | None:
 def ensure_threshold(
     model_path: Path, info: ModelInfo, reader: Reader, *, data_dir: Path, sample_dir: Path
 ) -> Threshold:
-    """The kept threshold of a network; if there is none it is chosen now, in about 10 seconds.
+    """The kept threshold of a network; if there is none it is chosen now, in about 25 seconds.
 
     Nothing is downloaded for it.
 
@@ -119,6 +119,8 @@ def choose_threshold(
     precision: float = PRECISION,
 ) -> Threshold:
     """The least probability from which on `precision` of the readings are right.
+
+    One mark in fifty among them is no digit: where more are, fewer than `precision` are right.
 
     Args:
         reader: the network to choose for.

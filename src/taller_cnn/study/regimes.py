@@ -1,7 +1,6 @@
 """How long and on how many digits a trial trains: an answer holds only in its regime.
 
-- ``short``: no digit is seen twice. Accuracy for little effort; nothing to overfit. Its rate is
-  twice the recipe's: with so few steps, most networks were best at the upper edge of x1/3, x1, x3.
+- ``short``: no digit is seen twice. Accuracy for little effort; nothing to overfit.
 - ``overfit``: few digits, again and again, at a constant learning rate, to convergence.
 - ``long``: two epochs of all digits, to see whether the answers of ``short`` last.
 - ``full``: the workshop's ten epochs of all digits.
@@ -63,8 +62,8 @@ class Regime:
 
 DEFAULT_REGIMES: Mapping[str, Regime] = MappingProxyType(
     {
-        "short": Regime(recipe="quick", train_n=8_000, epochs=1, learning_rate=0.02, seeds=4),
-        "overfit": Regime(recipe="workshop", train_n=2_000, epochs=27, seeds=8),
+        "short": Regime(recipe="quick", train_n=10_000, epochs=1, seeds=4),
+        "overfit": Regime(recipe="workshop", train_n=2_000, epochs=27, seeds=6),
         "long": Regime(recipe="quick", train_n=0, epochs=2, seeds=3),
         "full": Regime(recipe="workshop", train_n=0, epochs=10, seeds=3),
     }
@@ -72,7 +71,7 @@ DEFAULT_REGIMES: Mapping[str, Regime] = MappingProxyType(
 
 THOROUGH_REGIMES: Mapping[str, Regime] = MappingProxyType(
     {
-        "short": Regime(recipe="quick", train_n=8_000, epochs=1, learning_rate=0.02, seeds=5),
+        "short": Regime(recipe="quick", train_n=10_000, epochs=1, seeds=5),
         "overfit": Regime(recipe="workshop", train_n=2_000, epochs=27, seeds=8),
         "long": Regime(recipe="quick", train_n=0, epochs=2, seeds=3),
         "full": Regime(recipe="workshop", train_n=0, epochs=10, seeds=3),

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from taller_cnn.data import Digits
+from taller_cnn.files import sha256
+from taller_cnn.reader import threshold
+
+Cli = Any
+
+
+@pytest.fixture(scope="module")
+def place(trained_workdir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained network whose threshold is known, as after a first reading."""
+    folder = tmp_path_factory.mktemp("predict") / "own"
+    shutil.copytree(trained_workdir, folder)
+    model = folder / "modelo" / "cnn_mnist.pt"
+    record = {"threshold": 0.999, "precision": 0.99, "coverage": 0.5, "n": 100}
+    record |= {"revision": threshold.REVISION, "sha256": sha256(model.read_bytes())}
+    threshold.threshold_path(model).write_text(json.dumps(record), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory, sample_digits: Digits) -> Path:
+    """Three of one digit each, a page of two lines of two, a blank one and one that is none."""
+    folder = tmp_path_factory.mktemp("pictures")
+    inks = [np.kron(sample_digits.test.images[i, 0].numpy(), np.ones((4, 4))) for i in range(4)]
+    for index in range(3):
+        Image.fromarray((235 - inks[index] * 0.8).astype(np.uint8)).save(folder / f"d{index}.png")
+    page = np.concatenate([np.concatenate(inks[:2], 1), np.concatenate(inks[2:], 1)])
+    Image.fromarray((235 - page * 0.8).astype(np.uint8)).save(folder / "page.png")
+    Image.new("L", (50, 50), 255).save(folder / "blank.png")
+    (folder / "text.txt").write_text("hola", encoding="utf-8")
+    return folder
+
+
+def test_a_program_gets_the_readings_in_the_agreed_form(
+    cli: Cli, place: Path, pictures: Path
+) -> None:
+    outcome = cli("predict", pictures / "page.png", "--workdir", place, "--json")
+    assert outcome.code == 0
+    assert list(outcome.json) == ["files"]
+    (file,) = outcome.json["files"]
+    assert list(file) == ["file", "text", "digits", "error"]
+    assert (file["file"], file["error"]) == (str(pictures / "page.png"), None)
+    assert [len(line) for line in file["text"].split("\n")] == [2, 2]
+    assert len(file["digits"]) == 4
+    for digit in file["digits"]:
+        names = ["box", "digit", "probability", "second", "uncertain", "image28"]
+        assert list(digit) == names
+        assert np.shape(digit["box"]) == (4,)
+        assert np.shape(digit["image28"]) == (28, 28)
+        assert digit["digit"] != digit["second"]
+        assert digit["uncertain"] == (digit["probability"] < 0.999)
+
+
+def test_people_get_a_line_for_each_digit(cli: Cli, place: Path, pictures: Path) -> None:
+    outcome = cli("predict", pictures / "page.png", "--workdir", place)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "page.png: " in outcome.out
+    for position in ("1.1", "1.2", "2.1", "2.2"):
+        assert f" {position} " in outcome.out
+    assert "Segunda opción" in outcome.out
+
+
+def test_a_file_that_fails_is_told_and_the_others_are_read(
+    cli: Cli, place: Path, pictures: Path, tmp_path: Path
+) -> None:
+    words = [tmp_path, pictures / "text.txt", pictures / "d0.png", pictures / "blank.png"]
+    outcome = cli("predict", *words, pictures / "*.bmp", "--workdir", place, "--json")
+    assert outcome.code == 1
+    errors = [file["error"] for file in outcome.json["files"]]
+    assert [error is None for error in errors] == [False, False, True, False, False]
+    assert "la carpeta no tiene ninguna imagen" in errors[0]
+    assert "no es una imagen" in errors[1]
+    assert "no se ve nada escrito" in errors[3]
+    assert "ningún archivo coincide" in errors[4]
+    assert "No se han podido leer 4 imágenes de 5." in outcome.err
+
+
+def test_nothing_read_is_exit_code_2(cli: Cli, place: Path, pictures: Path) -> None:
+    words = [pictures / "text.txt", pictures / "no.png"]
+    outcome = cli("predict", *words, "--workdir", place)
+    assert outcome.code == 2
+    assert "no existe" in outcome.err
+    assert "No se ha podido leer ninguna imagen." in outcome.err
+
+
+def test_folders_patterns_and_standard_input_are_read(
+    cli: Cli, place: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = (pictures / "d0.png").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    words = ["-", str(pictures / "d?.png"), str(pictures)]
+    outcome = cli("predict", *words, "--workdir", place, "--json")
+    names = [Path(file["file"]).name for file in outcome.json["files"]]
+    singles = ["d0.png", "d1.png", "d2.png"]
+    assert names == ["-", *singles, "blank.png", *singles, "page.png"]
+    same = [file["digits"] for file in outcome.json["files"]][:2]
+    assert same[0] == same[1]
+
+
+def test_one_digit_is_read_where_a_picture_is_said_to_be_one(
+    cli: Cli, place: Path, pictures: Path
+) -> None:
+    words = ["--workdir", place, "--json", "--single"]
+    outcome = cli("predict", pictures / "page.png", *words)
+    assert len(outcome.json["files"][0]["digits"]) == 1
+
+
+def test_pictures_of_the_reading_are_written(
+    cli: Cli, place: Path, pictures: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(place, own)
+    file = pictures / "d0.png"
+    words = ["--workdir", own, "--annotate", "--show-steps"]
+    assert cli("predict", file, file, *words).code == 0
+    names = ["etapas_d0.png", "etapas_d0_2.png", "lectura_d0.png", "lectura_d0_2.png"]
+    written = sorted(p.name for p in (own / "resultados").glob("*_d0*.png"))
+    assert written == names
+    with Image.open(own / "resultados" / "lectura_d0.png") as image:
+        assert min(image.size) >= 400
+
+
+def test_without_a_network_it_says_how_to_have_one(
+    cli: Cli, pictures: Path, tmp_path: Path
+) -> None:
+    outcome = cli("predict", pictures / "d0.png", "--workdir", tmp_path)
+    assert outcome.code == 2
+    assert "taller-cnn train" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_the_robust_network_beside_the_own_one_is_used(
+    cli: Cli, place: Path, pictures: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(place, own)
+    model = own / "modelo" / "cnn_mnist"
+    for suffix in (".pt", ".json", ".threshold.json"):
+        text = model.with_suffix(suffix).read_bytes()
+        if suffix == ".json":
+            text = text.replace(b'"recipe": "workshop"', b'"recipe": "handwriting"')
+        Path(f"{model}.robust{suffix}").write_bytes(text)
+    model.with_suffix(".pt").unlink()
+    outcome = cli("predict", pictures / "d0.png", "--workdir", own, "--robust", "--json")
+    assert (outcome.code, outcome.err.count("Entrenando")) == (0, 0)
+    assert len(outcome.json["files"][0]["digits"]) == 1

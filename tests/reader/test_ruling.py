@@ -1,0 +1,70 @@
+"""Ruled and squared paper: its lines go, the strokes of digits stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from taller_cnn.reader.ruling import ruling, without_ruling
+
+Grey = NDArray[np.float32]
+
+HEIGHT, WIDTH = 300, 400
+NOISE = 0.01
+
+
+def lines(*, squared: bool, slope: float = 0.0) -> NDArray[np.bool_]:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    result = np.mod(y - slope * x, 40) < 2
+    if squared:
+        result |= np.mod(x + slope * y, 40) < 2
+    return np.asarray(result)
+
+
+def digits() -> dict[str, NDArray[np.bool_]]:
+    """A 1, a 7 and a 4 of straight strokes, 90 pixels high and 7 thick."""
+    one, seven, four = (np.zeros((HEIGHT, WIDTH), dtype=bool) for _ in range(3))
+    one[100:190, 60:67] = True
+    # Its bar lies on a line of the paper, as people write.
+    seven[118:125, 150:210] = True
+    for row in range(125, 205):
+        seven[row, 265 - row // 2 : 272 - row // 2] = True
+    four[100:150, 290:297] = True
+    four[145:152, 290:345] = True
+    four[110:195, 320:327] = True
+    return {"1": one, "7": seven, "4": four}
+
+
+def page(paper_lines: NDArray[np.bool_], darkness: float) -> Grey:
+    noise = np.random.default_rng(0).normal(0, NOISE, (HEIGHT, WIDTH))
+    strength = np.where(paper_lines, darkness, 0) + noise
+    for ink in digits().values():
+        strength[ink] = 0.8
+    return strength.astype(np.float32)
+
+
+@pytest.mark.parametrize("darkness", [0.12, 0.35])
+@pytest.mark.parametrize("slope", [0.0, 0.03])
+@pytest.mark.parametrize("squared", [False, True], ids=["ruled", "squared"])
+def test_lines_go_and_the_straight_strokes_of_digits_stay(
+    squared: bool, slope: float, darkness: float
+) -> None:
+    paper_lines = lines(squared=squared, slope=slope)
+    left = without_ruling(page(paper_lines, darkness), NOISE)
+    written = np.any(list(digits().values()), axis=0)
+    assert np.percentile(left[paper_lines & ~written], 95) < 0.5 * darkness
+    for name, ink in digits().items():
+        assert np.percentile(left[ink], 10) > 0.5, name
+
+
+def test_paper_without_lines_is_left_as_it_is() -> None:
+    strength = page(np.zeros((HEIGHT, WIDTH), dtype=bool), 0)
+    assert not ruling(strength, NOISE).any()
+    assert without_ruling(strength, NOISE) is strength
+
+
+def test_small_pictures_have_no_lines() -> None:
+    strength = np.zeros((40, 40), dtype=np.float32)
+    strength[20] = 1
+    assert not ruling(strength, 0).any()
