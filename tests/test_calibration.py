@@ -98,7 +98,7 @@ def test_a_probability_of_zero_is_survived() -> None:
 
 
 def test_without_a_mistake_no_temperature_is_fitted() -> None:
-    with pytest.raises(InputError, match="All 2 validation digits are right"):
+    with pytest.raises(InputError, match=r"All validation digits \(2\) are right"):
         fit_temperature(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1]))
 
 

@@ -84,7 +84,7 @@ def test_a_file_that_fails_is_told_and_the_others_are_read(
     assert "no es una imagen" in errors[1]
     assert "no se ve nada escrito" in errors[3]
     assert "ningún archivo coincide" in errors[4]
-    assert "No se han podido leer 4 imágenes de 5." in outcome.err
+    assert "Imágenes que no se han podido leer: 4 de 5." in outcome.err
 
 
 def test_nothing_read_is_exit_code_2(cli: Cli, place: Path, pictures: Path) -> None:

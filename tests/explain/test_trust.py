@@ -112,7 +112,7 @@ def test_a_validation_set_without_mistakes_gives_no_temperature(
     perfect = answering(subject.digits.test.labels.tolist(), [0.99] * 100)
     section = trust(replace(perfect, validation=perfect.evaluation), tick)
 
-    assert "All 100 validation digits are right" in said(section)
+    assert "All validation digits (100) are right" in said(section)
     assert section.numbers["temperature"] is None
 
 

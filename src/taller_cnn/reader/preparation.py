@@ -58,10 +58,12 @@ def _fitted(digit: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _corner(small: NDArray[np.float32]) -> tuple[int, int]:
     """Where the digit's top left pixel goes, so that its centre of mass is in the middle."""
-    total = float(small.sum())
+    # In double precision: the centre of symmetric ink lies between two pixels, and rounding errors
+    # must not choose between them.
+    total = float(small.sum(dtype=np.float64))
     corner = []
     for axis, length in enumerate(small.shape):
-        centre = float(small.sum(axis=1 - axis) @ np.arange(length)) / total
+        centre = float(small.sum(axis=1 - axis, dtype=np.float64) @ np.arange(length)) / total
         place = round(SIDE / 2 - centre)
         corner.append(min(max(place, 0), SIDE - length))
     return corner[0], corner[1]
