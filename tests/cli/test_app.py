@@ -40,7 +40,8 @@ SPANISH = words_of(
     idioma versión existe querías decir lleva ningún valor
     """
 )
-# The same letters in both languages, or the name of a part of the report: not a sign of the wrong language.
+# The same letters in both languages, or the name of a part of the report: not a sign of the wrong
+# language.
 SHARED = {"no", "error", "a", "general", "data", "network", "o", "y", "es", "en"}
 
 WRONG_USAGE = (
