@@ -121,15 +121,20 @@ class Evaluation:
             for i, name in enumerate(self.class_names)
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Accuracy with n and interval, loss, confusion matrix and per-class report."""
-        low, high = self.interval()
+    def brief(self) -> dict[str, Any]:
+        """Accuracy with n and interval, and loss."""
         return {
             "n": self.n,
             "errors": self.errors,
             "accuracy": self.accuracy,
-            "interval_95": [low, high],
+            "interval_95": list(self.interval()),
             "loss": self.loss,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """The same, with confusion matrix and per-class report."""
+        return {
+            **self.brief(),
             "confusion": self.confusion.tolist(),
             "per_class": [vars(report) for report in self.per_class()],
         }

@@ -244,29 +244,19 @@ def _finish(
     order: TrainingOrder, digits: Digits, model: SimpleCNN, training: Training, tell: Tell
 ) -> None:
     """Measure the network as it is now, save it, and tell."""
-    from taller_cnn.checkpoints import ModelInfo, save_model
+    from taller_cnn.checkpoints import save_model
     from taller_cnn.files import provenance
     from taller_cnn.lab.shelf import WEIGHTS_NAME
+    from taller_cnn.runs.results import model_info
 
     training.state()
     scores = {
-        name: _brief(_evaluated(model, digits, split)) if len(split) else None
+        name: _evaluated(model, digits, split).brief() if len(split) else None
         for name, split in (("test", digits.test), ("validation", digits.validation))
     }
     _check_finite(training, scores)
     steps = {"step": training.step, "steps": training.steps}
-    info = ModelInfo(
-        model=order.model,
-        train=order.train,
-        dataset=digits.name,
-        class_names=digits.class_names,
-        mean=digits.mean,
-        std=digits.std,
-        source=digits.source,
-        data_checksum=digits.checksum,
-        metrics={**scores, **steps},
-        provenance=provenance(),
-    )
+    info = model_info(order.model, order.train, digits, {**scores, **steps}, provenance())
     save_model(model, order.folder / WEIGHTS_NAME, info)
     tell("result", {**scores, **steps})
 
@@ -277,11 +267,6 @@ def _check_finite(training: Training, scores: Mapping[str, Any]) -> None:
         epochs = training.config.epochs * training.step / training.steps
         rate = training.config.learning_rate / 10
         raise DivergedError("diverged", epoch=epochs, step=training.step, suggestion=rate)
-
-
-def _brief(evaluation: Evaluation) -> dict[str, Any]:
-    figures = evaluation.to_json()
-    return {k: figures[k] for k in ("n", "errors", "accuracy", "interval_95", "loss")}
 
 
 if __name__ == "__main__":

@@ -13,14 +13,15 @@ from pathlib import Path
 
 from taller_cnn.checkpoints import LoadedModel, ModelInfo, load_model, save_model
 from taller_cnn.config import recipe
-from taller_cnn.data import Digits, DownloadProgress, loading
-from taller_cnn.errors import InterruptedRunError, ModelError
-from taller_cnn.evaluation import Evaluation
+from taller_cnn.data import Digits, DownloadProgress
+from taller_cnn.errors import ModelError
 from taller_cnn.files import check_writable, folder_lock, provenance
 from taller_cnn.model import SimpleCNN
 from taller_cnn.runs.request import RunRequest, Workdir
-from taller_cnn.runs.resuming import resume_state, write_checkpoint
-from taller_cnn.training import EpochResult, Progress, Training, TrainState, train
+from taller_cnn.runs.results import brief_scores, model_info
+from taller_cnn.runs.resuming import resume_state
+from taller_cnn.runs.run import checkpointed, load
+from taller_cnn.training import EpochResult, Progress, TrainState, train
 
 __all__ = ["RECIPE", "kept_robust", "robust_network", "robust_path"]
 
@@ -83,7 +84,7 @@ def robust_network(
     if kept is not None:
         yield kept
         return
-    place = _Place(model_path.parent, "mnist", robust_path(model_path))
+    place = _Place(model_path.parent, "mnist", robust_path(model_path), sample_dir)
     model, config = recipe(RECIPE, train={"seed": seed})
     request = _Request(
         model=model,
@@ -95,7 +96,7 @@ def robust_network(
     )
     check_writable(place.model.parent, FREE_BYTES)
     with folder_lock(place.model.parent):
-        digits = yield from _load(request, sample_dir)
+        digits = yield from load(request)
         if kept_robust(model_path, digits.checksum) is None:
             yield from _train(request, digits, stop)
     yield load_model(place.model)
@@ -114,10 +115,15 @@ class _Place(Workdir):
     """The robust network's files, beside a network that may lie anywhere."""
 
     file: Path = Path("cnn_mnist.robust.pt")
+    sample_dir: Path = Path()
 
     @property
     def model(self) -> Path:
         return self.file
+
+    @property
+    def sample(self) -> Path:
+        return self.sample_dir
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,39 +137,16 @@ class _Request(RunRequest):
         return self.place
 
 
-def _load(request: RunRequest, sample_dir: Path) -> Generator[DownloadProgress, None, Digits]:
-    """The digits; on the way, how far their download is."""
-    for item in loading(
-        source=request.source,
-        data_dir=request.data_dir,
-        sample_dir=sample_dir,
-        holdout=request.train.holdout,
-    ):
-        if isinstance(item, Digits):
-            return item
-        yield item
-    raise AssertionError("loading ended without digits")
-
-
 def _train(
     request: RunRequest, digits: Digits, stop: threading.Event
 ) -> Generator[Progress | EpochResult, None, None]:
     """Train and keep the network, from the checkpoint if there is one of this training."""
-    checkpoint = request.where.checkpoint
     model = SimpleCNN(request.model, seed=request.train.seed)
     training = train(model, digits, request.train, _waiting(request, digits), score="last-epoch")
-    for event in training:
-        unfinished = training.step < training.steps
-        stopping = stop.is_set() and unfinished
-        if stopping or (isinstance(event, EpochResult) and unfinished):
-            write_checkpoint(request, digits, training.state())
-        yield event
-        if stopping:
-            raise InterruptedRunError(
-                "reader_interrupted", step=training.step, of=training.steps, path=checkpoint
-            )
-    save_model(model, request.where.model, _info(request, digits, training))
-    checkpoint.unlink(missing_ok=True)
+    yield from checkpointed(request, digits, training, stop, "reader_interrupted")
+    info = model_info(request.model, request.train, digits, brief_scores(training), provenance())
+    save_model(model, request.where.model, info)
+    request.where.checkpoint.unlink(missing_ok=True)
 
 
 def _waiting(request: RunRequest, digits: Digits) -> TrainState | None:
@@ -173,25 +156,3 @@ def _waiting(request: RunRequest, digits: Digits) -> TrainState | None:
     except ModelError:
         # None, damaged, or of an older recipe: begun anew.
         return None
-
-
-def _info(request: RunRequest, digits: Digits, training: Training) -> ModelInfo:
-    return ModelInfo(
-        model=request.model,
-        train=request.train,
-        dataset=digits.name,
-        class_names=digits.class_names,
-        mean=digits.mean,
-        std=digits.std,
-        source=digits.source,
-        data_checksum=digits.checksum,
-        metrics={"test": _brief(training.test), "validation": _brief(training.validation)},
-        provenance=provenance(),
-    )
-
-
-def _brief(evaluation: Evaluation | None) -> dict[str, object] | None:
-    if evaluation is None:
-        return None
-    figures = evaluation.to_json()
-    return {name: figures[name] for name in ("n", "errors", "accuracy", "interval_95", "loss")}

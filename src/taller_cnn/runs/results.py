@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from taller_cnn.checkpoints import ModelInfo, save_model
+from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits, display_class_names
 from taller_cnn.evaluation import Evaluation
 from taller_cnn.files import provenance, write_json
@@ -20,7 +21,7 @@ from taller_cnn.training import History, Training
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["RunResult", "finish"]
+__all__ = ["RunResult", "brief_scores", "finish", "model_info"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,17 +48,8 @@ def finish(
     assert training.test is not None, "the last epoch evaluates the test digits"
     where = request.where
     record = _record(request, digits, model, training)
-    info = ModelInfo(
-        model=request.model,
-        train=request.train,
-        dataset=digits.name,
-        class_names=digits.class_names,
-        mean=digits.mean,
-        std=digits.std,
-        source=digits.source,
-        data_checksum=digits.checksum,
-        metrics={"test": _brief(training.test), "validation": _brief(training.validation)},
-        provenance=record["provenance"],
+    info = model_info(
+        request.model, request.train, digits, brief_scores(training), record["provenance"]
     )
     save_model(model, where.model, info)
     files = {"model": where.model, **_draw(request, digits, training, where.results)}
@@ -73,11 +65,32 @@ def finish(
     )
 
 
-def _brief(evaluation: Evaluation | None) -> dict[str, Any] | None:
-    if evaluation is None:
-        return None
-    figures = evaluation.to_json()
-    return {k: figures[k] for k in ("n", "errors", "accuracy", "interval_95", "loss")}
+def model_info(
+    model: ModelConfig,
+    train: TrainConfig,
+    digits: Digits,
+    metrics: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+) -> ModelInfo:
+    """What is kept beside weights that were trained on `digits`."""
+    return ModelInfo(
+        model=model,
+        train=train,
+        dataset=digits.name,
+        class_names=digits.class_names,
+        mean=digits.mean,
+        std=digits.std,
+        source=digits.source,
+        data_checksum=digits.checksum,
+        metrics=metrics,
+        provenance=provenance,
+    )
+
+
+def brief_scores(training: Training) -> dict[str, Any]:
+    """The figures of a finished training's evaluations; None for one that was not made."""
+    scores = {"test": training.test, "validation": training.validation}
+    return {name: score and score.brief() for name, score in scores.items()}
 
 
 def _record(

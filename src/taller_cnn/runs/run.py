@@ -18,7 +18,7 @@ from taller_cnn.runs.results import RunResult, finish
 from taller_cnn.runs.resuming import resume_state, write_checkpoint
 from taller_cnn.training import EpochResult, Progress, Training, train
 
-__all__ = ["Started", "run"]
+__all__ = ["Started", "checkpointed", "load", "run"]
 
 FREE_BYTES = 50_000_000
 """Free disk asked for before a run: weights, optimiser state and figures, several times over."""
@@ -69,20 +69,20 @@ def run(
     check_writable(where.model.parent, FREE_BYTES)
     with folder_lock(where.model.parent):
         notices = _notices(request)
-        digits = yield from _load(request)
+        digits = yield from load(request)
         state = resume_state(request, digits) if request.resume else None
         model = SimpleCNN(request.model, seed=request.train.seed)
         training = train(model, digits, request.train, state)
         loaded = time.perf_counter()
         yield _started(digits, training, model, notices)
-        yield from _train(request, digits, training, stop)
+        yield from checkpointed(request, digits, training, stop)
         trained = time.perf_counter()
         wall = {"load": loaded - began, "train_and_evaluate": trained - loaded}
         yield finish(request, digits, model, training, wall, began)
         where.checkpoint.unlink(missing_ok=True)
 
 
-def _load(request: RunRequest) -> Generator[DownloadProgress, None, Digits]:
+def load(request: RunRequest) -> Generator[DownloadProgress, None, Digits]:
     """The digits; on the way, how far their download is."""
     items = loading(
         dataset=request.dataset,
@@ -125,10 +125,19 @@ def _started(
     )
 
 
-def _train(
-    request: RunRequest, digits: Digits, training: Training, stop: threading.Event
+def checkpointed(
+    request: RunRequest,
+    digits: Digits,
+    training: Training,
+    stop: threading.Event,
+    interrupted: str = "interrupted",
 ) -> Iterator[Progress | EpochResult]:
-    """The training's events, with a checkpoint after each epoch and when stopped."""
+    """The training's events, with a checkpoint after each epoch and when stopped.
+
+    Raises:
+        InterruptedRunError: `stop` was set; `interrupted` is its message.
+        DivergedError: the loss is no longer a number.
+    """
     path = request.where.checkpoint
     try:
         for event in training:
@@ -139,7 +148,7 @@ def _train(
             yield event
             if stopping:
                 raise InterruptedRunError(
-                    "interrupted", step=training.step, of=training.steps, path=path
+                    interrupted, step=training.step, of=training.steps, path=path
                 )
     except DivergedError:
         # Going on from it would only diverge again.
