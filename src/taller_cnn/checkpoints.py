@@ -28,6 +28,8 @@ from taller_cnn.model import CLASSES, SimpleCNN
 __all__ = [
     "LoadedModel",
     "ModelInfo",
+    "dataset_of",
+    "holdout_of",
     "load_model",
     "read_tensors",
     "save_model",
@@ -37,7 +39,8 @@ __all__ = [
 
 FORMAT = 1
 """Version of the description; raised when a reader of the old one would misread the new one."""
-
+DEFAULT_DATASET = "mnist"
+"""Of weights that do not tell."""
 _ARCHIVE = b"PK\x03\x04"
 """First bytes of what `torch.save` writes: a zip archive."""
 
@@ -111,6 +114,23 @@ class LoadedModel:
     """None where the weights had no description of their own."""
     notices: tuple[str, ...] = ()
     """Message keys (``model.<notice>``) of what the reader should know."""
+
+
+def dataset_of(path: Path, loaded: LoadedModel, asked: str | None) -> str:
+    """The data set to use with a network: the one asked for, or that of its training.
+
+    Raises:
+        ModelError: it was trained on another data set than the one asked for.
+    """
+    known = loaded.info.dataset if loaded.info else None
+    if asked and known and asked != known:
+        raise ModelError("model_dataset", path=path, found=known, expected=asked)
+    return asked or known or DEFAULT_DATASET
+
+
+def holdout_of(info: ModelInfo | None) -> int:
+    """How many digits to hold out, so that they are those that the training did."""
+    return info.train.holdout if info else TrainConfig().holdout
 
 
 def sidecar_path(path: Path) -> Path:

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from taller_cnn.checkpoints import LoadedModel, ModelInfo
+from taller_cnn.checkpoints import LoadedModel, ModelInfo, dataset_of, holdout_of
 from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits
 from taller_cnn.errors import InputError, ModelError
 from taller_cnn.explain.section import Subject
-from taller_cnn.explain.subject import dataset_of, holdout_of, make_subject, positions
+from taller_cnn.explain.subject import make_subject, positions
 from taller_cnn.files import write_json
 from taller_cnn.model import SimpleCNN
 

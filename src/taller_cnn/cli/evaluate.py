@@ -22,7 +22,7 @@ from taller_cnn.cli.options import (
 )
 from taller_cnn.cli.scores import TOP_CONFUSIONS, show_per_class, show_rows, show_score
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.errors import InputError, ModelError
+from taller_cnn.errors import InputError
 
 if TYPE_CHECKING:
     from taller_cnn.checkpoints import LoadedModel
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 SPLITS = ("test", "validation")
-HOLDOUT = 5000
-"""Held-out digits of a model that does not say how many it was trained without."""
 
 DatasetOfModel = Annotated[
     str | None,
@@ -61,7 +59,7 @@ def evaluate(
     **fields: Any,
 ) -> None:
     """Measure how well a trained network does."""
-    from taller_cnn.checkpoints import load_model
+    from taller_cnn.checkpoints import dataset_of, load_model
     from taller_cnn.runs import Workdir as RunFiles
 
     terminal: Terminal = context.obj
@@ -71,7 +69,7 @@ def evaluate(
     show_model_notices(terminal, loaded)
     digits = load(
         terminal,
-        dataset=_dataset(path, loaded, dataset),
+        dataset=dataset_of(path, loaded, dataset),
         source=source,
         data_dir=data_folder(data_dir, workdir),
         sample_dir=where.sample,
@@ -81,17 +79,11 @@ def evaluate(
     _show(terminal, path, _evaluated(loaded, digits, split, device), digits, split)
 
 
-def _dataset(path: Path, loaded: LoadedModel, asked: str | None) -> str:
-    """The data set to use: the one asked for, which must be the model's own if that is known."""
-    known = loaded.info.dataset if loaded.info else None
-    if asked and known and asked != known:
-        raise ModelError("model_dataset", path=path, found=known, expected=asked)
-    return asked or known or DATASETS[0]
-
-
 def _holdout(path: Path, loaded: LoadedModel, split: str) -> int:
     """How many digits the training held out, so that they are the same ones here."""
-    holdout = loaded.info.train.holdout if loaded.info else HOLDOUT
+    from taller_cnn.checkpoints import holdout_of
+
+    holdout = holdout_of(loaded.info)
     if split == "validation" and holdout == 0:
         raise InputError("cli_no_validation", path=path)
     return holdout

@@ -95,10 +95,10 @@ def explain(
     workdir: Workdir = Path(),
 ) -> None:
     """Open a trained network and its mistakes."""
-    from taller_cnn.checkpoints import load_model
+    from taller_cnn.checkpoints import dataset_of, holdout_of, load_model
     from taller_cnn.explain.report import checked_parts, write_report
     from taller_cnn.explain.report import explain as compute
-    from taller_cnn.explain.subject import dataset_of, holdout_of, make_subject, positions
+    from taller_cnn.explain.subject import make_subject, positions
     from taller_cnn.files import check_writable
     from taller_cnn.runs import Workdir as RunFiles
 

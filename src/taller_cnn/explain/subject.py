@@ -10,35 +10,14 @@ import torch
 
 from taller_cnn.checkpoints import LoadedModel, ModelInfo
 from taller_cnn.data import Digits, Split
-from taller_cnn.errors import InputError, ModelError
+from taller_cnn.errors import InputError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.explain.section import Subject
 from taller_cnn.files import read_json
 from taller_cnn.model import SimpleCNN
 from taller_cnn.training import EpochResult, History
 
-__all__ = ["dataset_of", "holdout_of", "make_subject", "positions"]
-
-DEFAULT_DATASET = "mnist"
-UNKNOWN_HOLDOUT = 5000
-"""Digits held out for a model that does not tell: they serve nothing that needs unseen ones."""
-
-
-def dataset_of(path: Path, loaded: LoadedModel, asked: str | None) -> str:
-    """The data set to explain a network with: the one asked for, or that of its training.
-
-    Raises:
-        ModelError: it was trained on another data set than the one asked for.
-    """
-    known = loaded.info.dataset if loaded.info else None
-    if asked and known and asked != known:
-        raise ModelError("model_dataset", path=path, found=known, expected=asked)
-    return asked or known or DEFAULT_DATASET
-
-
-def holdout_of(info: ModelInfo | None) -> int:
-    """How many digits to hold out, so that they are those that the training did."""
-    return info.train.holdout if info else UNKNOWN_HOLDOUT
+__all__ = ["make_subject", "positions"]
 
 
 def positions(digits: Digits, classes: Sequence[int], indices: Sequence[int]) -> tuple[int, ...]:
