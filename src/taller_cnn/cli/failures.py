@@ -12,7 +12,6 @@ from taller_cnn.cli.config_options import as_flag
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.typer_words import usage_error
 from taller_cnn.errors import InterruptedRunError, OutputError, TallerError
-from taller_cnn.files import os_reason
 
 __all__ = ["exit_code_of"]
 
@@ -53,6 +52,8 @@ def _as_taller_error(error: BaseException, terminal: Terminal) -> TallerError | 
     if _is_out_of_memory(error):
         return TallerError("cli_no_memory")
     if isinstance(error, OSError) and error.errno in _DISK:
+        from taller_cnn.files import os_reason
+
         path = error.filename or "?"
         return OutputError("cannot_write", path=path, reason=os_reason(error))
     return None
