@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,22 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in Path(item.path).parents:
             item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def node_module() -> Callable[[str], Path]:
+    """Where a file of an npm package that tests use lies; the test is skipped without it."""
+    here = Path(__file__).parent / "node_modules"
+    folders = (os.environ.get("TALLER_NODE_MODULES", ""), here, REPO / "node_modules")
+
+    def find(path: str) -> Path:
+        places = (Path(folder) / path for folder in folders if folder)
+        found = next((place for place in places if place.is_file()), None)
+        if found is None:
+            pytest.skip(f"needs {path}: npm install --prefix tests/browser")
+        return found
+
+    return find
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

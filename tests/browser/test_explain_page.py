@@ -4,39 +4,26 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from taller_cnn.checkpoints import load_model
+from taller_cnn.checkpoints import holdout_of, load_model
 from taller_cnn.data import load_digits
 from taller_cnn.explain.parts import PARTS
 from taller_cnn.explain.report import explain, write_report
-from taller_cnn.explain.subject import holdout_of, make_subject
+from taller_cnn.explain.subject import make_subject
 from taller_cnn.messages import LANGUAGES, Messages
 
-REPO = Path(__file__).resolve().parents[2]
-MODULES = (
-    os.environ.get("TALLER_NODE_MODULES", ""),
-    str(Path(__file__).parent / "node_modules"),
-    str(REPO / "node_modules"),
-)
+NodeModule = Callable[[str], Path]
 SHOWN = tuple(name for name in PARTS if name != "labels")
 """The part left out trains ten networks and has no kind of block that the others lack."""
 PAPER = {"width": 688, "height": 1000}
 """A4 without its margins of 14 mm, at 96 dots per inch."""
-
-
-def _module(path: str) -> Path:
-    for folder in MODULES:
-        if folder and (Path(folder) / path).is_file():
-            return Path(folder) / path
-    pytest.skip(f"needs {path}: npm install --prefix tests/browser")
 
 
 @pytest.fixture(scope="session")
@@ -80,11 +67,11 @@ def page(browser: Any, report: Path, artefacts: Path) -> Iterator[Any]:
     assert [url for url in fetched if not url.startswith(("data:", report.as_uri()))] == []
 
 
-def test_the_page_is_valid_html(report: Path) -> None:
+def test_the_page_is_valid_html(report: Path, node_module: NodeModule) -> None:
     node = shutil.which("node")
     if node is None:
         pytest.skip("needs node: apt-get install nodejs npm")
-    validator = _module("html-validate/bin/html-validate.mjs")
+    validator = node_module("html-validate/bin/html-validate.mjs")
     done = subprocess.run(
         [node, str(validator), "--preset", "standard", "--formatter", "json", str(report)],
         capture_output=True,
@@ -101,8 +88,8 @@ def test_the_page_is_valid_html(report: Path) -> None:
     assert done.returncode == 0
 
 
-def test_nothing_keeps_anybody_from_reading_it(page: Any) -> None:
-    page.add_script_tag(path=_module("axe-core/axe.min.js"))
+def test_nothing_keeps_anybody_from_reading_it(page: Any, node_module: NodeModule) -> None:
+    page.add_script_tag(path=node_module("axe-core/axe.min.js"))
     result = page.evaluate("axe.run(document, {resultTypes: ['violations', 'incomplete']})")
 
     problems = [

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 TABS = ("draw", "inside", "train", "compare")
-HERE = Path(__file__).resolve().parent
-AXE = Path("axe-core") / "axe.min.js"
-AXE_PLACES = (
-    Path(os.environ.get("TALLER_AXE", "")),
-    Path(os.environ.get("TALLER_NODE_MODULES", "")) / AXE,
-    HERE / "node_modules" / AXE,
-    HERE.parents[1] / "node_modules" / AXE,
-)
 
 
 def _open(page: Any, tab: str) -> None:
@@ -98,10 +88,10 @@ def test_the_dark_page_follows_the_system_and_the_switch(open_page: Any, lab: An
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_problem(open_page: Any, lab: Any, scheme: str) -> None:
-    axe = next((place for place in AXE_PLACES if place.is_file()), None)
-    if axe is None:
-        pytest.skip("needs axe-core: npm install --prefix tests/browser, or its path in TALLER_AXE")
+def test_axe_finds_no_serious_problem(
+    open_page: Any, lab: Any, node_module: Any, scheme: str
+) -> None:
+    axe = node_module("axe-core/axe.min.js")
     page = open_page(lab.address, color_scheme=scheme)
     # Evaluated by the browser's debugger, which the page's own policy does not bind.
     page.evaluate(axe.read_text(encoding="utf-8"))

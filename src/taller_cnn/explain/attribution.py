@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from taller_cnn.errors import MissingExtraError
-from taller_cnn.explain.section import Block, Picture, Section, Subject, Table, Text, Tick
+from taller_cnn.explain.section import Block, Picture, Section, Subject, Table, Text, Tick, texts_of
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["METHODS", "attribution", "attributions", "completeness_gap", "map_correlation"]
+
+_text = texts_of("explain_attribution")
 
 METHODS = ("integrated_gradients", "occlusion", "grad_cam")
 RIGHT, WRONG, MOST_CHOSEN = 3, 4, 6
@@ -112,10 +114,6 @@ def map_correlation(maps: Tensor, others: Tensor, ink: Tensor) -> float:
         varies = ranks.shape[1] > 1 and bool((ranks.std(axis=1) > 0).all())
         found.append(float(np.corrcoef(ranks)[0, 1]) if varies else 0.0)
     return sum(found) / len(found)
-
-
-def _text(key: str, **values: object) -> Text:
-    return Text(f"explain_attribution.{key}", values)
 
 
 def attribution(subject: Subject, tick: Tick) -> Section:

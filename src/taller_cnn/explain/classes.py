@@ -9,7 +9,7 @@ import numpy as np
 
 from taller_cnn.data import display_class_names
 from taller_cnn.evaluation import Evaluation, wilson_interval
-from taller_cnn.explain.section import Cell, Picture, Section, Subject, Table, Text, Tick
+from taller_cnn.explain.section import Cell, Picture, Section, Subject, Table, Text, Tick, texts_of
 from taller_cnn.messages import Messages
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ClassScores", "Ratio", "chance_of_differences", "class_scores", "classes"]
 
 CATALOGUE = "explain_classes"
+_text = texts_of(CATALOGUE)
 DRAWS = 9999
 UNLIKELY = 0.05
 
@@ -99,10 +100,6 @@ def chance_of_differences(evaluation: Evaluation, *, seed: int = 0, draws: int =
     distance = ((dealt - expected) ** 2 / expected).sum(axis=1)
     seen = float(((wrong - expected) ** 2 / expected).sum())
     return float((1 + (distance >= seen * (1 - 1e-12)).sum()) / (1 + draws))
-
-
-def _text(key: str, **values: object) -> Text:
-    return Text(f"{CATALOGUE}.{key}", values)
 
 
 def classes(subject: Subject, tick: Tick) -> Section:

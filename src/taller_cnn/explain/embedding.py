@@ -11,13 +11,15 @@ import torch
 
 from taller_cnn.data import Split
 from taller_cnn.explain.forward import evenly
-from taller_cnn.explain.section import Block, Picture, Section, Subject, Text, Tick
+from taller_cnn.explain.section import Block, Picture, Section, Subject, Text, Tick, texts_of
 from taller_cnn.messages import Messages
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["embedding", "principal_components", "same_class_neighbours", "two_dimensional"]
+
+_text = texts_of("explain_embedding")
 
 POINTS = 5000
 COMPONENTS = 30
@@ -40,10 +42,6 @@ class _Map:
     positions: npt.NDArray[np.int64]
     """In the test digits, ``[N]``."""
     wrong: npt.NDArray[np.bool_]
-
-
-def _text(key: str, **values: object) -> Text:
-    return Text(f"explain_embedding.{key}", values)
 
 
 def principal_components(points: Array, most: int = COMPONENTS) -> tuple[Array, Array]:

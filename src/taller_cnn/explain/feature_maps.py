@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from taller_cnn.explain.forward import from_stage, pre_activation
-from taller_cnn.explain.section import Block, Picture, Section, Subject, Text, Tick
+from taller_cnn.explain.section import Block, Picture, Section, Subject, Text, Tick, texts_of
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN, stages
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["LayerMaps", "feature_maps", "layer_maps"]
+
+_text = texts_of("explain_feature_maps")
 
 DEFAULT = 3
 MOST = 6
@@ -31,10 +33,6 @@ class LayerMaps:
     """``conv1``, ``pool1``, ``fc1``, ``fc2``; a convolution's maps are after its activation."""
     values: Tensor
     """float32 ``[C, H, W]`` of maps, ``[units]`` of a fully connected layer."""
-
-
-def _text(key: str, **values: object) -> Text:
-    return Text(f"explain_feature_maps.{key}", values)
 
 
 @torch.inference_mode()

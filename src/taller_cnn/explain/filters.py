@@ -29,8 +29,8 @@ from taller_cnn.explain.section import (
     Section,
     Subject,
     Table,
-    Text,
     Tick,
+    texts_of,
 )
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["filters"]
+
+_text = texts_of("explain_filters")
 
 DIGITS = 2000
 """Test digits that are looked at for patches and for switched-off filters."""
@@ -63,10 +65,6 @@ class _Measured:
     frozen: FrozenTest | None
     from_patches: bool
     """Whether the first layer was made from patches of digits and not learned."""
-
-
-def _text(key: str, **values: object) -> Text:
-    return Text(f"explain_filters.{key}", values)
 
 
 def filters(subject: Subject, tick: Tick) -> Section:

@@ -17,7 +17,7 @@ from torch import Tensor
 from taller_cnn.data import Digits
 from taller_cnn.errors import MissingExtraError, TallerError
 from taller_cnn.explain.folds import OutOfSample, out_of_sample
-from taller_cnn.explain.section import Block, Picture, Section, Subject, Text, Tick
+from taller_cnn.explain.section import Block, Picture, Section, Subject, Text, Tick, texts_of
 from taller_cnn.messages import Messages
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Ranking", "labels", "rank_labels"]
 
 CATALOGUE = "explain_labels"
+_text = texts_of(CATALOGUE)
 SHOWN = 32
 """Digits in a gallery."""
 COLUMNS = 8
@@ -89,10 +90,6 @@ def _cleanlab() -> tuple[Callable[..., Any], Callable[..., Any]]:
     except ImportError as error:
         raise MissingExtraError("explain_cleanlab") from error
     return find_label_issues, get_label_quality_scores
-
-
-def _text(key: str, **values: object) -> Text:
-    return Text(f"{CATALOGUE}.{key}", values)
 
 
 def labels(subject: Subject, tick: Tick) -> Section:

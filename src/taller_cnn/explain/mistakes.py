@@ -18,6 +18,7 @@ from taller_cnn.explain.section import (
     Subject,
     Text,
     Tick,
+    texts_of,
 )
 from taller_cnn.messages import Messages
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["errors", "nearest"]
 
 CATALOGUE = "explain_errors"
+_text = texts_of(CATALOGUE)
 COLUMNS, ROWS = 8, 5
 MOST_PAGES = 6
 """Of mistakes; a network that learned nothing has two hundred pages of them."""
@@ -36,10 +38,6 @@ LOOKED_UP = 6
 """Digits whose neighbours are shown."""
 CHUNK = 64
 """Queries whose distances to all others are held at a time: 64 x 55,000 floats are 14 MB."""
-
-
-def _text(key: str, **values: object) -> Text:
-    return Text(f"{CATALOGUE}.{key}", values)
 
 
 def nearest(queries: Tensor, others: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ from taller_cnn.explain.section import (
     Table,
     Text,
     Tick,
+    texts_of,
 )
 from taller_cnn.messages import Messages
 from taller_cnn.model import LayerRow, describe
@@ -30,12 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["accuracy", "data", "learning", "network"]
 
 CATALOGUE = "explain_overview"
+_text = texts_of(CATALOGUE)
 LEARNED = 0.5
 """Accuracy from which on a network is said to have learned; by luck, initial ones reach 20%."""
-
-
-def _text(key: str, **values: object) -> Text:
-    return Text(f"{CATALOGUE}.{key}", values)
 
 
 def data(subject: Subject, tick: Tick) -> Section:

@@ -23,6 +23,7 @@ from taller_cnn.explain.section import (
     Table,
     Text,
     Tick,
+    texts_of,
 )
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["Curve", "measure_curve", "robustness", "strength_at_loss"]
+
+_text = texts_of("explain_robustness")
 
 DIGITS = 1500
 POINTS = (0.01, 0.10)
@@ -111,10 +114,6 @@ def measure_curve(
         correct=tuple(correct),
         n=len(split),
     )
-
-
-def _text(key: str, **values: object) -> Text:
-    return Text(f"explain_robustness.{key}", values)
 
 
 def robustness(subject: Subject, tick: Tick) -> Section:

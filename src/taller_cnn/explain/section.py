@@ -59,6 +59,15 @@ class Text:
         return messages(self.key, **{k: _said(v, messages) for k, v in self.values.items()})
 
 
+def texts_of(catalogue: str) -> Callable[..., Text]:
+    """A maker of texts from one catalogue: takes the key in it and what the text names."""
+
+    def text(key: str, /, **values: object) -> Text:
+        return Text(f"{catalogue}.{key}", values)
+
+    return text
+
+
 @dataclass(frozen=True)
 class Percent:
     """A fraction (0 to 1) that is read as per cent."""

@@ -36,6 +36,7 @@ from taller_cnn.explain.section import (
     Table,
     Text,
     Tick,
+    texts_of,
 )
 from taller_cnn.explain.strangers import strangers
 from taller_cnn.messages import Messages
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["trust"]
 
 CATALOGUE = "explain_trust"
+_text = texts_of(CATALOGUE)
 COVERAGES = (1.0, 0.99, 0.98, 0.95, 0.9, 0.8)
 KEPT = 0.95
 """Part of the test digits that the threshold for strangers lets through."""
@@ -76,10 +78,6 @@ class _Certainty:
     @property
     def bins(self) -> tuple[ReliabilityBin, ...]:
         return reliability(self.sure, self.right)
-
-
-def _text(key: str, **values: object) -> Text:
-    return Text(f"{CATALOGUE}.{key}", values)
 
 
 def trust(subject: Subject, tick: Tick) -> Section:
