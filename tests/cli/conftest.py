@@ -28,6 +28,11 @@ class Outcome:
     err: str
 
     @property
+    def sentences(self) -> str:
+        """Standard output without its frames, and without the line breaks that paths bring."""
+        return " ".join(self.out.replace("│", " ").split())
+
+    @property
     def json(self) -> dict[str, Any]:
         """Standard output, which must be one JSON object and nothing else."""
         value = json.loads(self.out)
