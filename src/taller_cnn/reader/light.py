@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from taller_cnn.reader.ink import otsu
+
 __all__ = ["background", "enlarged", "even_ground", "grey", "ink_strength", "is_light_on_dark"]
 
 Grey = NDArray[np.float32]
@@ -202,9 +204,8 @@ def _closed(small: Grey, window: int) -> Grey:
 def _stroke_width(strength: NDArray[np.floating]) -> float:
     """Width of most of the ink's strokes in pixels: twice the mean depth of their middles."""
     from scipy.ndimage import distance_transform_edt, maximum_filter
-    from skimage.filters import threshold_otsu
 
-    level = max(threshold_otsu(strength), 0.05)
+    level = max(otsu(strength), 0.05)
     mask = np.pad(strength > level, 1)
     if not mask.any():
         return 1.0
