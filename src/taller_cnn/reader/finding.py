@@ -18,6 +18,7 @@ from taller_cnn.reader.light import enlarged, grey, ink_strength, is_light_on_da
 from taller_cnn.reader.marks import Box, Mark, Rejected, marks_in
 from taller_cnn.reader.preparation import SIDE, prepare
 from taller_cnn.reader.ruling import without_ruling
+from taller_cnn.reader.sheet import without_table
 from taller_cnn.reader.splitting import cuts
 from taller_cnn.reader.strokes import stroke_width, with_usual_strokes
 from taller_cnn.reader.textlines import lines_of, slope_of
@@ -94,20 +95,24 @@ def find(
         single: the picture is one digit, as in `Options.single`.
     """
     options = options or Options()
-    picture = grey(pixels)
-    tiny = max(picture.shape) <= TINY
+    whole = grey(pixels)
+    tiny = max(whole.shape) <= TINY
     single = single or options.single or tiny
+    picture, corner = (whole, (0, 0)) if tiny else without_table(whole)
     picture, factor = enlarged(picture)
     flat = ink_strength(1 - picture if is_light_on_dark(picture) else picture)
     noise = noise_of(flat)
     strength = flat if factor > 1 else without_ruling(flat, noise)
     mask = ink_mask(strength, noise)
+    if not mask.any():
+        # All that is written goes from edge to edge.
+        strength, mask = flat, ink_mask(flat, noise)
     labels, marks, rejected = marks_in(mask, strength, single=single)
     ink = _Ink(strength=strength, labels=labels, margin=max(2, factor // 2))
     found = _prepared(ink, marks, rejected, single=single)
     stroke = _stroke(labels, marks)
     steps = {"grey": picture, "light": flat, "ink": strength, "mask": mask}
-    return _in_pixels(found, factor, stroke, steps if options.steps else {})
+    return _in_pixels(found, factor, corner, stroke, steps if options.steps else {})
 
 
 def _prepared(ink: _Ink, marks: list[Mark], rejected: list[Rejected], *, single: bool) -> Found:
@@ -193,13 +198,19 @@ def _split(
 
 
 def _in_pixels(
-    found: Found, factor: int, stroke: float, steps: Mapping[str, NDArray[np.generic]]
+    found: Found,
+    factor: int,
+    corner: tuple[int, int],
+    stroke: float,
+    steps: Mapping[str, NDArray[np.generic]],
 ) -> Found:
-    """Boxes in pixels of the picture that was given, before it was enlarged."""
+    """Boxes in pixels of the picture that was given, before it was cut and enlarged."""
+    x, y = corner
 
     def scaled(box: Box) -> Box:
         left, top, right, bottom = box
-        return left // factor, top // factor, -(-right // factor), -(-bottom // factor)
+        ends = (-(-right // factor) + x, -(-bottom // factor) + y)
+        return left // factor + x, top // factor + y, *ends
 
     return Found(
         boxes=tuple(map(scaled, found.boxes)),

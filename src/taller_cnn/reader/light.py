@@ -35,9 +35,6 @@ WIDEST = 0.36
 """Half the width of the thickest stroke, as a part of the picture's shorter side."""
 THICK = 0.07
 """The same from which on strokes are too thick to tell light from them."""
-SHEET = 0.2
-"""Half the width, as a part of the shorter side, from which on what the border surrounds is no
-stroke but a sheet of paper."""
 DARKEST = 0.04
 """Paper darker than this part of white is not told from a black table."""
 
@@ -76,26 +73,28 @@ def reduced(picture: Grey, side: int = SMALL) -> Grey:
 def is_light_on_dark(picture: Grey) -> bool:
     """Whether the strokes are brighter than what they are drawn on.
 
-    What a drawing is drawn on is known. An even border is the ground, unless what it surrounds is
-    as wide as a sheet of paper. Else strokes are what is narrow.
+    What a drawing is drawn on is known. Else the paper is what is left smooth: without the strokes
+    there is only light, without what lies between them there are the strokes' edges.
     """
     small = reduced(picture)
-    low, high = np.percentile(small, (0.5, 99.5))
     drawn_on = even_ground(small)
     if drawn_on is not None:
+        low, high = np.percentile(small, (0.5, 99.5))
         return bool(drawn_on < (low + high) / 2)
-    border = _border(small)
-    spread = np.subtract(*np.percentile(border, (90, 10)))
-    if high > low and spread < 0.25 * (high - low):
-        ground = float(np.median(border))
-        light = high - ground > ground - low
-        other = small > (ground + high) / 2 if light else small < (ground + low) / 2
-        if not _fits(np.pad(other, 1), SHEET * min(small.shape)):
-            return bool(light)
-        if light:
-            # A sheet of paper on a darker table.
-            return False
-    return _light_is_narrower(small)
+    smooth = _smoothed(small, 0.7)
+    window = _wide_window(small)
+    return _roughness(-_closed(-smooth, window)) < _roughness(_closed(smooth, window))
+
+
+def _roughness(paper: Grey) -> float:
+    """Edges of what could be the paper, by the square of their height: steps count, slopes don't."""
+    return sum(float(np.square(np.diff(paper, axis=axis)).sum()) for axis in (0, 1))
+
+
+def _smoothed(small: Grey, deviation: float) -> Grey:
+    from scipy.ndimage import gaussian_filter
+
+    return np.asarray(gaussian_filter(small, deviation))
 
 
 def even_ground(small: Grey) -> float | None:
@@ -143,21 +142,6 @@ def _fits(mask: NDArray[np.bool_], radius: float) -> bool:
     return bool(distance_transform_edt(mask).max() >= radius)
 
 
-def _light_is_narrower(small: Grey) -> bool:
-    """Whether what a median takes away, whose window is wider than strokes, is mostly bright.
-
-    The median keeps the edges of shadows and of the sheet where they are.
-    """
-    from skimage.filters.rank import median
-
-    low, high = float(small.min()), float(small.max())
-    levels = np.rint((small - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
-    window = max(5, round(0.15 * max(small.shape)) | 1)
-    rest = levels.astype(np.float32) - median(levels, np.ones((window, window), np.uint8))
-    # The third power: few pixels that stand out far count more than many that do a little.
-    return bool(np.power(rest, 3).sum() > 0)
-
-
 def ink_strength(picture: Grey) -> Grey:
     """The part of the light that ink takes away, about 0 where there is only paper.
 
@@ -187,18 +171,23 @@ def background(picture: Grey) -> Grey:
     The first closing has a wide window, whose result shows how wide the strokes are; the second
     one's window is a few of those, so that it follows the edge of a shadow closely.
     """
-    from scipy.ndimage import gaussian_filter, grey_closing
+    from scipy.ndimage import grey_closing
 
     small = reduced(picture)
-    window = max(3, round(0.3 * min(small.shape)) | 1)
+    window = _wide_window(small)
     paper = _closed(small, window)
     # Anything narrower than the wide window is preserved by it; strokes are much narrower.
     narrow = round(3 * _stroke_width(1 - small / np.maximum(paper, DARKEST))) + 3
     if narrow < window:
         paper = _closed(small, narrow | 1)
-    smooth = gaussian_filter(grey_closing(paper, 3), 1.0)
+    smooth = _smoothed(grey_closing(paper, 3), 1.0)
     large = Image.fromarray(smooth).resize(picture.shape[::-1], Image.Resampling.BILINEAR)
     return np.asarray(large)
+
+
+def _wide_window(small: Grey) -> int:
+    """Pixels across: wider than the strokes of a digit that fills the picture."""
+    return max(3, round(0.3 * min(small.shape)) | 1)
 
 
 def _closed(small: Grey, window: int) -> Grey:
