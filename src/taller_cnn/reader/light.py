@@ -87,7 +87,7 @@ def is_light_on_dark(picture: Grey) -> bool:
 
 
 def _roughness(paper: Grey) -> float:
-    """Edges of what could be the paper, by the square of their height: steps count, slopes don't."""
+    """Edges of what could be the paper, by the square of their height: steps count, not slopes."""
     return sum(float(np.square(np.diff(paper, axis=axis)).sum()) for axis in (0, 1))
 
 
@@ -187,7 +187,8 @@ def background(picture: Grey) -> Grey:
 
 def _wide_window(small: Grey) -> int:
     """Pixels across: wider than the strokes of a digit that fills the picture."""
-    return max(3, round(0.3 * min(small.shape)) | 1)
+    shorter: int = min(small.shape)
+    return max(3, round(0.3 * shorter) | 1)
 
 
 def _closed(small: Grey, window: int) -> Grey:

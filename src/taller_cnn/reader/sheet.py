@@ -1,8 +1,8 @@
 """The sheet of paper, where a photo shows the table around it.
 
-A table's grain and the sheet's own edge look like strokes. The sheet is the bright part with straight
-sharp edges and next to nothing dark in it; a shadow on paper has soft ones. What is around it is
-painted over with the paper next to it, so that no stage after this one sees it.
+A table's grain and the sheet's own edge look like strokes. The sheet is the bright part with sharp
+edges and little that is dark in it; a shadow's edges are soft. What is around it is painted over
+with the paper next to it, so that no stage after this one sees it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def without_table(picture: Grey) -> tuple[Grey, tuple[int, int]]:
 
 
 def sheet_of(picture: Grey) -> Mask | None:
-    """Where the sheet is, ``bool`` with a longest side of `SIDE`; None without a table around it."""
+    """Where the sheet is, ``bool`` with a longest side of `SIDE`; None if no table is around it."""
     small = reduced(picture, SIDE)
     if even_ground(reduced(small)) is not None:
         return None
