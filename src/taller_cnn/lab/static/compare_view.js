@@ -104,7 +104,7 @@ function factsOf({ config, parameters, macs, bytes, test, epochs, seed }) {
 }
 
 function showChances(compare) {
-  if (compare.element.offsetParent === null) return;
+  if (present.tab !== "compare") return;
   for (const entry of compare.entries.filter(({ shown }) => shown)) {
     if (entry.layers) showEntry(entry);
     else loadEntry(entry);
