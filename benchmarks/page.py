@@ -134,7 +134,7 @@ def report(figures: dict[str, list[float]], version: str) -> None:
             f"Chromium {version}, without a graphics processor, {SCREEN['width']} pixels wide.",
         ]
     )
-    write_results("page-try", "The lab's page", body, figures)
+    write_results("page", "The lab's page", body, figures)
 
 
 if __name__ == "__main__":
