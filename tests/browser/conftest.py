@@ -173,7 +173,8 @@ def open_page(browser: Any, artefacts: Path, request: pytest.FixtureRequest) -> 
     def opened(address: str, **options: Any) -> Any:
         context = browser.new_context(**{"viewport": DESK, "locale": "es-ES", **options})
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        # Of a machine that does other things too.
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on(
             "console",
@@ -196,9 +197,21 @@ def open_page(browser: Any, artefacts: Path, request: pytest.FixtureRequest) -> 
 def page(open_page: Any, lab: OpenLab) -> Any:
     """The lab's page on a desk's screen, with the workshop's network."""
     page = open_page(lab.address)
-    page.get_by_label("Red", exact=True).select_option("main")
+    chooser = page.get_by_label("Red", exact=True)
+    if chooser.input_value() != "main":
+        chooser.select_option("main")
     page.wait_for_selector("a[href*='/models/main/']")
     return page
+
+
+@pytest.fixture(scope="session")
+def modules(browser: Any, lab: OpenLab) -> Iterator[Any]:
+    """A page for tests that only call functions of the page's modules."""
+    page = browser.new_page()
+    page.goto(lab.address)
+    page.wait_for_selector("html[data-ready]")
+    yield page
+    page.close()
 
 
 @pytest.fixture
