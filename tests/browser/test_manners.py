@@ -24,8 +24,8 @@ def test_the_page_speaks_both_languages_and_remembers(page: Any) -> None:
     assert page.locator(".dock .verdict").inner_text() == "Draw something."
 
 
-def test_both_languages_have_the_same_texts_with_the_same_places(page: Any) -> None:
-    different = page.evaluate(r"""async () => {
+def test_both_languages_have_the_same_texts_with_the_same_places(modules: Any) -> None:
+    different = modules.evaluate(r"""async () => {
       const { TEXT_ES } = await import("/static/text_es.js");
       const { TEXT_EN } = await import("/static/text_en.js");
       const places = (text) => (text?.match(/\{[^}]+\}/g) ?? ["none"]).sort().join();

@@ -69,8 +69,26 @@ function makeEntry(card, shown) {
     ),
     said,
     bars.element,
+    makeTaking(card),
   );
   return { card, bars, said, element, shown, layers: null, loading: false };
+}
+
+/** The way out of the lab: the weights, and the command that makes such a network again. */
+function makeTaking({ id, command }) {
+  const weights = make("a", {
+    href: `/api/models/${id}`,
+    download: `${id}.safetensors`,
+    text: "take_weights",
+  });
+  const again = command && [make("p", { text: "train_again" }), make("code", { plain: command })];
+  return make(
+    "details",
+    { class: "taking" },
+    make("summary", { text: "take_network" }),
+    make("p", {}, weights),
+    ...(again ?? []),
+  );
 }
 
 function factsOf({ config, parameters, macs, bytes, test, epochs, seed }) {
@@ -104,7 +122,7 @@ function factsOf({ config, parameters, macs, bytes, test, epochs, seed }) {
 }
 
 function showChances(compare) {
-  if (compare.element.offsetParent === null) return;
+  if (present.tab !== "compare") return;
   for (const entry of compare.entries.filter(({ shown }) => shown)) {
     if (entry.layers) showEntry(entry);
     else loadEntry(entry);

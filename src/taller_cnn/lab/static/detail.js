@@ -116,7 +116,7 @@ function sentenceOf(layer) {
 
 function updateDetail(panel) {
   // Where the tab is hidden nobody sees the numbers.
-  if (!panel.view || panel.element.offsetParent === null) return;
+  if (!panel.view || present.tab !== "inside") return;
   panel.view.update();
   if (!panel.off) return;
   const main = Number(panel.off.dataset.layerOff);
