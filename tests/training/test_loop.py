@@ -27,7 +27,8 @@ from taller_cnn.training import (
 from taller_cnn.training.loop import _schedule
 
 SMALL = ModelConfig(filters=(4, 8), hidden=16)
-QUICK = TrainConfig(epochs=2, batch_size=32, learning_rate=3e-3, device="cpu")
+# In float32 by name: with `auto` the numbers would be those of the processor that runs the tests.
+QUICK = TrainConfig(epochs=2, batch_size=32, learning_rate=3e-3, device="cpu", precision="float32")
 
 
 def finish(training: Training) -> list[EpochResult]:
@@ -153,14 +154,20 @@ VARIED = QUICK.replace(augmentation="handwriting")
 ALL_AT_ONCE = FAST.replace(augmentation="handwriting")
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize(
     "config", [QUICK, FAST, VARIED, ALL_AT_ONCE], ids=["adam", "fast", "varied", "all at once"]
 )
 @pytest.mark.parametrize("stop_at", [1, 5, 10, 11, 19])
 def test_a_stopped_training_goes_on_with_the_same_numbers(
-    tiny_digits: Digits, stop_at: int, config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+    tiny_digits: Digits,
+    stop_at: int,
+    config: TrainConfig,
+    precision: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("taller_cnn.training.loop.PROGRESS_SECONDS", 0.0)
+    config = config.replace(precision=precision)
     whole = SimpleCNN(SMALL, seed=0)
     expected = finish(train(whole, tiny_digits, config))
 
