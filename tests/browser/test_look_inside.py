@@ -153,3 +153,10 @@ def test_the_sketch_computes_the_output_size(inside: Any) -> None:
     inside.locator("[name=sketch-size]").fill("3")
     inside.locator("[name=sketch-kernel]").fill("5")
     assert formula.inner_text().startswith("Imposible")
+
+
+def test_a_class_is_called_by_its_own_number(inside: Any) -> None:
+    inside.locator('[data-layer="softmax"] .unit').nth(3).hover()
+    assert inside.locator(".pointed p").inner_text().startswith("softmax, clase 3: ")
+    inside.locator('[data-layer="fc1"] .unit').nth(3).hover()
+    assert inside.locator(".pointed p").inner_text().startswith("fc1, unidad 4: ")

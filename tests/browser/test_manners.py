@@ -99,6 +99,8 @@ def test_axe_finds_no_serious_problem(
         _open(page, tab)
         if tab == "inside":
             page.locator('[data-layer="conv2"] .unit').first.click()
+        if tab == "compare":
+            page.locator(".model-card summary").first.click()
         found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
         serious = [
             (rule["id"], [node["html"][:120] for node in rule["nodes"][:3]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from taller_cnn.checkpoints import ModelInfo
@@ -30,7 +31,7 @@ def train_command(info: ModelInfo) -> str | None:
     for name, value in fields.items():
         if value != usual[name]:
             words += _option(name, value)
-    return " ".join(words)
+    return shlex.join(words)
 
 
 def _option(name: str, value: Any) -> list[str]:

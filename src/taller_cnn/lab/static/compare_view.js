@@ -81,7 +81,7 @@ function makeTaking({ id, command }) {
     download: `${id}.safetensors`,
     text: "take_weights",
   });
-  const again = command && [make("p", { text: "train_again" }), make("code", { plain: command })];
+  const again = command && [make("p", { text: "train_again" }), make("code", {}, ...words(command))];
   return make(
     "details",
     { class: "taking" },
@@ -90,6 +90,10 @@ function makeTaking({ id, command }) {
     ...(again ?? []),
   );
 }
+
+/** A command's words, none of which is broken at a hyphen. */
+const words = (command) =>
+  command.split(" ").flatMap((word) => [make("span", { class: "word", plain: word }), " "]);
 
 function factsOf({ config, parameters, macs, bytes, test, epochs, seed }) {
   const fact = (key, values) => make("dd", { text: [key, values] });

@@ -6,7 +6,7 @@ import { makeDetail } from "./detail.js";
 import { beforeFrame } from "./frames.js";
 import { makeSketch } from "./sketch.js";
 import { makeWhy } from "./why.js";
-import { focus, layerTitle, mapOf } from "./focus.js";
+import { focus, isClasses, mapOf } from "./focus.js";
 import { countOff, on, present, switchAllOn } from "./present.js";
 import { blank, extremes, paintGrey, paintMap, reach, shortNumber } from "./colours.js";
 import { argmax, forward, normalise } from "./network.js";
@@ -128,7 +128,8 @@ function showPointed({ picture, words }) {
   else paintMap(picture, map, layer.size, reach(map));
   const [least, most] = extremes(map).map(shortNumber);
   const values = { name: layer.name, unit: at.unit + 1, least, most };
-  if (map.length === 1) resay(words, "pointed_unit", values);
+  if (isClasses(layer)) resay(words, "pointed_class", { ...values, unit: at.unit });
+  else if (map.length === 1) resay(words, "pointed_unit", values);
   else resay(words, "pointed_map", values);
 }
 

@@ -78,6 +78,7 @@ export const TEXT_EN = {
   point_at_a_map: "Point at a map.",
   pointed_map: "{name}, map {unit}: {least} to {most}.",
   pointed_unit: "{name}, unit {unit}: {least}.",
+  pointed_class: "{name}, class {unit}: {least}.",
   off_count: "Filters switched off: {count}.",
   off_same: "Filters switched off: {count}. It still says {was}: from {before:~1} to {after:~1}.",
   off_other:

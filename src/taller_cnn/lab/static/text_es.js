@@ -78,6 +78,7 @@ export const TEXT_ES = {
   point_at_a_map: "Señala un mapa.",
   pointed_map: "{name}, mapa {unit}: de {least} a {most}.",
   pointed_unit: "{name}, unidad {unit}: {least}.",
+  pointed_class: "{name}, clase {unit}: {least}.",
   off_count: "Filtros apagados: {count}.",
   off_same: "Filtros apagados: {count}. Sigue diciendo {was}: de {before:~1} a {after:~1}.",
   off_other: "Filtros apagados: {count}. Decía {was} ({before:~1}); ahora dice {is} ({chance:~1}).",
