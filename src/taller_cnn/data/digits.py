@@ -241,7 +241,7 @@ def _unavailable(
         return error
     return DataError(
         "data_unavailable" if spec.name == SAMPLE.name else "data_unavailable_other",
-        dataset=spec.folder,
+        dataset=spec.name,
         folder=raw_folder(spec, data_dir),
         files=", ".join(FILES),
         reason=error.values["reasons"],
