@@ -21,7 +21,7 @@ test: $(DEV_STAMP)
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not browser" $(ARGS)
 
 test-slow: $(DEV_STAMP)
-	$(BIN)/python -m pytest -m "slow and not browser" --timeout=1200 $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow and not browser" --timeout=1200 $(ARGS)
 
 test-browser: $(DEV_STAMP) $(BROWSER_STAMP)
 	$(BIN)/python -m pytest -m browser $(ARGS)
