@@ -36,6 +36,8 @@ START: dict[str, Any] = {
 """Where the search began; what it found better is in the recipe."""
 CANDIDATES: dict[str, dict[str, Any]] = {
     "16-48-96: the start": {},
+    "start, Muon": {"optimizer": "muon"},
+    "start, Muon, rate 0.03": {"optimizer": "muon", "muon_learning_rate": 0.03},
     "16-64-128": {"filters": [16, 16, 64, 64, 128, 128]},
     "start, handwriting": {"augmentation": "handwriting"},
     "start, rate 0.008": {"learning_rate": 8e-3},
@@ -101,6 +103,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=float, default=5)
     parser.add_argument("--only", default="", help="candidates whose name has this in it")
+    parser.add_argument("--exact", default="", help="one candidate")
     parser.add_argument("--child", nargs=2, metavar=("NAME", "SEED"))
     arguments = parser.parse_args()
     if arguments.child:
@@ -111,7 +114,8 @@ def main() -> None:
     done = {(t["name"], t["seed"], t["epochs"]) for t in trials}
     for seed in range(arguments.seeds):
         for name in CANDIDATES:
-            if arguments.only in name and (name, seed, arguments.epochs) not in done:
+            wanted = arguments.exact in ("", name) and arguments.only in name
+            if wanted and (name, seed, arguments.epochs) not in done:
                 call = [sys.argv[0], "--epochs", str(arguments.epochs), "--child", name, str(seed)]
                 trials.append(child(call, OURS))
                 body = f"n = 5,000 held-out digits; seconds of training steps.\n\n{report(trials)}"
