@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from taller_cnn.augmentation import AUGMENTATIONS, Augmentation, augment
+from taller_cnn.augmentation import AUGMENTATIONS, Augmentation, augment, variations
 from taller_cnn.data import Digits
 from taller_cnn.errors import ConfigError
 from taller_cnn.messages import Messages
@@ -54,6 +54,19 @@ def test_the_same_seed_gives_the_same_images_and_another_seed_others(images: Ten
     first, again, other = (augment(images, HANDWRITING, seeded(seed)) for seed in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_variations_show_a_digit_of_each_class_as_it_is_and_then_varied(
+    sample_digits: Digits,
+) -> None:
+    images, labels = sample_digits.train.images, sample_digits.train.labels
+    varied, classes = variations(images, labels, AUGMENTATIONS["affine"], seed=1, n=4)
+    assert classes.tolist() == [label for label in range(10) for _ in range(4)]
+    assert (varied.dtype, tuple(varied.shape)) == (torch.uint8, (40, 1, 28, 28))
+    for label in range(10):
+        first, *others = varied[4 * label : 4 * label + 4]
+        assert torch.equal(first, images[labels == label][0])
+        assert len({other.numpy().tobytes() for other in (first, *others)}) == 4
 
 
 def test_chance_comes_from_the_given_generator_alone(images: Tensor) -> None:

@@ -26,7 +26,9 @@ INSIDE: list[tuple[Config, str, Any]] = [
     (ModelConfig, "kernel_size", 1),
     (ModelConfig, "kernel_size", 7),
     (ModelConfig, "pooling", "none"),
-    (ModelConfig, "hidden", 1),
+    (ModelConfig, "convs_per_pool", 1),
+    (ModelConfig, "convs_per_pool", 3),
+    (ModelConfig, "hidden", 0),
     (ModelConfig, "hidden", 4096),
     (ModelConfig, "dropout", 0.0),
     (ModelConfig, "dropout", 0.999),
@@ -52,6 +54,9 @@ INSIDE: list[tuple[Config, str, Any]] = [
     (TrainConfig, "first_layer", "patches"),
     (TrainConfig, "middle", True),
     (TrainConfig, "augmentation", "handwriting"),
+    (TrainConfig, "augmentation", "affine"),
+    (TrainConfig, "weight_average", 0.0),
+    (TrainConfig, "weight_average", 0.9999),
     (TrainConfig, "holdout", 0),
     (TrainConfig, "holdout", 60_000),
     (TrainConfig, "seed", 2**31 - 1),
@@ -68,7 +73,9 @@ BEYOND: list[tuple[Config, str, Any, str]] = [
     (ModelConfig, "kernel_size", 2, "2"),
     (ModelConfig, "kernel_size", 9, "9"),
     (ModelConfig, "pooling", "median", "median"),
-    (ModelConfig, "hidden", 0, "0"),
+    (ModelConfig, "convs_per_pool", 0, "0"),
+    (ModelConfig, "convs_per_pool", 4, "4"),
+    (ModelConfig, "hidden", -1, "-1"),
     (ModelConfig, "hidden", 4097, "4097"),
     (ModelConfig, "dropout", 1.0, "1"),
     (ModelConfig, "dropout", -0.1, "-0.1"),
@@ -99,6 +106,8 @@ BEYOND: list[tuple[Config, str, Any, str]] = [
     (TrainConfig, "label_smoothing", -1.0, "-1"),
     (TrainConfig, "first_layer", "frozen", "frozen"),
     (TrainConfig, "augmentation", "mirrored", "mirrored"),
+    (TrainConfig, "weight_average", 1.0, "1.0"),
+    (TrainConfig, "weight_average", -0.5, "-0.5"),
     (TrainConfig, "holdout", -1, "-1"),
     (TrainConfig, "holdout", 60_001, "60001"),
     (TrainConfig, "seed", -1, "-1"),
@@ -175,8 +184,8 @@ def test_an_unknown_field_is_refused_with_the_list_of_fields() -> None:
 def test_a_wrong_change_is_refused_and_a_right_one_keeps_the_rest() -> None:
     base = ModelConfig(filters=(4,), dropout=0.5)
     assert base.replace(hidden=7) == ModelConfig(filters=(4,), dropout=0.5, hidden=7)
-    with pytest.raises(ConfigError, match="hidden is 0"):
-        base.replace(hidden=0)
+    with pytest.raises(ConfigError, match="hidden is -1"):
+        base.replace(hidden=-1)
 
 
 def test_lists_whole_floats_and_numpys_numbers_become_the_fields_type() -> None:
@@ -206,7 +215,8 @@ def _values(kind: Config) -> st.SearchStrategy[dict[str, Any]]:
     special = {
         "filters": st.lists(st.integers(1, 1024), min_size=1, max_size=6).map(tuple),
         "kernel_size": st.sampled_from([1, 3, 5, 7]),
-        "hidden": st.integers(1, 4096),
+        "convs_per_pool": st.integers(1, 3),
+        "hidden": st.integers(0, 4096),
         "final_size": st.integers(0, 28),
         "epochs": st.floats(0, 10_000, exclude_min=True),
         "learning_rate": st.floats(0, 100, exclude_min=True),
@@ -242,6 +252,7 @@ def test_the_dictionary_has_every_field_in_json_types() -> None:
         "filters": [16, 32],
         "kernel_size": 3,
         "pooling": "max",
+        "convs_per_pool": 1,
         "hidden": 128,
         "dropout": 0.25,
         "batch_norm": False,
@@ -301,7 +312,17 @@ def test_the_handwriting_recipe_varies_the_digits_of_the_seeds_network_and_holds
     assert model == ModelConfig()
     assert train.augmentation == "handwriting"
     assert train.holdout == 5000
-    assert all(recipe(name)[1].augmentation == "none" for name in RECIPES if name != "handwriting")
+    others = {name for name in RECIPES if recipe(name)[1].augmentation == "handwriting"}
+    assert others == {"handwriting"}
+
+
+def test_the_best_recipe_is_six_convolutions_of_normalised_maps_without_a_hidden_layer() -> None:
+    model, train = recipe("best")
+    assert (model.layers, model.convs_per_pool, model.hidden, model.final_size) == (6, 2, 0, 1)
+    assert model.batch_norm
+    assert train.weight_average > 0
+    assert train.augmentation != "none"
+    assert train.holdout == 5000
 
 
 @pytest.mark.parametrize("name", RECIPES)

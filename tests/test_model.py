@@ -21,6 +21,7 @@ from taller_cnn.model import (
     SimpleCNN,
     count_parameters,
     describe,
+    stages,
 )
 
 
@@ -183,7 +184,7 @@ def _naive(model: SimpleCNN, x: Tensor) -> Tensor:
     """The family as its docstring describes it: convolution, activation, then pooling."""
     config, state = model.config, model.state_dict()
     for index in range(1, config.layers + 1):
-        halve = x.shape[-1] >= 8 and config.pooling != "none"
+        halve = x.shape[-1] >= 8 and config.pooling != "none" and index % config.convs_per_pool == 0
         weight, bias = state[f"conv{index}.weight"], state[f"conv{index}.bias"]
         x = F.conv2d(x, weight, bias, padding=config.kernel_size // 2)
         if config.pooling == "stride" and halve:
@@ -198,21 +199,27 @@ def _naive(model: SimpleCNN, x: Tensor) -> Tensor:
             x = _blocks(x).amax(-1)
         if halve and config.pooling == "avg":
             x = _blocks(x).mean(-1)
-    hidden = x.flatten(1) @ state["fc1.weight"].T + state["fc1.bias"]
-    return _naive_activation(config.activation, hidden) @ state["fc2.weight"].T + state["fc2.bias"]
+    x = x.flatten(1)
+    if config.hidden:
+        hidden = x @ state["fc1.weight"].T + state["fc1.bias"]
+        x = _naive_activation(config.activation, hidden)
+    return x @ state["fc2.weight"].T + state["fc2.bias"]
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize(
+    ("batch_norm", "convs_per_pool", "hidden"), [(False, 1, 6), (True, 1, 6), (True, 2, 0)]
+)
 @pytest.mark.parametrize("activation", ["relu", "gelu", "tanh"])
 @pytest.mark.parametrize("pooling", ["max", "avg", "stride", "none"])
 def test_every_member_computes_convolution_activation_pooling(
-    pooling: str, activation: str, batch_norm: bool
+    pooling: str, activation: str, batch_norm: bool, convs_per_pool: int, hidden: int
 ) -> None:
     config = ModelConfig.from_dict(
         {
             "filters": [3, 2, 4],
             "kernel_size": 5,
-            "hidden": 6,
+            "hidden": hidden,
+            "convs_per_pool": convs_per_pool,
             "pooling": pooling,
             "activation": activation,
             "batch_norm": batch_norm,
@@ -247,7 +254,8 @@ def _small_configs() -> st.SearchStrategy[ModelConfig]:
         filters=st.lists(st.integers(1, 5), min_size=1, max_size=6).map(tuple),
         kernel_size=st.sampled_from([1, 3, 5, 7]),
         pooling=st.sampled_from(["max", "avg", "stride", "none"]),
-        hidden=st.integers(1, 9),
+        convs_per_pool=st.integers(1, 3),
+        hidden=st.integers(0, 9),
         dropout=st.sampled_from([0.0, 0.5]),
         batch_norm=st.booleans(),
         activation=st.sampled_from(["relu", "gelu", "tanh"]),
@@ -263,7 +271,7 @@ def test_every_member_turns_images_into_finite_logits(config: ModelConfig, seed:
         logits = mode(_images(2))
         assert logits.shape == (2, CLASSES)
         assert torch.isfinite(logits).all()
-    assert model.embed(_images(2)).shape == (2, config.hidden)
+    assert model.embed(_images(2)).shape == (2, model.fc2.in_features)
 
 
 def _real_shapes(model: SimpleCNN) -> dict[str, tuple[int, ...]]:
@@ -273,7 +281,8 @@ def _real_shapes(model: SimpleCNN) -> dict[str, tuple[int, ...]]:
         layer.register_forward_hook(
             lambda _, __, out, name=name: shapes.update({name: tuple(out.shape[1:])})
         )
-    before = model.fc1.register_forward_pre_hook(
+    first = model.fc1 if model.config.hidden else model.fc2
+    before = first.register_forward_pre_hook(
         lambda _, inputs: shapes.update({"flat": tuple(inputs[0].shape[1:])})
     )
     model.eval()(_images(1))
@@ -351,11 +360,36 @@ def test_the_description_of_the_workshops_network_is_the_one_in_the_books() -> N
 @pytest.mark.parametrize("pooling", ["max", "avg", "stride"])
 def test_maps_are_halved_while_at_least_8_wide_and_then_keep_their_size(pooling: str) -> None:
     config = ModelConfig.from_dict({"filters": [2] * 6, "pooling": pooling, "hidden": 3})
-    stages: dict[str, int] = {}
+    sides: dict[str, int] = {}
     for row in describe(config):
         if len(row.output_shape) == 3:
-            stages[row.name[-1]] = row.output_shape[-1]
-    assert [stages[str(n)] for n in range(1, 7)] == [14, 7, 7, 7, 7, 7]
+            sides[row.name[-1]] = row.output_shape[-1]
+    assert [sides[str(n)] for n in range(1, 7)] == [14, 7, 7, 7, 7, 7]
+
+
+@pytest.mark.parametrize(
+    ("convs_per_pool", "sides"), [(2, [28, 14, 14, 7, 7, 7]), (3, [28, 28, 14, 14, 14, 7])]
+)
+@pytest.mark.parametrize("pooling", ["max", "avg", "stride"])
+def test_maps_are_halved_after_every_second_or_third_convolution(
+    pooling: str, convs_per_pool: int, sides: list[int]
+) -> None:
+    config = ModelConfig.from_dict(
+        {"filters": [2] * 6, "pooling": pooling, "convs_per_pool": convs_per_pool}
+    )
+    assert [stage.final_size for stage in stages(config)] == sides
+
+
+def test_without_a_hidden_layer_the_classes_are_made_from_the_last_maps() -> None:
+    config = ModelConfig(filters=(3, 4), hidden=0, final_size=1, dropout=0.5)
+    model = SimpleCNN(config, seed=2).eval()
+    assert [row.name for row in describe(config)][-3:] == ["pool", "dropout", "fc2"]
+    assert not hasattr(model, "fc1")
+    x = _images(3)
+    for index in (1, 2):
+        x = model.stage(index, x)
+    torch.testing.assert_close(model(_images(3)), model.fc2(x.amax(dim=(2, 3))))
+    assert not torch.equal(model.train()(_images(3)), model.eval()(_images(3)))
 
 
 def test_without_pooling_maps_keep_their_size() -> None:

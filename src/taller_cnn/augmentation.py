@@ -20,7 +20,7 @@ from torch import Tensor
 
 from taller_cnn.errors import ConfigError
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "augment"]
+__all__ = ["AUGMENTATIONS", "Augmentation", "augment", "variations"]
 
 CONTROL_POINTS = 6
 """Side of the grid of random displacements that bends an image: bumps about 5 of 28 pixels wide,
@@ -83,6 +83,8 @@ _GEOMETRIC = ("rotation", "shear", "scale", "stretch", "shift", "elastic")
 AUGMENTATIONS: Mapping[str, Augmentation] = types.MappingProxyType(
     {
         "none": Augmentation(),
+        # The variety within MNIST itself; benchmarks/best_search.py compares it with others.
+        "affine": Augmentation(rotation=12.0, shear=0.2, scale=0.1, stretch=0.15, shift=2.0),
         "handwriting": Augmentation(
             rotation=15.0,
             shear=0.3,
@@ -125,6 +127,29 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
         images = torch.addcmul(images, noise, deviation)
     # Interpolation keeps the range, so that only these can have left it.
     return images.clamp(0, 1)
+
+
+def variations(
+    images: Tensor, labels: Tensor, augmentation: Augmentation, seed: int, n: int = 10
+) -> tuple[Tensor, Tensor]:
+    """The first image of each class as it is, and what becomes of it.
+
+    Args:
+        images: ``uint8 [N, 1, H, W]``.
+        labels: their classes, int64 ``[N]``.
+        augmentation: how far.
+        seed: of what is drawn.
+        n: images per class, the one as it is among them.
+
+    Returns:
+        ``uint8 [K * n, 1, H, W]`` and their labels, class by class.
+    """
+    firsts = [int((labels == label).nonzero()[0, 0]) for label in torch.unique(labels)]
+    positions = torch.tensor(firsts).repeat_interleave(n)
+    generator = torch.Generator().manual_seed(seed)
+    varied = augment(images[positions], augmentation, generator).mul(255).round().byte()
+    varied[::n] = images[firsts]
+    return varied, labels[positions]
 
 
 def _uniform(n: int, like: Tensor, generator: torch.Generator) -> Tensor:

@@ -71,7 +71,8 @@ class ModelConfig(_Config):
     """A member of the `SimpleCNN` family; the default is the workshop's network.
 
     Every convolution keeps the size of its input (stride 1, padding ``kernel_size // 2``). After
-    its activation the map is halved by `pooling` as long as it is at least 8 wide.
+    the activation of every `convs_per_pool`-th the map is halved by `pooling` as long as it is at
+    least 8 wide.
 
     Raises:
         ConfigError: a field has the wrong type or is out of its range.
@@ -83,16 +84,21 @@ class ModelConfig(_Config):
     """Side of every kernel, in pixels: 1, 3, 5 or 7."""
     pooling: Literal["max", "avg", "stride", "none"] = "max"
     """How a map is halved: 2x2 maximum, 2x2 mean, stride 2 in the convolution, or not at all."""
+    convs_per_pool: int = 1
+    """Convolutions from one halving to the next: 1 to 3."""
     hidden: int = 128
-    """Units of the fully connected layer between the maps and the classes: 1 to 4096."""
+    """Units of the fully connected layer between the maps and the classes: up to 4096; 0 leaves
+    the layer out, and the classes get the last maps themselves."""
     dropout: float = 0.25
-    """Fraction of the hidden units switched off at each training step: 0 <= dropout < 1."""
+    """Fraction of what the classes are made from (the hidden units, or the numbers of the last
+    maps) switched off at each training step: 0 <= dropout < 1."""
     batch_norm: bool = False
     """Batch normalisation after every convolution."""
     activation: Literal["relu", "gelu", "tanh"] = "relu"
     """Activation after every convolution and after the hidden layer."""
     final_size: int = 0
-    """Side that the last map is pooled down to before the hidden layer; 0 leaves it as it is."""
+    """Side that the last map is pooled down to before the fully connected layers, by the mean
+    where `pooling` is ``avg``, else by the maximum: 1 is global pooling, 0 leaves it as it is."""
 
     def _check_ranges(self) -> None:
         if not 1 <= len(self.filters) <= MAX_LAYERS:
@@ -102,7 +108,8 @@ class ModelConfig(_Config):
         for count in self.filters:
             _check_range("filters", count, 1, MAX_FILTERS)
         _check_choice("kernel_size", self.kernel_size, KERNEL_SIZES)
-        _check_range("hidden", self.hidden, 1, 4096)
+        _check_range("convs_per_pool", self.convs_per_pool, 1, 3)
+        _check_range("hidden", self.hidden, 0, 4096)
         _check_fraction("dropout", self.dropout)
         _check_range("final_size", self.final_size, 0, 28)
 
@@ -149,8 +156,11 @@ class TrainConfig(_Config):
     """The first convolution: learned, or made from patches of the training digits and kept."""
     middle: bool = False
     """Train on the middle 26 x 26 pixels only; the network stays the same."""
-    augmentation: Literal["none", "handwriting"] = "none"
+    augmentation: Literal["none", "affine", "handwriting"] = "none"
     """Vary the training digits, each time in another way (`taller_cnn.augmentation`)."""
+    weight_average: float = 0.0
+    """Memory per step of a running mean of the weights that is scored and kept in their place
+    (Polyak & Juditsky 1992): 0 <= weight_average < 1; 0 keeps the last weights."""
     holdout: int = 5000
     """Training digits held out as the validation split; 0 trains on all."""
     seed: int = 0
@@ -165,7 +175,14 @@ class TrainConfig(_Config):
         _check_range("batch_size", self.batch_size, 1, 60_000)
         _check_positive("learning_rate", self.learning_rate, 100)
         _check_positive("muon_learning_rate", self.muon_learning_rate, 100)
-        for name in ("beta1", "beta2", "muon_momentum", "label_smoothing", "warmup"):
+        for name in (
+            "beta1",
+            "beta2",
+            "muon_momentum",
+            "label_smoothing",
+            "warmup",
+            "weight_average",
+        ):
             _check_fraction(name, getattr(self, name))
         _check_range("holdout", self.holdout, 0, 60_000)
         _check_range("seed", self.seed, 0, 2**31 - 1)
@@ -214,6 +231,27 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
                 "warmup": 0.1,
                 "first_layer": "patches",
                 "middle": True,
+            },
+        ),
+        # As good as it gets in ten minutes on a laptop; benchmarks/best_search.py chose it.
+        "best": Recipe(
+            model={
+                "filters": (16, 16, 48, 48, 96, 96),
+                "convs_per_pool": 2,
+                "hidden": 0,
+                "dropout": 0.3,
+                "batch_norm": True,
+                "final_size": 1,
+            },
+            train={
+                "epochs": 12.0,
+                "batch_size": 128,
+                "learning_rate": 4e-3,
+                "optimizer": "adamw",
+                "schedule": "one-cycle",
+                "label_smoothing": 0.05,
+                "augmentation": "affine",
+                "weight_average": 0.998,
             },
         ),
         # Other people's digits, for the reader; benchmarks/reading.py measures what it gains.

@@ -78,10 +78,11 @@ class SeededDropout(nn.Module):
 
 
 class SimpleCNN(nn.Module):
-    """Convolutions with activation and pooling, one hidden layer, one output per class.
+    """Convolutions with activation and pooling, one hidden layer or none, one output per class.
 
     Layers are the attributes ``conv1 ... convL``, ``norm1 ... normL`` (with batch norm), ``fc1``
-    and ``fc2``; the default configuration has the state dict of the workshop's lesson.
+    (with a hidden layer) and ``fc2``; the default configuration has the state dict of the
+    workshop's lesson.
 
     Args:
         config: the member of the family.
@@ -107,8 +108,9 @@ class SimpleCNN(nn.Module):
             self.add_module(f"conv{index}", conv)
             if config.batch_norm:
                 self.add_module(f"norm{index}", nn.BatchNorm2d(stage.outputs))
-        self.fc1 = _Linear(_flat_size(config), config.hidden)
-        self.fc2 = _Linear(config.hidden, CLASSES)
+        if config.hidden:
+            self.fc1 = _Linear(_flat_size(config), config.hidden)
+        self.fc2 = _Linear(config.hidden or _flat_size(config), CLASSES)
         self.dropout = SeededDropout(config.dropout)
         self.activation = _ACTIVATIONS[config.activation]
         self._pooled = tuple(stage.pooled for stage in geometry)
@@ -133,16 +135,29 @@ class SimpleCNN(nn.Module):
         return logits
 
     def embed(self, x: Tensor) -> Tensor:
-        """The last hidden layer ``[N, hidden]``, after its activation and before dropout."""
+        """What the classes are made from ``[N, fc2.in_features]``, before dropout.
+
+        The hidden layer after its activation or, without one, the last maps.
+        """
         if x.shape[1:] != (1, IMAGE_SIZE, IMAGE_SIZE):
             # Pooling forgives other sizes: 29 x 29 pixels would give logits that mean nothing.
             raise ValueError(f"images of shape {tuple(x.shape)} are not [N, 1, 28, 28]")
         for index in range(1, self.config.layers + 1):
             x = self.stage(index, x)
-        if self.config.final_size and x.shape[-1] > self.config.final_size:
-            pool = F.adaptive_avg_pool2d if self.config.pooling == "avg" else F.adaptive_max_pool2d
-            x = pool(x, self.config.final_size)
-        return self.activation(self.fc1(x.flatten(1)))
+        return self.embed_maps(x)
+
+    def embed_maps(self, maps: Tensor) -> Tensor:
+        """As `embed`, from the output ``[N, C, H, W]`` of the last stage."""
+        flat = self.final_maps(maps).flatten(1)
+        return self.activation(self.fc1(flat)) if self.config.hidden else flat
+
+    def final_maps(self, maps: Tensor) -> Tensor:
+        """The output ``[N, C, H, W]`` of the last stage, pooled down to `final_size`."""
+        size = self.config.final_size
+        if not size or maps.shape[-1] <= size:
+            return maps
+        pool = F.adaptive_avg_pool2d if self.config.pooling == "avg" else F.adaptive_max_pool2d
+        return pool(maps, size)
 
     def stage(self, index: int, x: Tensor, *, padded: bool = True) -> Tensor:
         """Convolution `index` (from 1) with its normalisation, activation and pooling.
@@ -198,8 +213,9 @@ def stages(config: ModelConfig) -> list[Stage]:
     """The geometry of every convolution of a network, first to last."""
     found: list[Stage] = []
     size, inputs = IMAGE_SIZE, 1
-    for outputs in config.filters:
-        halved = config.pooling != "none" and size >= SMALLEST_POOLED
+    for index, outputs in enumerate(config.filters, start=1):
+        last = index % config.convs_per_pool == 0
+        halved = config.pooling != "none" and last and size >= SMALLEST_POOLED
         strided = halved and config.pooling == "stride"
         stride = 2 if strided else 1
         stage = Stage(
@@ -260,10 +276,12 @@ def _rows(config: ModelConfig) -> Iterator[LayerRow]:
     flat, size = _flat_size(config), _final_size(config)
     if size < stages(config)[-1].final_size:
         yield LayerRow(name="pool", kind="pool", output_shape=(config.filters[-1], size, size))
-    yield _linear_row("fc1", flat, config.hidden)
+    units = config.hidden or flat
+    if config.hidden:
+        yield _linear_row("fc1", flat, units)
     if config.dropout:
-        yield LayerRow(name="dropout", kind="dropout", output_shape=(config.hidden,))
-    yield _linear_row("fc2", config.hidden, CLASSES)
+        yield LayerRow(name="dropout", kind="dropout", output_shape=(units,))
+    yield _linear_row("fc2", units, CLASSES)
 
 
 def _stage_rows(config: ModelConfig, index: int, stage: Stage) -> Iterator[LayerRow]:

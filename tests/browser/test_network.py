@@ -45,6 +45,19 @@ FAMILY = {
         "final_size": 2,
         "hidden": 16,
     },
+    "two convolutions per pooling, no hidden layer": {
+        "filters": (3, 4, 5, 5, 6, 6),
+        "convs_per_pool": 2,
+        "hidden": 0,
+        "final_size": 1,
+        "batch_norm": True,
+    },
+    "three convolutions per mean, maps to classes": {
+        "filters": (2, 3, 2, 3),
+        "convs_per_pool": 3,
+        "pooling": "avg",
+        "hidden": 0,
+    },
     "mean at the end": {
         "filters": (4, 6, 6),
         "pooling": "avg",
@@ -98,9 +111,10 @@ def _layers(model: SimpleCNN, x: Tensor) -> dict[str, Tensor]:
     if config.final_size and x.shape[-1] > config.final_size:
         adaptive = F.adaptive_avg_pool2d if config.pooling == "avg" else F.adaptive_max_pool2d
         found["pool"] = x = adaptive(x, config.final_size)
-    found["fc1"] = x = model.fc1(x.flatten(1))
-    found["act"] = x = model.activation(x)
-    found["fc2"] = x = model.fc2(x)
+    if config.hidden:
+        found["fc1"] = x = model.fc1(x.flatten(1))
+        found["act"] = x = model.activation(x)
+    found["fc2"] = x = model.fc2(x.flatten(1))
     found["softmax"] = x.softmax(1)
     return found
 

@@ -74,5 +74,6 @@ def test_help_shows_the_recipes_default_and_where_another_differs(cli) -> None:
     usual, fast = recipe("workshop")[1], recipe("fast")[1]
     for one, other in ((usual.batch_size, fast.batch_size), (usual.epochs, fast.epochs)):
         assert re.search(rf"\[por defecto: {one:g}; [^]]*fast[^]:]*: {other:g}[];]", text)
-    assert "[por defecto: 16,32]" in text
-    assert "[por defecto: --no-batch-norm]" in text
+    assert re.search(r"\[por defecto: 16,32; best: 16,16,[\d,]+\]", text)
+    assert "[por defecto: relu]" in text
+    assert "[por defecto: --no-batch-norm; best: --batch-norm]" in text

@@ -17,6 +17,16 @@ def test_the_sample_is_shown_with_its_counts_and_drawn(cli, workdir: Path) -> No
     assert (workdir / "resultados" / "data_samples.png").stat().st_size > 10_000
 
 
+def test_an_augmentation_is_drawn_too(cli, workdir: Path) -> None:
+    words = ("data", "--source", "sample", "--workdir", workdir, "--json")
+    result = cli(*words, "--augmented", "affine").json
+    drawn = Path(result["files"]["data_augmented"])
+    assert drawn.name == "data_affine.png"
+    assert drawn.read_bytes() != Path(result["files"]["data_samples"]).read_bytes()
+    refused = cli(*words, "--augmented", "none")
+    assert (refused.code, "affine" in refused.err) == (2, True)
+
+
 def test_json_says_what_is_used_and_the_state_of_each_file(cli, workdir: Path) -> None:
     result = cli("data", "--source", "sample", "--workdir", workdir, "--json").json
     assert (result["dataset"], result["source"], result["verified"]) == ("mnist", "sample", True)

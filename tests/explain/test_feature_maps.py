@@ -19,6 +19,7 @@ from taller_cnn.model import SimpleCNN, describe
         {"filters": (2, 3, 4), "pooling": "stride", "batch_norm": True},
         {"filters": (3,), "pooling": "avg", "final_size": 3, "kernel_size": 1},
         {"filters": (2,) * 6, "pooling": "none", "activation": "gelu"},
+        {"filters": (2,) * 4, "convs_per_pool": 2, "hidden": 0, "final_size": 1},
     ],
 )
 def test_every_layer_has_the_shape_that_the_description_gives_it(options: dict[str, Any]) -> None:

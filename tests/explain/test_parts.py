@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from taller_cnn.config import ModelConfig
 from taller_cnn.data import Split
 from taller_cnn.evaluation import evaluate
 from taller_cnn.explain.parts import PARTS, make_part
@@ -92,8 +93,27 @@ def test_every_part_says_the_same_number_of_things_in_both_languages(
     assert all(text.strip() for text in words(section, "es"))
 
 
+def deep(subject: Subject) -> Subject:
+    """A deep network without a hidden layer."""
+    config = ModelConfig(
+        filters=(4,) * 6, convs_per_pool=2, hidden=0, final_size=1, batch_norm=True
+    )
+    initial = SimpleCNN(config, seed=1).eval()
+    return asked_again(replace(subject, model=SimpleCNN(config).eval(), initial=initial))
+
+
+@pytest.mark.parametrize("name", ["feature_maps", "embedding"])
+def test_a_network_without_a_hidden_layer_is_explained_from_its_last_maps(
+    subject: Subject, name: str
+) -> None:
+    section = make_part(name, deep(subject), lambda done, of: None)
+    if name == "feature_maps":
+        assert list(section.numbers["shapes"])[-3:] == ["conv6", "pool", "fc2"]
+    assert all(text.strip() for text in words(section, "es"))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("change", [untrained, perfect, silent, broken])
+@pytest.mark.parametrize("change", [untrained, perfect, silent, broken, deep])
 def test_odd_networks_are_explained_too(
     subject: Subject, change: Callable[[Subject], Subject], tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from taller_cnn.checkpoints import load_model
+from taller_cnn.checkpoints import load_model, read_tensors, write_tensors
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits
 from taller_cnn.errors import (
@@ -143,6 +143,34 @@ def test_a_stopped_run_is_resumed_to_the_same_numbers(
     losses = [epoch.train_loss for epoch in expected.history.epochs]
     assert [epoch.train_loss for epoch in resumed.history.epochs] == losses
     assert not request_here.where.checkpoint.exists()
+
+
+def test_a_run_stopped_by_a_version_with_fewer_options_is_resumed(
+    request_here: RunRequest,
+) -> None:
+    stop_after(request_here, EpochResult)
+    path = request_here.where.checkpoint
+    value = read_tensors(path)
+    del value["model"]["convs_per_pool"], value["train"]["weight_average"]
+    del value["state"]["average"]
+    write_tensors(path, value)
+    assert len(complete(changed(request_here, resume=True)).history.epochs) == 2
+
+
+def test_an_averaged_network_is_kept_and_resumed_to_the_same_weights(
+    request_here: RunRequest,
+) -> None:
+    model = ModelConfig(filters=(4, 4, 6), convs_per_pool=2, hidden=0, batch_norm=True)
+    train = QUICK.replace(weight_average=0.9, augmentation="affine")
+    averaged = changed(request_here, model=model, train=train)
+    complete(averaged)
+    weights = torch.load(averaged.where.model, weights_only=True)
+    stop_after(averaged, EpochResult)
+    complete(changed(averaged, resume=True))
+    again = load_model(averaged.where.model)
+    assert again.model.config == model
+    found = again.model.state_dict()
+    assert all(torch.equal(weights[name], found[name]) for name in weights)
 
 
 def test_resuming_without_a_checkpoint_says_so(request_here: RunRequest) -> None:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
-from taller_cnn.config import ModelConfig, TrainConfig
+from taller_cnn.config import ModelConfig, TrainConfig, recipe
 from taller_cnn.errors import ConfigError, UsageError
 from taller_cnn.model import SimpleCNN, count_parameters
-from taller_cnn.study import Design, Plan, Trial, build, default_plan, plan_of, thorough_plan
+from taller_cnn.study import (
+    Design,
+    Plan,
+    Trial,
+    build,
+    default_plan,
+    plan_of,
+    read_plan,
+    thorough_plan,
+)
 from taller_cnn.study.design import TRAINING_REVISION
 
 FULL = 55_000
@@ -17,6 +27,7 @@ DEFAULTS_OF_REVISION_1 = {
     "filters": [16, 32],
     "kernel_size": 3,
     "pooling": "max",
+    "convs_per_pool": 1,
     "hidden": 128,
     "dropout": 0.25,
     "batch_norm": False,
@@ -36,6 +47,7 @@ DEFAULTS_OF_REVISION_1 = {
     "first_layer": "learned",
     "middle": False,
     "augmentation": "none",
+    "weight_average": 0.0,
     "holdout": 5000,
     "seed": 0,
     "device": "auto",
@@ -168,6 +180,22 @@ def test_a_trial_knows_what_its_network_costs() -> None:
     one = trial()
     assert one.parameters == count_parameters(SimpleCNN(one.model)) == 206_922
     assert one.macs == 28**2 * 16 * 9 + 14**2 * 32 * 16 * 9 + 1568 * 128 + 128 * 10
+
+
+def test_the_ablation_takes_one_ingredient_at_a_time_from_the_best_recipe() -> None:
+    file = Path(__file__).parents[2] / "benchmarks" / "best_ablation.toml"
+    (asked,) = designed(read_plan(file)).questions
+    best_model, best_train = recipe("best")
+    found = {}
+    for cell in asked.cells:
+        one = cell.trials[1.0, 0]
+        ours = one.model.to_dict() | one.train.to_dict()
+        theirs = best_model.to_dict() | best_train.to_dict()
+        apart = {"epochs", "device", "precision"}
+        found[cell.levels[0]] = {k for k in ours if ours[k] != theirs[k]} - apart
+    assert found.pop("nothing") == set()
+    assert all(found.values())
+    assert len({frozenset(changed) for changed in found.values()}) == len(found) == 8
 
 
 def test_images_are_counted_with_ragged_batches() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from taller_cnn.config import ModelConfig
 from taller_cnn.errors import UsageError
 from taller_cnn.model import describe
-from taller_cnn.study.factors import FACTORS, factor_named, model_of, parse_factor
+from taller_cnn.study.factors import FACTORS, factor_named, model_of, parse_factor, train_of
 
 
 def model(factor: str, level: str) -> ModelConfig:
@@ -44,6 +44,34 @@ def test_layer_k_has_16_32_32_32_filters() -> None:
 def test_crossed_filters_and_layers_multiply_each_layer() -> None:
     changes = FACTORS["filters"].level("x1/2").changes | FACTORS["layers"].level("3").changes
     assert model_of(changes)["filters"] == [8, 16, 16]
+
+
+@pytest.mark.parametrize(
+    ("factor", "level", "options"),
+    [
+        ("convs-per-pool", "2", {"convs_per_pool": 2}),
+        ("final-size", "1", {"final_size": 1}),
+        ("hidden", "0", {"hidden": 0}),
+    ],
+)
+def test_the_switches_of_the_family_are_factors(
+    factor: str, level: str, options: dict[str, int]
+) -> None:
+    assert model(factor, level) == ModelConfig.from_dict(options)
+
+
+@pytest.mark.parametrize(
+    ("factor", "level", "options"),
+    [
+        ("weight-average", "0.98", {"weight_average": 0.98}),
+        ("augmentation", "affine", {"augmentation": "affine"}),
+    ],
+)
+def test_the_switches_of_the_training_are_factors(
+    factor: str, level: str, options: dict[str, object]
+) -> None:
+    assert train_of(FACTORS[factor].level(level).changes) == options
+    assert model(factor, level) == ModelConfig()
 
 
 @pytest.mark.parametrize("factor", ["filters-fc1", "layers-fc1"])

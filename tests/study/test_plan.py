@@ -120,7 +120,7 @@ def test_a_file_brings_factors_and_regimes_of_ones_own(tmp_path: Path) -> None:
         (('reference = "one"', 'reference = "two"'), "factors.head.reference", "one, small"),
         (('name = "small"', 'name = "one"'), "factors.head.levels", "two levels"),
         (("hidden = 16", "hiden = 16"), "factors.head.levels[2].model", "hiden"),
-        (("hidden = 16", "hidden = 0"), "factors.head.levels[2].model", "hidden is 0"),
+        (("hidden = 16", "hidden = -1"), "factors.head.levels[2].model", "hidden is -1"),
         (("batch_size = 32", "seed = 3"), "factors.head.levels[2].train.seed", "sets it"),
         (("[factors.head]", "[factors.filters]"), "factors.filters", "has this name"),
         (("epochs = 2", "epochs = -2"), "regimes.tiny", "epochs"),

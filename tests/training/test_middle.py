@@ -57,10 +57,18 @@ def test_reading_takes_the_whole_network_s_weights() -> None:
         ModelConfig(kernel_size=5),
         ModelConfig(kernel_size=1),
         ModelConfig(pooling="stride"),
-        ModelConfig(final_size=1),
+        ModelConfig(convs_per_pool=2),
         ModelConfig(filters=(4,) * 6, kernel_size=3),
     ],
 )
 def test_a_network_whose_cells_would_not_line_up_is_refused(config: ModelConfig) -> None:
-    with pytest.raises(ConfigError, match="--no-middle"):
+    with pytest.raises(ConfigError, match=r"kernel size.*--no-middle"):
+        MiddleOfImages(SimpleCNN(config))
+
+
+@pytest.mark.parametrize("config", [ModelConfig(final_size=1), ModelConfig(hidden=0)])
+def test_a_network_whose_hidden_layer_does_not_get_every_cell_is_refused(
+    config: ModelConfig,
+) -> None:
+    with pytest.raises(ConfigError, match=r"--hidden 128.*--no-middle"):
         MiddleOfImages(SimpleCNN(config))

@@ -132,7 +132,7 @@ def _blocks(
     n, wrong = len(drawn.places), int(drawn.wrong.sum())
     better = numbers["neighbours_hidden"] > numbers["neighbours_pixels"]
     return (
-        _text("lead", n=n, units=subject.model.config.hidden),
+        _text("lead", n=n, units=subject.model.fc2.in_features),
         _text(
             "variance",
             two=float(shares[:2].sum()),

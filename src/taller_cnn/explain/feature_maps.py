@@ -30,7 +30,8 @@ class LayerMaps:
     """The output of one layer for one image."""
 
     name: str
-    """``conv1``, ``pool1``, ``fc1``, ``fc2``; a convolution's maps are after its activation."""
+    """``conv1``, ``pool1``, ``pool`` (to the final size), ``fc1``, ``fc2``; a convolution's maps
+    are after its activation."""
     values: Tensor
     """float32 ``[C, H, W]`` of maps, ``[units]`` of a fully connected layer."""
 
@@ -42,14 +43,17 @@ def layer_maps(model: SimpleCNN, x: Tensor) -> tuple[LayerMaps, ...]:
     The last, ``fc2``, are logits.
     """
     found = []
-    start = x
     for index, stage in enumerate(stages(model.config), start=1):
         active = model.activation(pre_activation(model, index, x))
         found.append(LayerMaps(name=f"conv{index}", values=active[0]))
         x = model.stage(index, x)
         if stage.pooled:
             found.append(LayerMaps(name=f"pool{index}", values=x[0]))
-    found.append(LayerMaps(name="fc1", values=model.embed(start)[0]))
+    final = model.final_maps(x)
+    if final.shape != x.shape:
+        found.append(LayerMaps(name="pool", values=final[0]))
+    if model.config.hidden:
+        found.append(LayerMaps(name="fc1", values=model.embed_maps(x)[0]))
     logits = from_stage(model, model.config.layers, x)[0]
     return (*found, LayerMaps(name="fc2", values=logits))
 
@@ -105,7 +109,10 @@ def _figure(
     rows = [Row(label=f"{input_label}\n1 × 28 × 28", values=image.float().numpy(), is_image=True)]
     for layer in layers[:-1]:
         shape = " × ".join(str(size) for size in layer.values.shape)
-        rows.append(Row(label=f"{layer.name}\n{shape}", values=layer.values.numpy()))
+        values = layer.values.numpy()
+        # Maps of one pixel are read like units: as a strip.
+        values = values[:, 0, 0] if values.shape[1:] == (1, 1) else values
+        rows.append(Row(label=f"{layer.name}\n{shape}", values=values))
     classes = []
     for index in range(len(subject.digits.class_names)):
         name = subject.class_name(index)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from taller_cnn.model import SimpleCNN
@@ -48,13 +47,9 @@ def pre_activation(model: SimpleCNN, index: int, x: Tensor) -> Tensor:
 
 def from_stage(model: SimpleCNN, index: int, x: Tensor) -> Tensor:
     """Logits ``[N, K]`` from the output of stage `index`, as the network itself goes on from it."""
-    config = model.config
-    for following in range(index + 1, config.layers + 1):
+    for following in range(index + 1, model.config.layers + 1):
         x = model.stage(following, x)
-    if config.final_size and x.shape[-1] > config.final_size:
-        pool = F.adaptive_avg_pool2d if config.pooling == "avg" else F.adaptive_max_pool2d
-        x = pool(x, config.final_size)
-    logits: Tensor = model.fc2(model.activation(model.fc1(x.flatten(1))))
+    logits: Tensor = model.fc2(model.embed_maps(x))
     return logits
 
 

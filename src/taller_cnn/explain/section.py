@@ -167,8 +167,8 @@ class Subject:
 
     @torch.inference_mode()
     def embedding(self, split: Split, batch_size: int = 200) -> Tensor:
-        """The last hidden layer for every image of `split`, float32 ``[N, hidden]``."""
-        rows = torch.empty(len(split), self.model.config.hidden)
+        """What the classes are made from (`SimpleCNN.embed`), float32 ``[N, units]``."""
+        rows = torch.empty(len(split), self.model.fc2.in_features)
         for start in range(0, len(split), batch_size):
             part = slice(start, start + batch_size)
             # In this layout the convolutions take half the time.

@@ -180,6 +180,7 @@ def digits_figure(
     class_names: Sequence[str],
     messages: Messages,
     note: str | None = None,
+    augmentation: str | None = None,
 ) -> Figure:
     """The first ten images of every class, a class in a row.
 
@@ -189,6 +190,7 @@ def digits_figure(
         class_names: K names for the reader.
         messages: the reader's language.
         note: what the reader must know about the data; it becomes part of the title.
+        augmentation: name of what varied the images, if they are variations of the first.
     """
     pictures, classes = _pictures(images), np.asarray(labels)
     height, width = (side + 4 for side in pictures.shape[1:])
@@ -206,5 +208,7 @@ def digits_figure(
     axes.set_xticks([])
     axes.tick_params(which="both", length=0)
     axes.set_ylabel(messages("figures.digits.axis"), fontsize=LABEL)
-    set_title(figure, messages("figures.digits.title"), note, messages)
+    key = "augmented" if augmentation else "title"
+    title = messages(f"figures.digits.{key}", name=augmentation)
+    set_title(figure, title, note, messages)
     return figure

@@ -22,8 +22,9 @@ def folded_weights(model: SimpleCNN) -> dict[str, NDArray[np.float32]]:
     before it can have both. Sums are taken in float64 and rounded once.
 
     Returns:
-        ``conv<i>.weight (out, in, k, k)``, ``conv<i>.bias (out,)``, ``fc1.weight (hidden, flat)``,
-        ``fc1.bias``, ``fc2.weight (10, hidden)``, ``fc2.bias``; float32, C order.
+        ``conv<i>.weight (out, in, k, k)``, ``conv<i>.bias (out,)``, with a hidden layer
+        ``fc1.weight (hidden, flat)`` and ``fc1.bias``, ``fc2.weight (10, units)``, ``fc2.bias``;
+        float32, C order.
     """
     found: dict[str, Tensor] = {}
     for index in range(1, model.config.layers + 1):
@@ -34,7 +35,9 @@ def folded_weights(model: SimpleCNN) -> dict[str, NDArray[np.float32]]:
         if model.config.batch_norm:
             weight, bias = _folded(weight, bias, model.get_submodule(f"norm{index}"))
         found[f"conv{index}.weight"], found[f"conv{index}.bias"] = weight, bias
-    for name, layer in (("fc1", model.fc1), ("fc2", model.fc2)):
+    for name in ("fc1", "fc2") if model.config.hidden else ("fc2",):
+        layer = model.get_submodule(name)
+        assert isinstance(layer, nn.Linear)
         found[f"{name}.weight"], found[f"{name}.bias"] = layer.weight, layer.bias
     return {
         name: np.ascontiguousarray(value.detach().cpu().to(torch.float32).numpy())

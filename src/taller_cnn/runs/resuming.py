@@ -68,9 +68,14 @@ def resume_state(request: RunRequest, digits: Digits) -> TrainState:
         "data_checksum": digits.checksum,
     }
     try:
-        found = {**value["model"], **value["train"], "data_checksum": value["data_checksum"]}
+        found = {
+            # Fields that an older version did not write have their default.
+            **ModelConfig.from_dict(value["model"]).to_dict(),
+            **TrainConfig.from_dict(value["train"]).to_dict(),
+            "data_checksum": value["data_checksum"],
+        }
         state = TrainState.from_dict(value["state"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, TallerError) as error:
         raise ModelError("checkpoint_damaged", path=path, reason=str(error)) from error
     for name, wanted in expected.items():
         if found.get(name) != wanted:

@@ -182,10 +182,10 @@ def _scale(
     )
 
 
-def _choice(name: str, change: str, values: Mapping[str, Any]) -> Factor:
+def _choice(name: str, change: str, values: Mapping[str, Any], regime: str = "short") -> Factor:
     """A factor whose levels have no scale; the first is the reference."""
     levels = tuple(Level(key, None, MappingProxyType({change: values[key]})) for key in values)
-    return Factor(name=name, levels=levels, reference=levels[0].name, rates=RATES)
+    return Factor(name=name, levels=levels, reference=levels[0].name, regime=regime, rates=RATES)
 
 
 def _layers_fc1(text: str) -> Level:
@@ -209,6 +209,8 @@ _ALL = (
     _scale("layers-fc1", "1 2 3 4", "2", _layers_fc1),
     _scale("kernel", "1 3 5 7", "3", _maker(_count, "kernel_size")),
     _choice("pooling", "pooling", {key: key for key in ("max", "avg", "stride", "none")}),
+    _scale("convs-per-pool", "1 2 3", "1", _maker(_count, "convs_per_pool")),
+    _choice("final-size", "final_size", {"0": 0, "3": 3, "1": 1}),
     _scale("hidden", "32 64 128 256", "128", _maker(_count, "hidden"), regime="overfit"),
     _scale(
         "dropout",
@@ -220,6 +222,13 @@ _ALL = (
     ),
     _choice("batch-norm", "batch_norm", {"no": False, "yes": True}),
     _choice("activation", "activation", {key: key for key in ("relu", "gelu", "tanh")}),
+    _scale("weight-average", "0 0.9 0.98", "0", _maker(float, "weight_average"), rates=(1.0,)),
+    _choice(
+        "augmentation",
+        "augmentation",
+        {key: key for key in ("none", "affine", "handwriting")},
+        regime="overfit",
+    ),
     _scale(
         "learning-rate",
         "x1/9 x1/3 x1 x3 x9",

@@ -78,6 +78,8 @@ class TrainState:
     optimizers: tuple[Mapping[str, Any], ...]
     dropout: Tensor
     """State of the dropout's generator, uint8."""
+    average: tuple[Tensor, ...] = ()
+    """Running mean of the weights; empty without one."""
     step: int
     loss_sum: float
     """Sum of the training loss over the present epoch's images."""
@@ -92,6 +94,7 @@ class TrainState:
         return {
             **fields,
             "optimizers": list(self.optimizers),
+            "average": list(self.average),
             "history": [r.to_dict() for r in self.history.epochs],
         }
 
@@ -104,5 +107,11 @@ class TrainState:
         """
         epochs = tuple(EpochResult.from_dict(result) for result in value["history"])
         return cls(
-            **{**value, "optimizers": tuple(value["optimizers"]), "history": History(epochs)}
+            **{
+                **value,
+                "optimizers": tuple(value["optimizers"]),
+                # States of before there were averages have none.
+                "average": tuple(value.get("average", ())),
+                "history": History(epochs),
+            }
         )

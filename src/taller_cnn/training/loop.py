@@ -28,6 +28,7 @@ from taller_cnn.devices import choose_device, choose_precision
 from taller_cnn.errors import DivergedError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.model import SimpleCNN
+from taller_cnn.training.average import WeightAverage
 from taller_cnn.training.events import EpochResult, History, Progress, TrainState
 from taller_cnn.training.middle import MiddleOfImages, crop
 from taller_cnn.training.optimizers import make_optimizers
@@ -99,6 +100,7 @@ class Training(Iterator[Progress | EpochResult]):
         self._middle = MiddleOfImages(self._model) if config.middle else None
         matrices, others = self._parameters()
         self._optimizers = make_optimizers(config, matrices, others)
+        self._average = WeightAverage(self._averaged(), config.weight_average)
         self._dropout = torch.Generator(self.device.value).manual_seed(config.seed)
         self._model.dropout.generator = self._dropout
         self._augmentation = AUGMENTATIONS[config.augmentation]
@@ -126,17 +128,29 @@ class Training(Iterator[Progress | EpochResult]):
         model = self._model
         convolutions = range(2, model.config.layers + 1)
         matrices: list[Tensor] = [model.get_parameter(f"conv{i}.weight") for i in convolutions]
-        matrices.append(self._middle.weight if self._middle else model.fc1.weight)
-        apart = {id(model.fc1.weight), *map(id, matrices)}
+        apart = set(map(id, matrices))
+        if model.config.hidden:
+            matrices.append(self._middle.weight if self._middle else model.fc1.weight)
+            apart |= {id(model.fc1.weight), id(matrices[-1])}
         trained: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
         return matrices, [p for p in trained if id(p) not in apart]
 
+    def _averaged(self) -> list[Tensor]:
+        """The weights that are averaged, with the batch statistics that belong to them."""
+        if not self.config.weight_average:
+            return []
+        kept = [value for value in self._model.state_dict().values() if value.is_floating_point()]
+        return [*kept, self._middle.weight.detach()] if self._middle else kept
+
     def state(self) -> TrainState:
         """A copy of the state at the last finished step; call it between two events."""
-        if self._middle:
-            self._middle.write_back()
+        with self._average.set_aside():
+            if self._middle:
+                self._middle.write_back()
+            model = {k: v.detach().cpu().clone() for k, v in self._model.state_dict().items()}
         return TrainState(
-            model={k: v.detach().cpu().clone() for k, v in self._model.state_dict().items()},
+            model=model,
+            average=self._average.state(),
             optimizers=tuple(optimizer.state() for optimizer in self._optimizers),
             dropout=self._dropout.get_state(),
             step=self.step,
@@ -151,6 +165,7 @@ class Training(Iterator[Progress | EpochResult]):
         self._model.load_state_dict(state.model)
         if self._middle:
             self._middle.read()
+        self._average.restore(state.average)
         for optimizer, values in zip(self._optimizers, state.optimizers, strict=True):
             optimizer.restore(values)
         self._dropout.set_state(state.dropout)
@@ -161,8 +176,14 @@ class Training(Iterator[Progress | EpochResult]):
     def _run(self) -> Iterator[Progress | EpochResult]:
         while self.step < self.steps:
             epoch = self.step // self._steps_per_epoch
+            self._average.take_out()
             yield from self._train_epoch(epoch)
+            # Until training goes on, the network is the one that is scored.
+            self._average.put_in()
             yield self._finish_epoch()
+        self._average.put_in()
+        if self._middle:
+            self._middle.write_back()
         # A generator cannot be copied, and a trained network may have to be.
         self._model.dropout.generator = None
         self._model.requires_grad_(True)
@@ -221,6 +242,7 @@ class Training(Iterator[Progress | EpochResult]):
         loss.backward()  # type: ignore[no-untyped-call]
         for optimizer in self._optimizers:
             optimizer.step(factor)
+        self._average.update(self.step)
         self._sums = _Sums(
             loss=self._sums.loss + loss.detach().double() * len(labels),
             correct=self._sums.correct + (logits.argmax(dim=1) == labels).sum(),

@@ -30,7 +30,8 @@ def middle_cells(config: ModelConfig) -> slice:
     """Rows (and columns) of the last map that depend on the middle of the image alone.
 
     Raises:
-        ConfigError: the cells of a map do not line up with those of the whole network.
+        ConfigError: the cells of a map do not line up with those of the whole network, or the
+            hidden layer does not get them one by one.
     """
     start, stop = MARGIN, IMAGE_SIZE - MARGIN
     for stage in stages(config):
@@ -39,7 +40,9 @@ def middle_cells(config: ModelConfig) -> slice:
             start = stop
         elif stage.pooled:
             start, stop = start // 2, stop // 2
-    if start >= stop or config.final_size:
+    if config.final_size or not config.hidden:
+        raise ConfigError("config_middle_maps", size=config.final_size, hidden=config.hidden)
+    if start >= stop:
         raise ConfigError("config_middle", pooling=config.pooling, kernel=config.kernel_size)
     return slice(start, stop)
 

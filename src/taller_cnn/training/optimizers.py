@@ -158,7 +158,8 @@ def make_optimizers(
 
     Args:
         config: which optimiser and its settings.
-        matrices: weights between hidden features: convolutions after the first, and ``fc1``.
+        matrices: weights between hidden features: convolutions after the first, and ``fc1`` where
+            there is one.
         others: all other weights.
     """
     betas = (config.beta1, config.beta2)

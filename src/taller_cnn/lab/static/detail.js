@@ -103,15 +103,20 @@ function offButton(layer, unit) {
 }
 
 function sentenceOf(layer) {
-  const { kind, name, inputs, kernel, stride, activation, mean, dropout } = layer;
+  const { kind, inputs, kernel, stride, activation, mean, dropout } = layer;
   if (kind === "conv") {
     return ["sentence_conv", { inputs, side: kernel, stride, padding: layer.padding }];
   }
   if (kind === "activation") return [`sentence_${activation}`, {}];
   if (kind === "pool") return [mean ? "sentence_mean" : "sentence_max", {}];
-  if (kind === "linear")
-    return [name === "fc2" ? "sentence_fc2" : "sentence_fc1", { inputs, dropout }];
+  if (kind === "linear") return [linearSentence(layer), { inputs, dropout }];
   return [`sentence_${kind}`, {}];
+}
+
+/** Classes sum up hidden units or, in a network without them, the maps. */
+function linearSentence({ name, index }) {
+  if (name !== "fc2") return "sentence_fc1";
+  return present.layers[index - 2].name === "fc1" ? "sentence_fc2" : "sentence_fc2_maps";
 }
 
 function updateDetail(panel) {

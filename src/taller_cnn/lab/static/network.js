@@ -41,8 +41,10 @@ export function buildNetwork(config, tensors) {
   if (config.final_size && last.size > config.final_size) {
     addPool(layers, "pool", config.pooling === "avg", config.final_size);
   }
-  addLinear(layers, tensors, "fc1", config.hidden);
-  addActivation(layers, "act", config.activation);
+  if (config.hidden) {
+    addLinear(layers, tensors, "fc1", config.hidden);
+    addActivation(layers, "act", config.activation);
+  }
   layers.at(-1).dropout = config.dropout;
   addLinear(layers, tensors, "fc2", CLASS_COUNT);
   const softmax = { channels: CLASS_COUNT, size: 1, inputs: CLASS_COUNT, inputSize: 1 };
@@ -61,7 +63,8 @@ function layerOf(name, kind, fields) {
 function addConvolution(layers, config, tensors, index, outputs) {
   const { channels: inputs, size: inputSize } = layers.at(-1);
   const kernel = config.kernel_size;
-  const halved = config.pooling !== "none" && inputSize >= SMALLEST_POOLED;
+  const last = index % config.convs_per_pool === 0;
+  const halved = config.pooling !== "none" && last && inputSize >= SMALLEST_POOLED;
   const stride = halved && config.pooling === "stride" ? 2 : 1;
   const size = Math.ceil(inputSize / stride);
   const weights = inputs * kernel * kernel;

@@ -146,6 +146,8 @@ export const TEXT_EN = {
     "The maps are laid out in one row, {inputs} numbers, and the unit adds them all up, each with a weight of its own.",
   sentence_fc2:
     "The class adds up the {inputs} hidden units, each with its weight: the result is its logit.",
+  sentence_fc2_maps:
+    "The class adds up the {inputs} numbers of the maps, each with its weight: the result is its logit.",
   sentence_softmax:
     "Softmax raises e to each logit and divides by the sum of all: ten probabilities that add up to 1.",
 
@@ -205,7 +207,8 @@ export const TEXT_EN = {
   activation_relu: "ReLU",
   activation_gelu: "GELU",
   activation_tanh: "Tanh",
-  field_hidden: "Hidden units",
+  field_convs_per_pool: "Convolutions between poolings",
+  field_hidden: "Hidden units (0: no layer)",
   field_dropout: "Dropout",
   field_batch_norm: "Batch normalisation",
   field_epochs: "Epochs",

@@ -143,6 +143,8 @@ export const TEXT_ES = {
     "Los mapas se ponen en fila, {inputs} números, y la unidad los suma todos, cada uno con su propio peso.",
   sentence_fc2:
     "La clase suma las {inputs} unidades ocultas, cada una con su peso: el resultado es su logit.",
+  sentence_fc2_maps:
+    "La clase suma los {inputs} números de los mapas, cada uno con su peso: el resultado es su logit.",
   sentence_softmax:
     "La softmax eleva e a cada logit y divide entre la suma de todos: salen diez probabilidades que suman 1.",
 
@@ -202,7 +204,8 @@ export const TEXT_ES = {
   activation_relu: "ReLU",
   activation_gelu: "GELU",
   activation_tanh: "Tanh",
-  field_hidden: "Unidades ocultas",
+  field_convs_per_pool: "Convoluciones entre poolings",
+  field_hidden: "Unidades ocultas (0: sin capa)",
   field_dropout: "Dropout",
   field_batch_norm: "Normalización por lotes",
   field_epochs: "Épocas",

@@ -1,0 +1,156 @@
+"""Test accuracy of the `best` recipe: one network per seed, and what they say together.
+
+    python benchmarks/best_accuracy.py [--seeds 5] [--jobs 1] [--minutes 3.5] [--keep FOLDER]
+
+Every network trains on all 60,000 training digits, in a process of its own: one after the other
+with all threads, or with `--jobs` several at a time with one thread each, which wastes less on a
+machine that does other things too. A call stops after `--minutes` and the next one goes on, with
+the same numbers; what is done is in the folder. Nothing was chosen here: the test digits are not
+loaded by benchmarks/best_search.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from reporting import child, table, write_results
+from scipy import stats
+from time_to_accuracy import OURS, digits
+
+from taller_cnn.checkpoints import read_tensors, write_tensors
+from taller_cnn.config import recipe
+from taller_cnn.evaluation import wilson_interval
+from taller_cnn.model import SimpleCNN, count_parameters
+from taller_cnn.training import TrainState, train
+
+
+def train_for(seed: int, seconds: float, folder: Path) -> dict[str, Any]:
+    """Train the network of a seed for some time; when it is done, keep what it says."""
+    began = time.perf_counter()
+    kept = folder / f"seed{seed}.state"
+    state = TrainState.from_dict(read_tensors(kept)) if kept.exists() else None
+    model_config, config = recipe("best", train={"seed": seed, "holdout": 0})
+    model = SimpleCNN(model_config, seed=seed)
+    training = train(model, digits(), config, state, score="last-epoch")
+    for _ in training:
+        if training.step < training.steps and time.perf_counter() - began > seconds:
+            break
+    write_tensors(kept, training.state().to_dict())
+    if training.test is None:
+        return {"done": False, "step": training.step, "of": training.steps}
+    result = {
+        "log_probabilities": training.test.log_probabilities,
+        "labels": training.test.labels,
+        "seconds": training.history.epochs[-1].train_seconds,
+        "parameters": count_parameters(model),
+        "epochs": config.epochs,
+        "threads": torch.get_num_threads(),
+    }
+    write_tensors(folder / f"seed{seed}.said", result)
+    return {"done": True, "errors": training.test.errors}
+
+
+def call_child(seed: int, end: float, jobs: int, folder: Path) -> None:
+    """Train a seed's network until it is done or `end` has come."""
+    left = end - time.perf_counter()
+    if left <= 0 or (folder / f"seed{seed}.said").exists():
+        return
+    environment = OURS if jobs == 1 else {**OURS, "OMP_NUM_THREADS": "1"}
+    call = [sys.argv[0], "--keep", str(folder), "--child", str(seed), str(left)]
+    print(seed, child(call, environment), flush=True)
+
+
+def together(said: list[dict[str, Any]]) -> tuple[int, list[int]]:
+    """Errors of the mean probabilities of all networks, and the digits none of them gets."""
+    labels = said[0]["labels"]
+    mean = torch.stack([one["log_probabilities"].double().exp() for one in said]).mean(dim=0)
+    none_right = torch.stack([one["log_probabilities"].argmax(1) != labels for one in said]).all(0)
+    return int((mean.argmax(1) != labels).sum()), none_right.nonzero()[:, 0].tolist()
+
+
+def report(said: dict[int, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """The table, and the same as figures."""
+    runs = []
+    for seed, one in said.items():
+        wrong = one["log_probabilities"].argmax(1) != one["labels"]
+        runs.append(
+            {
+                "seed": seed,
+                "test_errors": int(wrong.sum()),
+                "seconds": one["seconds"],
+                "wrong": wrong.nonzero()[:, 0].tolist(),
+            }
+        )
+    n = len(one["labels"])
+    rows = []
+    for run in runs:
+        low, high = wilson_interval(n - run["test_errors"], n)
+        accuracy = 100 * (1 - run["test_errors"] / n)
+        interval = f"{accuracy:.2f}% ({100 * low:.2f} to {100 * high:.2f})"
+        rows.append([str(run["seed"]), interval, str(run["test_errors"]), f"{run['seconds']:.0f}"])
+    threads = "1 thread" if one["threads"] == 1 else f"{one['threads']} threads"
+    header = [
+        "seed",
+        f"test accuracy (95% Wilson), n = {n:,}",
+        "errors",
+        f"training seconds, {threads} on a machine that did other things too",
+    ]
+    errors, none_right = together(list(said.values()))
+    lines = [
+        f"{one['epochs']:g} epochs of all 60,000 digits, {one['parameters']:,} parameters.",
+        table(header, rows),
+        mean_line([100 * (1 - run["test_errors"] / n) for run in runs]),
+        f"Mean of the probabilities of the {len(runs)}: {100 * (1 - errors / n):.2f}% "
+        f"({errors} errors). Test digits that none of them gets: {len(none_right)}.",
+    ]
+    return "\n\n".join(lines), {"runs": runs, "together": errors, "none_right": none_right}
+
+
+def mean_line(accuracy: list[float]) -> str:
+    """Mean over seeds, with what t says of it."""
+    mean = statistics.mean(accuracy)
+    if len(accuracy) < 2:
+        return f"One seed: {mean:.3f}%."
+    deviation = statistics.stdev(accuracy)
+    reach = stats.t.ppf(0.975, len(accuracy) - 1) * deviation / math.sqrt(len(accuracy))
+    return (
+        f"Mean over {len(accuracy)} seeds: {mean:.3f}% (95% interval of the mean, by t: "
+        f"{mean - reach:.3f} to {mean + reach:.3f}; standard deviation {deviation:.3f})."
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=1, help="networks trained at a time")
+    parser.add_argument("--minutes", type=float, default=60.0, help="then stop, to go on later")
+    parser.add_argument("--keep", type=Path, default=Path("resultados/best_accuracy"))
+    parser.add_argument("--child", nargs=2, metavar=("SEED", "SECONDS"))
+    arguments = parser.parse_args()
+    if arguments.child:
+        seed, seconds = arguments.child
+        print(json.dumps(train_for(int(seed), float(seconds), arguments.keep)))
+        return
+    arguments.keep.mkdir(parents=True, exist_ok=True)
+    end = time.perf_counter() + 60 * arguments.minutes
+    one = partial(call_child, end=end, jobs=arguments.jobs, folder=arguments.keep)
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        list(pool.map(one, range(arguments.seeds)))
+    files = {seed: arguments.keep / f"seed{seed}.said" for seed in range(arguments.seeds)}
+    said = {seed: read_tensors(path) for seed, path in files.items() if path.exists()}
+    if said:
+        write_results("best-accuracy", "Accuracy of the `best` recipe", *report(said))
+
+
+if __name__ == "__main__":
+    main()
