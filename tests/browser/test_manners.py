@@ -24,6 +24,11 @@ def test_the_page_speaks_both_languages_and_remembers(page: Any) -> None:
     assert page.locator(".dock .verdict").inner_text() == "Draw something."
 
 
+def test_the_page_leads_to_the_description_of_its_api(page: Any) -> None:
+    page.get_by_role("link", name="La API HTTP").click()
+    assert page.locator("h1").inner_text() == "La API del laboratorio"
+
+
 def test_both_languages_have_the_same_texts_with_the_same_places(modules: Any) -> None:
     different = modules.evaluate(r"""async () => {
       const { TEXT_ES } = await import("/static/text_es.js");

@@ -13,6 +13,7 @@ export const TEXT_EN = {
   model_main: "The workshop's",
   model_robust: "The robust one",
   model_kept: "{id}",
+  api_link: "The lab's HTTP API, for your programs",
   take_away: "Take it with you",
   no_server: "The lab does not answer. Is it still open in the terminal?",
   no_token: "Open the address that the lab printed again.",

@@ -13,6 +13,7 @@ export const TEXT_ES = {
   model_main: "La del taller",
   model_robust: "La robusta",
   model_kept: "{id}",
+  api_link: "La API HTTP del laboratorio, para tus programas",
   take_away: "Llévatela",
   no_server: "El taller no responde. ¿Sigue abierto en la terminal?",
   no_token: "Abre otra vez la dirección que imprimió el taller.",
