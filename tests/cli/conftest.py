@@ -54,6 +54,14 @@ def _plain_terminal(
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _few_pictures_for_thresholds() -> Iterator[None]:
+    """Each training ends with the choice of a threshold, otherwise on 140 pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("taller_cnn.reader.threshold.PICTURES", 4)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _process_as_before() -> Iterator[None]:
     """`train --threads` is for the process; a command must leave the signal handlers alone."""

@@ -58,9 +58,9 @@ def test_the_lines_of_squared_paper_are_not_read(sample_digits: Digits) -> None:
 
 def test_what_is_written_from_edge_to_edge_is_no_line_of_the_paper() -> None:
     picture = np.full((300, 200), 255, np.uint8)
-    picture[:, 95:99] = 0
+    picture[:, 99:103] = 0
     (box,) = find(picture).boxes
-    np.testing.assert_allclose(box, (95, 0, 99, 300), atol=2)
+    np.testing.assert_allclose(box, (99, 0, 103, 300), atol=2)
 
 
 def test_neighbours_with_a_narrow_gap_can_be_cut() -> None:

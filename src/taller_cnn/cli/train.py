@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +16,7 @@ from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.training_report import show_result, show_start
 from taller_cnn.cli.values import count
-from taller_cnn.errors import InterruptedRunError
+from taller_cnn.errors import InterruptedRunError, TallerError
 
 if TYPE_CHECKING:
     import threading
@@ -60,6 +60,8 @@ def train(
     request = _request(fields, resume=resume, source=source, language=language, **place)
     with stop_on_signals() as stop, view(terminal, quiet=quiet, stop=stop) as shown:
         result = _follow(request, stop, shown, terminal)
+        shown.waiting("cli_predict.choosing")
+        _choose_threshold(request)
     show_result(terminal, request, result)
     terminal.result(result.summary)
 
@@ -111,6 +113,24 @@ def _follow(
         raise InterruptedRunError("cli_stopped", **error.values, again=_again(request)) from error
     assert result is not None, "a run that is not interrupted ends with its result"
     return result
+
+
+def _choose_threshold(request: RunRequest) -> None:
+    """From when on `predict` believes a reading: now, so that the first need not wait for it."""
+    from taller_cnn.checkpoints import load_model
+    from taller_cnn.reader.reading import Reader
+    from taller_cnn.reader.threshold import ensure_threshold
+
+    path = request.where.model
+    if request.dataset != "mnist" or not request.train.holdout:
+        return
+    # What cannot be done now is tried again by `predict`, which says why it cannot.
+    with suppress(TallerError):
+        loaded = load_model(path)
+        if loaded.info is not None:
+            reader = Reader(model=loaded.model, mean=loaded.info.mean, std=loaded.info.std)
+            folders = {"data_dir": request.data_dir, "sample_dir": request.where.sample}
+            ensure_threshold(path, loaded.info, reader, **folders)
 
 
 def _again(request: RunRequest) -> str:

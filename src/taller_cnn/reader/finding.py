@@ -34,8 +34,6 @@ WIDE = 0.85
 """Width by height from which a mark may be two digits that touch."""
 WIDE_ALONE = 1.25
 """The same for the only mark of a picture, with no other to know by how wide a digit is."""
-NARROW = 0.35
-"""The same for pieces beside each other: two ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,9 +191,7 @@ def _may_be_several(whole: Grey, size: float, *, alone: bool) -> bool:
     ratio = width / max(min(height, 1.3 * size), 1.0)
     if height < 0.4 * size:
         return False
-    return ratio >= (WIDE_ALONE if alone else WIDE) or (
-        ratio > NARROW and stands_apart(_cut(whole))
-    )
+    return ratio >= (WIDE_ALONE if alone else WIDE) or stands_apart(_cut(whole))
 
 
 def _split(index: int, mark: Mark, whole: Grey, size: float, slope: float) -> Split:

@@ -44,7 +44,7 @@ NONE_IS_SURE = 2.0
 """A threshold above every probability, for a network that never reaches the precision."""
 OVERLAP = 0.3
 """A reading belongs to the mark that it shares at least this part of their joint area with."""
-REVISION = 2
+REVISION = 3
 """Raised when pictures are rendered or read in another way, so that thresholds are chosen anew."""
 
 
@@ -71,7 +71,7 @@ def kept_threshold(model_path: Path) -> Threshold | None:
 def ensure_threshold(
     model_path: Path, info: ModelInfo, reader: Reader, *, data_dir: Path, sample_dir: Path
 ) -> Threshold:
-    """The kept threshold of a network; if there is none it is chosen now, in about 25 seconds.
+    """The kept threshold of a network; if there is none it is chosen now, which takes seconds.
 
     Nothing is downloaded for it.
 
