@@ -84,23 +84,23 @@ def strokes(split: Split) -> Panels:
     return 1 - original, 1 - without, 1 - with_stage
 
 
-def cuts(split: Split) -> Panels:
+def cuts(split: Split, reader: Reader) -> Panels:
     """Two digits that touch: the mark as one, and its parts."""
     generator = np.random.default_rng(2)
     images = split.images.numpy()[:, 0]
-    chosen = [images[int(np.flatnonzero(split.labels.numpy() == d)[3])] for d in (5, 0)]
-    first, second = (written(image, Pen(height=100, width=9), generator) for image in chosen)
-    page = np.zeros((180, 300), np.float32)
-    page[40 : 40 + len(first), 50 : 50 + first.shape[1]] = first
-    part = page[40 : 40 + len(second), 46 + first.shape[1] :][:, : second.shape[1]]
-    np.maximum(part, second, out=part)
-    found = find(np.rint(255 * (1 - page)).astype(np.uint8))
-    split_mark = found.splits[0]
-    middle = max(p.stop for p in split_mark.parts) // 2
-    two = [i for i, p in enumerate(split_mark.parts) if p.start == 0 and p.stop == middle][:1]
-    two += [i for i, p in enumerate(split_mark.parts) if p.start == middle and p.ink == 0.0][-1:]
-    parts = side_by_side([grey_of(split_mark.images28[i]) for i in two])
-    return 1 - page, 1 - grey_of(found.images28[0]), 1 - parts
+    three, zero = (images[int(np.flatnonzero(split.labels.numpy() == d)[0])] for d in (3, 0))
+    first, second = (written(image, Pen(height=100, width=9), generator) for image in (three, zero))
+    for overlap in range(2, 30):
+        page = np.zeros((180, 300), np.float32)
+        page[40 : 40 + len(first), 50 : 50 + first.shape[1]] = first
+        part = page[40 : 40 + len(second), 50 + first.shape[1] - overlap :][:, : second.shape[1]]
+        np.maximum(part, second, out=part)
+        pixels = np.rint(255 * (1 - page)).astype(np.uint8)
+        whole, said = find(pixels).images28, read(pixels, reader)
+        if len(whole) == 1 and said.text == "30":
+            parts = side_by_side([grey_of(digit.image28) for digit in said.digits])
+            return 1 - page, 1 - grey_of(whole[0]), 1 - parts
+    raise SystemExit("no two digits that touch are read")
 
 
 def grey_of(image: NDArray[np.generic]) -> Grey:
@@ -120,7 +120,6 @@ STAGES: dict[str, Callable[[Split], Panels]] = {
     "polarity": polarity,
     "light": light,
     "ruling": ruling,
-    "cuts": cuts,
     "strokes": strokes,
 }
 
@@ -145,11 +144,11 @@ def main(model: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         sample = Path(folder)
         digits = load_digits(source="sample", data_dir=sample, sample_dir=sample)
-    for name, stage in STAGES.items():
-        row(stage(digits.validation)).quantize(32).save(
-            IMAGES / f"reading_stage_{name}.png", optimize=True
-        )
     reader = Reader(model=load_model(model).model)
+    panels = {name: stage(digits.validation) for name, stage in STAGES.items()}
+    panels["cuts"] = cuts(digits.validation, reader)
+    for name, shown in panels.items():
+        row(shown).quantize(32).save(IMAGES / f"reading_stage_{name}.png", optimize=True)
     for kind in ("squared", "shadowed"):
         picture = list(rendered_pictures(digits.validation, 2, 5, kinds=[kind]))[1]
         reading = read(picture.pixels, reader, Options(steps=True))

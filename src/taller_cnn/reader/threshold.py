@@ -145,7 +145,7 @@ def choose_threshold(
     believed = [hit for p, hit in readings if p >= LEAST]
     return Threshold(
         threshold=LEAST,
-        precision=sum(believed) / len(believed),
+        precision=sum(believed) / max(len(believed), 1),
         coverage=len(believed) / len(sure),
         n=len(sure),
     )
