@@ -6,7 +6,7 @@ Shapes: N images in the batch, C channels, H and W pixels, K classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ from taller_cnn.config import ModelConfig
 __all__ = [
     "CLASSES",
     "IMAGE_SIZE",
+    "Ensemble",
     "LayerRow",
     "SimpleCNN",
     "Stage",
@@ -177,6 +178,32 @@ class SimpleCNN(nn.Module):
             # The same function as activation then maximum, on a quarter of the values.
             return self.activation(F.max_pool2d(x, 2))
         return F.max_pool2d(self.activation(x), 2)
+
+
+class Ensemble(SimpleCNN):
+    """Networks that answer together, with the mean of their probabilities.
+
+    Who looks inside sees the first one: its layers, its maps, its `embed`.
+
+    Args:
+        members: trained networks, at least one.
+    """
+
+    def __init__(self, members: Sequence[SimpleCNN]) -> None:
+        first, *others = members
+        super().__init__(first.config)
+        self.load_state_dict(first.state_dict())
+        self.others = nn.ModuleList(others)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logarithms of the mean probabilities ``[N, K]``, which serve as logits.
+
+        Raises:
+            ValueError: the images are not ``[N, 1, 28, 28]``.
+        """
+        logits = torch.stack([super().forward(x), *(member(x) for member in self.others)])
+        logs = logits.log_softmax(dim=2).logsumexp(dim=0)
+        return logs - math.log(len(logits))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from taller_cnn.checkpoints import ModelInfo, save_model
+from taller_cnn.checkpoints import ModelInfo, save_model, weights_checksum
 from taller_cnn.config import ModelConfig, recipe
 from taller_cnn.data import Digits
 from taller_cnn.errors import DataError, InputError, ModelError
@@ -180,6 +180,21 @@ def test_a_damaged_record_is_no_threshold(model_path: Path, damage) -> None:
     assert (kept.threshold, kept.n) == (0.9, 700)
     threshold_path(model_path).write_text(damage(record))
     assert kept_threshold(model_path) is None
+
+
+def test_the_threshold_of_an_ensemble_is_kept_beside_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "ensemble"
+    folder.mkdir()
+    for seed in (0, 1):
+        (folder / f"seed{seed}.pt").write_bytes(b"weights %d" % seed)
+    record = {"threshold": 0.9, "precision": 0.99, "coverage": 0.8, "n": 700, "revision": REVISION}
+    record["sha256"] = weights_checksum(folder)
+    (tmp_path / "ensemble.threshold.json").write_text(json.dumps(record))
+    kept = kept_threshold(folder)
+    assert kept is not None
+    assert kept.threshold == 0.9
+    (folder / "seed1.pt").write_bytes(b"other weights")
+    assert kept_threshold(folder) is None
 
 
 def test_without_the_networks_own_held_out_digits_nothing_is_chosen(
