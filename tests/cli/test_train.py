@@ -185,7 +185,10 @@ def ensemble_workdir(tmp_path_factory: pytest.TempPathFactory, sample_dir: Path)
 def test_an_ensemble_is_trained_evaluated_and_described(cli, ensemble_workdir: Path) -> None:
     place = ("--workdir", ensemble_workdir)
     words = (*SHORT, *place, "--epochs", "0.5", "--ensemble", "2", "--quiet")
-    told = cli(*words, "--json").json
+    first = cli(*words, "--json")
+    told = first.json
+    assert "semilla 0)" in first.err
+    assert "semilla 1)\n" in first.err
     assert [member["seed"] for member in told["members"]] == [0, 1]
     again = cli(*words)
     assert "Red 2 de 2 (semilla 1): ya está" in again.out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from contextlib import closing
 from pathlib import Path
@@ -134,6 +135,8 @@ def _follow(
                     show_start(terminal, event, request)
                 elif isinstance(event, Member):
                     show_member(terminal, event)
+                    seeded = request.train.replace(seed=event.seed)
+                    request = dataclasses.replace(request, train=seeded)
                 elif isinstance(event, EpochResult):
                     shown.epoch(event)
                 elif isinstance(event, RunResult | EnsembleResult):

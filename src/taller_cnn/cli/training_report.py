@@ -29,7 +29,13 @@ def show_start(terminal: Terminal, started: Started, request: RunRequest) -> Non
     }
     values = {**vars(started), **request.train.to_dict(), **known, "device": started.device}
     values |= {"precision": started.precision, "n": started.threads}
-    names = ("data", "network", "recipe", "machine", *(["resumed"] if request.resume else []))
+    names = (
+        "data",
+        "network",
+        "recipe",
+        "machine",
+        *(["resumed"] if request.resume or started.resumed_step else []),
+    )
     rows = [
         (say(f"cli_train.start.{k}"), say(f"cli_train.start.{k}_value", **values)) for k in names
     ]
