@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from taller_cnn.checkpoints import ModelInfo, load_model, member_files
-from taller_cnn.data import Digits, DownloadProgress, Split, display_class_names
+from taller_cnn.data import Digits, DownloadProgress, Split
 from taller_cnn.errors import ModelError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.files import provenance, write_json
 from taller_cnn.messages import Messages
 from taller_cnn.model import count_parameters
 from taller_cnn.runs.request import RunRequest
-from taller_cnn.runs.results import RunResult
+from taller_cnn.runs.results import RunResult, answer_figures, save_figures
 from taller_cnn.runs.resuming import waiting_request
 from taller_cnn.runs.run import Started, load, run
 from taller_cnn.training import EpochResult, Progress
@@ -135,7 +135,9 @@ def _together(request: RunRequest, digits: Digits) -> EnsembleResult:
         "provenance": provenance(),
     }
     results = request.where.results / "ensemble"
-    files = {"model": folder, **_draw(request, digits, test, results)}
+    predictions, confusion = answer_figures(digits, test, Messages(request.language))
+    drawn = {"sample_predictions": predictions, "confusion_matrix": confusion}
+    files = {"model": folder, **save_figures(drawn, results)}
     files["numbers"] = results / "ensemble.json"
     write_json(files["numbers"], record)
     kept = ("members", "parameters", "dataset", "source")
@@ -157,25 +159,3 @@ def _member_figures(path: Path) -> dict[str, Any]:
     info = load_model(path).info
     assert isinstance(info, ModelInfo)
     return {"file": path.name, "seed": info.train.seed, **info.metrics}
-
-
-def _draw(request: RunRequest, digits: Digits, test: Evaluation, folder: Path) -> dict[str, Path]:
-    """Draw what the ensemble says of the test digits; name and path of each figure."""
-    from taller_cnn import figures
-
-    messages = Messages(request.language)
-    names = display_class_names(digits.name, messages)
-    total = sum(map(len, (digits.train, digits.validation, digits.test)))
-    note = messages("runs.note_sample", total=total) if digits.source == "sample" else None
-    drawn = {
-        "sample_predictions": figures.predictions_figure(
-            digits.test.images, test.labels, test.log_probabilities.exp(), names, messages, note
-        ),
-        "confusion_matrix": figures.confusion_figure(
-            test.confusion, names, messages, digits.name, note
-        ),
-    }
-    files = {name: folder / f"{name}.png" for name in drawn}
-    for name, figure in drawn.items():
-        figures.save_figure(figure, files[name])
-    return files
