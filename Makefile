@@ -18,10 +18,10 @@ train: $(RUN_STAMP)
 	$(BIN)/taller-cnn train $(ARGS)
 
 test: $(DEV_STAMP)
-	$(BIN)/python -m pytest -m "not slow and not browser" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not browser" $(ARGS)
 
 test-slow: $(DEV_STAMP)
-	$(BIN)/python -m pytest -m "slow and not browser" --timeout=1200 $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow and not browser" --timeout=1200 $(ARGS)
 
 test-browser: $(DEV_STAMP) $(BROWSER_STAMP)
 	$(BIN)/python -m pytest -m browser $(ARGS)

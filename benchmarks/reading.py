@@ -1,6 +1,6 @@
-"""How well other people's digits are read, and how fast: the plain and the robust network apart.
+"""How well other people's digits are read: the plain and the robust network apart.
 
-    python benchmarks/reading.py [--workdir FOLDER] [--photos FOLDER] [--n 2000] [--speed]
+    python benchmarks/reading.py [--workdir FOLDER] [--photos FOLDER] [--n 2000]
 
 - MNIST test digits drawn ten times as large, at odd places, in both polarities, on coloured
   paper, against the same digits as they are.
@@ -17,13 +17,8 @@ from __future__ import annotations
 import argparse
 import csv
 import math
-import statistics
-import subprocess
-import sys
-import tempfile
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -220,58 +215,12 @@ def accuracy_rows(sets: Sequence[Pictures], readers: dict[str, Reader]) -> tuple
     return "\n\n".join(body), figures
 
 
-# ------------------------------------------------------------------------------- speed
-
-
-def predict_seconds(workdir: Path, files: Sequence[Path]) -> float:
-    """Wall time of the command, from a cold process."""
-    command = [sys.executable, "-m", "taller_cnn", "predict", *map(str, files)]
-    command += ["--workdir", str(workdir)]
-    began = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
-
-
-def speed_rows(workdir: Path, split: Split) -> tuple[str, Any]:
-    """Cold start, each further 12-megapixel photo, 500 small images."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        page = next(rendered_pictures(split, 1, 0, kinds=["photo"], others=0.0)).pixels
-        large = Image.fromarray(page).resize((4000, 3000), Image.Resampling.BICUBIC)
-        for index in range(6):
-            large.save(folder / f"{index}.jpg", quality=90)
-            large.save(folder / f"{index}.png", compress_level=1)
-        small = folder / "small"
-        small.mkdir()
-        for index, image in enumerate(split.images[:500].numpy()[:, 0]):
-            Image.fromarray(image).save(small / f"{index:03d}.png")
-        first = small / "000.png"
-
-        def median(work: Callable[[], float], times: int = 5) -> float:
-            return statistics.median(work() for _ in range(times))
-
-        def each(suffix: str) -> float:
-            files = [folder / f"{index}.{suffix}" for index in range(6)]
-            many, one = predict_seconds(workdir, files), predict_seconds(workdir, files[:1])
-            return (many - one) / 5
-
-        figures = {
-            "one small picture from cold, s": median(lambda: predict_seconds(workdir, [first])),
-            "each further 12-megapixel JPEG, s": median(lambda: each("jpg")),
-            "each further 12-megapixel PNG, s": median(lambda: each("png")),
-            "500 small pictures, s": median(lambda: predict_seconds(workdir, [small]), 3),
-        }
-    rows = [[name, f"{seconds:.2f}"] for name, seconds in figures.items()]
-    return table(["`taller-cnn predict`", "median"], rows), figures
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workdir", type=Path, default=ROOT)
     parser.add_argument("--photos", type=Path, help="folder with labels.csv")
     parser.add_argument("--n", type=int, default=2000, help="MNIST test digits to draw")
     parser.add_argument("--rendered", type=int, default=700, help="pictures to render")
-    parser.add_argument("--speed", action="store_true", help="time the command too")
     arguments = parser.parse_args()
     test = digits(holdout=5000).test
     chosen = np.random.default_rng(2).permutation(len(test))[: arguments.n]
@@ -294,9 +243,6 @@ def main() -> None:
     thresholds = {name: reader.threshold for name, reader in readers.items()}
     body += f"\n\nThresholds: {', '.join(f'{k} {v:.3f}' for k, v in thresholds.items())}."
     record = {"direct": direct, "n": len(split), "sets": figures, "thresholds": thresholds}
-    if arguments.speed:
-        times, record["seconds"] = speed_rows(arguments.workdir, test)
-        body += "\n\n" + times
     write_results("reading", "Reading other people's digits", body, record)
 
 

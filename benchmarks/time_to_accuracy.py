@@ -4,7 +4,8 @@
 
 Every training runs in a process of its own, as a user would start it, and the kinds take turns, so
 that a machine whose speed drifts is unfair to none. All train on the 60,000 training digits; the
-lesson and `fast` are timed over their training steps only, without evaluations.
+lesson and `fast` are timed over their training steps only, without evaluations. The lesson computes
+in float32, as it is written; `fast` and `workshop` in what `--precision auto` takes here.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from reporting import child, spread, table, write_results
 
 from taller_cnn.config import ModelConfig, recipe
 from taller_cnn.data import Digits, load_digits
+from taller_cnn.devices import choose_precision
 from taller_cnn.model import SimpleCNN, describe
 from taller_cnn.process import SPIN_COUNT, prepare_process
 from taller_cnn.training import EpochResult, train
@@ -98,10 +100,10 @@ def run_command(folder: Path) -> float:
     return time.perf_counter() - started
 
 
-def matrix_rate() -> float:
-    """Best float32 matrix-product rate of this machine, in FLOP/s."""
+def matrix_rate(precision: torch.dtype) -> float:
+    """Best matrix-product rate of this machine in that arithmetic, in FLOP/s."""
     size = 2048
-    a, b = torch.randn(size, size), torch.randn(size, size)
+    a, b = torch.randn(2, size, size).to(precision)
     best = float("inf")
     for _ in range(8):
         started = time.perf_counter()
@@ -126,9 +128,10 @@ def training_flops(config: ModelConfig, images: int, first_learned: bool = True)
 
 def measure(lesson_seeds: int, fast_seeds: int) -> dict[str, Any]:
     script = str(Path(__file__))
+    precision = choose_precision("auto", torch.device("cpu")).value
     lesson, fast, workshop, commands, rates = [], [], [], [], []
     for turn in range(lesson_seeds):
-        rates.append(matrix_rate())
+        rates.append(matrix_rate(precision))
         lesson.append(child([script, "--child", "lesson", str(turn)], os.environ))
         workshop.append(child([script, "--child", "workshop", str(turn)], OURS))
         for seed in range(
@@ -142,6 +145,7 @@ def measure(lesson_seeds: int, fast_seeds: int) -> dict[str, Any]:
         "fast": fast,
         "workshop_epoch": workshop,
         "command_seconds": commands,
+        "precision": str(precision).removeprefix("torch."),
         "matrix_rates": rates,
     }
 
@@ -217,7 +221,11 @@ def report(figures: dict[str, Any]) -> str:
             f"{statistics.median(lesson_epoch) / statistics.median(workshop):.2f}",
             "",
         ],
-        ["float32 matrix product, GFLOP/s", f"{rate / 1e9:.0f}", "best of 8 in each turn"],
+        [
+            f"{figures['precision']} matrix product, GFLOP/s",
+            f"{rate / 1e9:.0f}",
+            "best of 8 in each turn",
+        ],
         [
             "`workshop` epoch at that rate, seconds",
             f"{whole / rate:.2f}",

@@ -235,6 +235,20 @@ def test_every_member_computes_convolution_activation_pooling(
     torch.testing.assert_close(model.eval()(images), _naive(model, images), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("activation", ["relu", "gelu", "tanh"])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_logits_are_the_same_with_and_without_gradients(
+    activation: str, layout: torch.memory_format
+) -> None:
+    model = SimpleCNN(ModelConfig.from_dict({"filters": [4, 8], "activation": activation})).eval()
+    model = model.to(memory_format=layout)  # type: ignore[call-overload]
+    images = _images(6, seed=2).to(memory_format=layout)
+    with_gradients = model(images)
+    assert with_gradients.requires_grad
+    with torch.no_grad():
+        assert torch.equal(model(images), with_gradients)
+
+
 def _small_configs() -> st.SearchStrategy[ModelConfig]:
     return st.builds(
         ModelConfig,

@@ -9,6 +9,7 @@ format specifications below, so callers pass plain numbers::
     {x:~3}      0.123, 1e-05  significant digits, for numbers of any size
     {p:%2}      99.01%        a fraction as per cent with two decimals
     {t:time}    1 min 23 s    seconds
+    {x}         0.001         a float without a specification: all its digits
 
 A text may be a table ``{one = "...", other = "..."}``; the value called ``n`` chooses the form.
 """
@@ -122,6 +123,9 @@ class Messages(string.Formatter):
             return self.significant(value, int(format_spec[1:]))
         if format_spec.startswith(".") and format_spec[1:].isdigit():
             return self.number(value, int(format_spec[1:]))
+        if isinstance(value, float) and not format_spec:
+            # As one types it: 30 and not 30.0, with the reader's decimal mark and no grouping.
+            return self._with_decimal_mark(repr(value).removesuffix(".0"))
         return str(super().format_field(value, format_spec))
 
     def number(self, value: float, decimals: int) -> str:
@@ -135,9 +139,12 @@ class Messages(string.Formatter):
 
     def significant(self, value: float, digits: int) -> str:
         """A number of any size to `digits` significant digits, e.g. ``0,00333`` or ``1e-05``."""
+        return self._with_decimal_mark(f"{value:.{digits}g}")
+
+    def _with_decimal_mark(self, digits: str) -> str:
         from babel.numbers import get_decimal_symbol
 
-        return f"{value:.{digits}g}".replace(".", get_decimal_symbol(self.locale))
+        return digits.replace(".", get_decimal_symbol(self.locale))
 
     def percent(self, fraction: float, decimals: int) -> str:
         """A fraction as per cent, e.g. ``99,01 %`` (with a no-break space) or ``99.01%``."""

@@ -28,14 +28,14 @@ FLAGS = (
     "--disable-component-update",
 )
 DESK = {"width": 1280, "height": 900}
-OTHER_NETWORK = (
-    "--filters=4,6,8",
-    "--kernel-size=5",
-    "--pooling=avg",
-    "--activation=gelu",
-    "--batch-norm",
-    "--hidden=32",
-)
+OTHER_NETWORK = {
+    "filters": (4, 6, 8),
+    "kernel_size": 5,
+    "pooling": "avg",
+    "activation": "gelu",
+    "batch_norm": True,
+    "hidden": 32,
+}
 
 THREE = [
     [(0.32, 0.25), (0.45, 0.17), (0.6, 0.2), (0.66, 0.32), (0.6, 0.43), (0.45, 0.48)],
@@ -86,13 +86,31 @@ class OpenLab:
         return load_model(self.model_path(name)).model
 
 
-def _train(workdir: Path, *options: str) -> None:
+@contextmanager
+def _training(workdir: Path, *options: str) -> Iterator[None]:
+    """`taller-cnn train` in a process of its own, which has ended afterwards."""
     command = [sys.executable, "-m", "taller_cnn", "train", "--workdir", str(workdir)]
     fixed = ["--source", "sample", "--recipe", "quick", "--quiet"]
-    done = subprocess.run(
-        [*command, *fixed, *options], capture_output=True, text=True, timeout=240, check=False
+    with subprocess.Popen(
+        [*command, *fixed, *options], stderr=subprocess.PIPE, text=True
+    ) as process:
+        yield
+        _, said = process.communicate(timeout=240)
+        assert process.returncode == 0, said
+
+
+def _train_other(workdir: Path, folder: Path) -> None:
+    """Another network, as the lab itself trains one that is then kept."""
+    from taller_cnn.config import recipe
+    from taller_cnn.lab.wire import TrainingOrder
+    from taller_cnn.lab.worker import Commands, work
+
+    model, train = recipe("quick", model=OTHER_NETWORK, train={"epochs": 1.0})
+    sample = workdir / "data" / "sample"
+    order = TrainingOrder(
+        model=model, train=train, source="sample", data_dir=sample, sample_dir=sample, folder=folder
     )
-    assert done.returncode == 0, done.stderr
+    work(order, Commands(iter(()), lambda: None), lambda event, data: None)
 
 
 @pytest.fixture(scope="session")
@@ -100,13 +118,8 @@ def lab_folder(tmp_path_factory: pytest.TempPathFactory, sample_dir: Path) -> Pa
     """A working folder with the workshop's network and another, both trained on the sample."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(sample_dir / "MNIST", folder / "data" / "sample" / "MNIST")
-    _train(folder, "--epochs", "1", *OTHER_NETWORK)
-    kept = folder / "modelo" / "lab" / "small"
-    kept.mkdir(parents=True)
-    for suffix in (".pt", ".json"):
-        (folder / "modelo" / f"cnn_mnist{suffix}").rename(kept / f"cnn_mnist{suffix}")
-    shutil.rmtree(folder / "resultados")
-    _train(folder, "--epochs", "4")
+    with _training(folder, "--epochs", "4"):
+        _train_other(folder, folder / "modelo" / "lab" / "small")
     return folder
 
 
@@ -173,7 +186,8 @@ def open_page(browser: Any, artefacts: Path, request: pytest.FixtureRequest) -> 
     def opened(address: str, **options: Any) -> Any:
         context = browser.new_context(**{"viewport": DESK, "locale": "es-ES", **options})
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        # Of a machine that does other things too.
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on(
             "console",
@@ -196,9 +210,21 @@ def open_page(browser: Any, artefacts: Path, request: pytest.FixtureRequest) -> 
 def page(open_page: Any, lab: OpenLab) -> Any:
     """The lab's page on a desk's screen, with the workshop's network."""
     page = open_page(lab.address)
-    page.get_by_label("Red", exact=True).select_option("main")
+    chooser = page.get_by_label("Red", exact=True)
+    if chooser.input_value() != "main":
+        chooser.select_option("main")
     page.wait_for_selector("a[href*='/models/main/']")
     return page
+
+
+@pytest.fixture(scope="session")
+def modules(browser: Any, lab: OpenLab) -> Iterator[Any]:
+    """A page for tests that only call functions of the page's modules."""
+    page = browser.new_page()
+    page.goto(lab.address)
+    page.wait_for_selector("html[data-ready]")
+    yield page
+    page.close()
 
 
 @pytest.fixture

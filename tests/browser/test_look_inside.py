@@ -82,19 +82,14 @@ def test_the_written_out_sum_is_what_the_map_has(inside: Any, layer: str, unit: 
 def test_the_kernel_slides_by_itself_and_stops(inside: Any) -> None:
     inside.locator('[data-layer="conv2"] .unit').first.click()
     place = inside.locator("#detail .place")
+    inside.clock.install()
     inside.get_by_role("button", name="Recorrer").click()
     assert place.inner_text() == "fila 1, columna 1"
-    seen = set()
-    for _ in range(100):
-        seen.add(place.inner_text())
-        if len(seen) >= 4:
-            break
-        inside.wait_for_timeout(100)
-    assert len(seen) >= 4
+    inside.clock.run_for(15 * 350)
+    assert place.inner_text() == "fila 2, columna 2"
     inside.get_by_role("button", name="Parar").click()
-    resting = place.inner_text()
-    inside.wait_for_timeout(800)
-    assert place.inner_text() == resting
+    inside.clock.run_for(2000)
+    assert place.inner_text() == "fila 2, columna 2"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +125,6 @@ def test_the_colour_range_says_what_it_is(inside: Any) -> None:
     legends = inside.locator(".column .legend").all_inner_texts
     own = legends()
     inside.get_by_label("Escala de color").select_option("net")
-    inside.wait_for_timeout(100)
     net = set(legends()[1:-1])
     assert len(net) == 1
     assert len(set(own[1:-1])) > 3
@@ -159,3 +153,10 @@ def test_the_sketch_computes_the_output_size(inside: Any) -> None:
     inside.locator("[name=sketch-size]").fill("3")
     inside.locator("[name=sketch-kernel]").fill("5")
     assert formula.inner_text().startswith("Imposible")
+
+
+def test_a_class_is_called_by_its_own_number(inside: Any) -> None:
+    inside.locator('[data-layer="softmax"] .unit').nth(3).hover()
+    assert inside.locator(".pointed p").inner_text().startswith("softmax, clase 3: ")
+    inside.locator('[data-layer="fc1"] .unit').nth(3).hover()
+    assert inside.locator(".pointed p").inner_text().startswith("fc1, unidad 4: ")

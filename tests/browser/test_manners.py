@@ -24,8 +24,13 @@ def test_the_page_speaks_both_languages_and_remembers(page: Any) -> None:
     assert page.locator(".dock .verdict").inner_text() == "Draw something."
 
 
-def test_both_languages_have_the_same_texts_with_the_same_places(page: Any) -> None:
-    different = page.evaluate(r"""async () => {
+def test_the_page_leads_to_the_description_of_its_api(page: Any) -> None:
+    page.get_by_role("link", name="La API HTTP").click()
+    assert page.locator("h1").inner_text() == "La API del laboratorio"
+
+
+def test_both_languages_have_the_same_texts_with_the_same_places(modules: Any) -> None:
+    different = modules.evaluate(r"""async () => {
       const { TEXT_ES } = await import("/static/text_es.js");
       const { TEXT_EN } = await import("/static/text_en.js");
       const places = (text) => (text?.match(/\{[^}]+\}/g) ?? ["none"]).sort().join();
@@ -99,6 +104,8 @@ def test_axe_finds_no_serious_problem(
         _open(page, tab)
         if tab == "inside":
             page.locator('[data-layer="conv2"] .unit').first.click()
+        if tab == "compare":
+            page.locator(".model-card summary").first.click()
         found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
         serious = [
             (rule["id"], [node["html"][:120] for node in rule["nodes"][:3]])

@@ -120,7 +120,7 @@ def _layers(model: SimpleCNN, x: Tensor) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("name", FAMILY)
-def test_every_layer_and_the_gradient_agree_with_pytorch(page: Any, name: str) -> None:
+def test_every_layer_and_the_gradient_agree_with_pytorch(modules: Any, name: str) -> None:
     model = _trained(ModelConfig(**FAMILY[name]))
     image = torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(1))
     image.requires_grad_()
@@ -128,7 +128,7 @@ def test_every_layer_and_the_gradient_agree_with_pytorch(page: Any, name: str) -
     assert image.grad is not None
     with torch.no_grad():
         expected = _layers(model, image.detach())
-    found = page.evaluate(
+    found = modules.evaluate(
         RUN,
         {
             "config": model.config.to_dict(),
@@ -145,19 +145,19 @@ def test_every_layer_and_the_gradient_agree_with_pytorch(page: Any, name: str) -
     np.testing.assert_allclose(found["gradient"], image.grad.ravel(), atol=1e-5)
 
 
-def test_parameters_are_counted_as_in_python(page: Any) -> None:
+def test_parameters_are_counted_as_in_python(modules: Any) -> None:
     for options in FAMILY.values():
         model = _trained(ModelConfig(**options))
         weights = {key: value.ravel().tolist() for key, value in folded_weights(model).items()}
         given = {"config": model.config.to_dict(), "weights": weights, "target": 0}
-        found = page.evaluate(RUN, {**given, "image": [0.0] * 784})
+        found = modules.evaluate(RUN, {**given, "image": [0.0] * 784})
         assert found["parameters"] == sum(p.numel() for p in model.parameters())
 
 
-def test_a_silenced_filter_adds_nothing(page: Any) -> None:
+def test_a_silenced_filter_adds_nothing(modules: Any) -> None:
     model = _trained(ModelConfig(filters=(3, 4), hidden=8))
     image = torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(2))
-    found = page.evaluate(
+    found = modules.evaluate(
         """async ({config, weights, image}) => {
           const { buildNetwork, forward } = await import("/static/network.js");
           const tensors = Object.fromEntries(
@@ -180,9 +180,9 @@ def test_a_silenced_filter_adds_nothing(page: Any) -> None:
         np.testing.assert_allclose(found, model(image)[0], atol=1e-5)
 
 
-def test_the_workshop_network_runs_within_eight_milliseconds(page: Any) -> None:
+def test_the_workshop_network_runs_within_eight_milliseconds(modules: Any) -> None:
     model = _trained(ModelConfig())
-    times = page.evaluate(
+    times = modules.evaluate(
         """async ({config, weights}) => {
           const { buildNetwork, forward } = await import("/static/network.js");
           const tensors = Object.fromEntries(

@@ -29,26 +29,26 @@ def _strokes(seed: int, side: int, width: float) -> np.ndarray[Any, np.dtype[np.
 
 @pytest.mark.parametrize(("side", "width"), [(280, 22.0), (90, 7.0), (24, 2.5)])
 def test_centring_agrees_with_python_within_one_grey_level(
-    page: Any, side: int, width: float
+    modules: Any, side: int, width: float
 ) -> None:
     for seed in range(6):
         ink = _strokes(seed, side, width)
-        found = page.evaluate(RUN, {"ink": ink.ravel().tolist(), "width": side, "height": side})
+        found = modules.evaluate(RUN, {"ink": ink.ravel().tolist(), "width": side, "height": side})
         difference = np.abs(np.array(found) - prepare(ink).ravel().astype(int))
         assert difference.max() <= 1, seed
 
 
-def test_ink_that_is_wide_or_high_keeps_its_shape(page: Any) -> None:
+def test_ink_that_is_wide_or_high_keeps_its_shape(modules: Any) -> None:
     for height, width in ((10, 120), (120, 10), (3, 5)):
         ink = np.zeros((160, 170), dtype=np.float32)
         # Uneven, so that the centre of mass is not half-way between two pixels.
         ink[20 : 20 + height, 31 : 31 + width] = np.linspace(0.3, 1, width, dtype=np.float32)
         ink *= np.linspace(0.6, 1, 160, dtype=np.float32)[:, None]
-        found = page.evaluate(RUN, {"ink": ink.ravel().tolist(), "width": 170, "height": 160})
+        found = modules.evaluate(RUN, {"ink": ink.ravel().tolist(), "width": 170, "height": 160})
         difference = np.abs(np.array(found) - prepare(ink).ravel().astype(int))
         assert difference.max() <= 1, (height, width)
 
 
-def test_no_ink_gives_an_empty_picture(page: Any) -> None:
-    found = page.evaluate(RUN, {"ink": [0.05] * 100, "width": 10, "height": 10})
+def test_no_ink_gives_an_empty_picture(modules: Any) -> None:
+    found = modules.evaluate(RUN, {"ink": [0.05] * 100, "width": 10, "height": 10})
     assert found == [0] * 784

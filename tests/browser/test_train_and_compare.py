@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 from typing import Any
 
 import pytest
+from PIL import Image
 
 LONG = 120_000
 
@@ -17,9 +20,10 @@ def _share(text: str) -> float:
     return float(found[1].replace(",", "."))
 
 
-def _points(page: Any) -> int:
+def _points(page: Any) -> list[int]:
+    """Points of the loss's two curves: while training, and of validation after each epoch."""
     shown = page.locator(".chart").first.get_attribute("data-points")
-    return int((shown or "0").split()[0])
+    return [int(count) for count in (shown or "0 0").split()]
 
 
 @pytest.fixture
@@ -37,9 +41,11 @@ def test_a_network_is_trained_kept_and_compared(train: Any, draw: Any, three: An
     train.wait_for_selector(".filters canvas", timeout=LONG)
     assert train.locator(".filters canvas").count() == 8
     assert train.locator(".sample").count() == 20
-    early = _points(train)
+    early, _ = _points(train)
     train.wait_for_selector("[data-state=finished]", timeout=LONG)
-    assert _points(train) > max(early, 10)
+    late, epochs = _points(train)
+    assert late > early
+    assert epochs == 6
     assert _share(train.locator(".speed").inner_text()) > 97
     assert train.locator(".sample.right").count() >= 18
     train.get_by_label("Nombre de la red").fill("pequena")
@@ -52,7 +58,13 @@ def test_a_network_is_trained_kept_and_compared(train: Any, draw: Any, three: An
     train.wait_for_selector('[data-model="pequena"] .bar.top')
     assert train.locator('[data-model="pequena"] .bar.top b').inner_text() == "3"
     assert train.locator(".model-card:visible").count() >= 2
-    assert "8 → 16" in train.locator('[data-model="pequena"] .facts').inner_text()
+    card = train.locator('[data-model="pequena"]')
+    assert "8 → 16" in card.locator(".facts").inner_text()
+    card.locator("summary").click()
+    assert "--filters 8,16 " in card.locator("code").inner_text()
+    with train.expect_download() as download:
+        card.get_by_role("link", name="Pesos").click()
+    assert download.value.suggested_filename == "pequena.safetensors"
 
 
 def test_a_training_can_be_paused_stopped_and_thrown_away(train: Any) -> None:
@@ -62,7 +74,7 @@ def test_a_training_can_be_paused_stopped_and_thrown_away(train: Any) -> None:
     train.wait_for_selector("[data-state=running]", timeout=LONG)
     train.get_by_role("button", name="Pausa").click()
     train.wait_for_selector("[data-state=paused]")
-    train.wait_for_timeout(300)
+    # Told in the order of what happened: nothing of the training comes after its pause.
     resting = train.locator(".speed").inner_text()
     train.wait_for_timeout(500)
     assert train.locator(".speed").inner_text() == resting
@@ -135,3 +147,21 @@ def test_a_lab_without_a_network_leads_to_training(open_page: Any, empty_lab: An
     for tab in ("inside", "compare", "draw"):
         page.locator(f"#tab-{tab}").click()
     assert page.locator(".dock .verdict").inner_text() == "Dibuja algo."
+
+
+def test_the_study_is_shown_with_its_pictures_and_its_table(page: Any) -> None:
+    picture = io.BytesIO()
+    Image.new("L", (3, 2)).save(picture, "PNG")
+    png = base64.b64encode(picture.getvalue()).decode("ascii")
+    rows = [["8", "0.98125"], ["16", "0.9875"]]
+    study = {
+        "available": True,
+        "pictures": [{"name": "impacto", "png": png}],
+        "table": {"columns": ["filtros", "precisión"], "rows": rows},
+        "table_source": "csv",
+    }
+    page.route("**/api/study", lambda route: route.fulfill(json=study))
+    page.get_by_role("tab", name="Compara").click()
+    page.wait_for_selector(".study table")
+    assert page.locator(".study img").evaluate("image => image.naturalWidth") == 3
+    assert page.locator(".study td").all_inner_texts() == ["8", "0,9813", "16", "0,9875"]

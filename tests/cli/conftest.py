@@ -28,6 +28,11 @@ class Outcome:
     err: str
 
     @property
+    def sentences(self) -> str:
+        """Standard output without its frames, and without the line breaks that paths bring."""
+        return " ".join(self.out.replace("│", " ").split())
+
+    @property
     def json(self) -> dict[str, Any]:
         """Standard output, which must be one JSON object and nothing else."""
         value = json.loads(self.out)
@@ -47,6 +52,14 @@ def _plain_terminal(
     monkeypatch.setenv("COLUMNS", "80")
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _few_pictures_for_thresholds() -> Iterator[None]:
+    """Each training ends with the choice of a threshold, otherwise on 140 pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("taller_cnn.reader.threshold.PICTURES", 4)
+        yield
 
 
 @pytest.fixture(autouse=True)

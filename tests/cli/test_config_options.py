@@ -70,7 +70,7 @@ def test_the_option_of_a_field() -> None:
 
 
 def test_help_shows_the_recipes_default_and_where_another_differs(cli) -> None:
-    text = " ".join(cli("train", "--help").out.replace("│", " ").split())
+    text = cli("train", "--help").sentences
     usual, fast = recipe("workshop")[1], recipe("fast")[1]
     for one, other in ((usual.batch_size, fast.batch_size), (usual.epochs, fast.epochs)):
         assert re.search(rf"\[por defecto: {one:g}; [^]]*fast[^]:]*: {other:g}[];]", text)

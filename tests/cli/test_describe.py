@@ -14,6 +14,15 @@ def test_the_workshops_network_is_shown_with_its_arithmetic(cli) -> None:
     assert max(map(len, outcome.out.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("columns", [44, 50, 60])
+def test_a_narrow_terminal_cuts_no_number(cli, monkeypatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    table = cli("describe").out.partition("Total")[0]
+    assert max(map(len, table.splitlines())) <= columns
+    assert "…" not in table
+    assert {"conv2", "903.168"} <= set(table.split())
+
+
 def test_json_has_every_layer_and_the_sums(cli) -> None:
     result = cli("describe", "--filters", "8", "--kernel-size", "5", "--json").json
     assert result["model"]["filters"] == [8]

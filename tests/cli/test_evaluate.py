@@ -104,5 +104,5 @@ def test_digits_that_the_network_has_seen_are_told(
     full = ("--data-dir", full_data_dir, "--source", "full")
     outcome = cli("evaluate", *full, "--workdir", trained_workdir, "--split", "validation")
     assert outcome.code == 0
-    assert "ya ha visto" in " ".join(outcome.out.replace("│", " ").split())
+    assert "ya ha visto" in outcome.sentences
     assert "ya ha visto" not in cli("evaluate", *full, "--workdir", trained_workdir).out

@@ -117,7 +117,7 @@ def test_a_missing_library_is_named_with_its_installation(
 
     assert (alone.code, beside.code) == (1, 0)
     assert "pip install cleanlab" in alone.err
-    assert "pip install cleanlab" in " ".join(beside.out.replace("│", " ").split())
+    assert "pip install cleanlab" in beside.sentences
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_work(cli: Cli, own: Path) -> None:
@@ -130,7 +130,6 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_work(cli: Cli, own: 
 
 
 def test_the_help_names_every_part(cli: Cli) -> None:
-    outcome = cli("explain", "--help", "--lang", "en")
-    text = " ".join(outcome.out.replace("│", " ").split())
+    text = cli("explain", "--help", "--lang", "en").sentences
 
     assert all(part in text for part in PARTS)

@@ -70,6 +70,18 @@ def test_people_get_a_line_for_each_digit(cli: Cli, place: Path, pictures: Path)
     for position in ("1.1", "1.2", "2.1", "2.2"):
         assert f" {position} " in outcome.out
     assert "Segunda opción" in outcome.out
+    assert "Archivo" not in outcome.out
+
+
+def test_several_files_share_one_table_that_names_them(
+    cli: Cli, place: Path, pictures: Path
+) -> None:
+    files = [pictures / "d0.png", pictures / "d1.png"]
+    outcome = cli("predict", *files, "--workdir", place)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.count("Probabilidad") == 1
+    # What the file says, and its digit.
+    assert outcome.out.count("d0.png") == outcome.out.count("d1.png") == 2
 
 
 def test_a_file_that_fails_is_told_and_the_others_are_read(

@@ -236,5 +236,5 @@ def test_a_store_of_other_digits_is_kept_aside_and_told(cli, studied: Path) -> N
     words = ("--design", studied / "quick.toml", "--scheduler", "tcp://127.0.0.1:9")
     outcome = cli(*here(studied, *words))
     assert outcome.code == 2, "nobody answers there"
-    assert "es de otro conjunto de dígitos" in " ".join(outcome.out.split())
+    assert "es de otro conjunto de dígitos" in outcome.sentences
     assert (folder / "estudio.sqlite.broken").exists()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from taller_cnn.errors import MissingExtraError
 from taller_cnn.explain.attribution import (
@@ -52,6 +53,27 @@ def test_occlusion_is_the_logit_lost_where_a_square_hides_ink(subject: Subject) 
         lost = subject.model(x)[0, 3] - subject.model(hidden)[0, 3]
     # The corner pixel is covered by one square alone.
     assert float(found[0, 0, 0]) == pytest.approx(float(lost), abs=1e-4)
+
+
+def test_grad_cam_weighs_the_activated_maps_by_their_mean_gradient(subject: Subject) -> None:
+    model, layers = subject.model, subject.model.config.layers
+    x = subject.normalised(subject.digits.test.images[:20])
+    classes = subject.evaluation.predictions[:20]
+    found = attributions(model, x, classes, -subject.mean / subject.std)["grad_cam"]
+
+    maps = x
+    for index in range(1, layers + 1):
+        maps = model.stage(index, maps)
+    maps.retain_grad()
+    hidden = model.activation(model.fc1(maps.flatten(1)))
+    model.fc2(hidden)[torch.arange(20), classes].sum().backward()
+    assert maps.grad is not None
+    weights = maps.grad.mean(dim=(2, 3), keepdim=True)
+    cam = (weights * maps).sum(dim=1, keepdim=True).relu().detach()
+    by_hand = F.interpolate(cam, (28, 28), mode="bilinear")[:, 0]
+    torch.testing.assert_close(found, by_hand, atol=1e-5, rtol=1e-4)
+    # For the class that the network names, most digits have a region that supports it.
+    assert int((found.amax(dim=(1, 2)) > 0).sum()) > 10
 
 
 def test_random_weights_give_another_map(subject: Subject) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from taller_cnn.lab.lab import Lab
-from taller_cnn.lab.page import LANGUAGE_MARK, STATIC
+from taller_cnn.lab.page import LANGUAGE_MARK, STATIC, PageFiles
+from taller_cnn.lab.problems import NotFoundError
 
 needs_page = pytest.mark.skipif(
     not (STATIC / "index.html").exists(), reason="the page is not there"
@@ -36,6 +38,20 @@ def test_files_are_checked_again_at_each_visit(client) -> None:
     assert answer.headers["cache-control"] == "no-cache"
     tag = {"If-None-Match": answer.headers["etag"]}
     assert client.get("/static/index.html", headers=tag).status_code == 304
+
+
+def test_a_file_that_changes_is_given_anew(tmp_path: Path) -> None:
+    file = tmp_path / "page.js"
+    file.write_text("let a = 1;", encoding="utf-8")
+    files = PageFiles(tmp_path)
+    first = files.answer("page.js", None)
+    assert first.body == b"let a = 1;"
+    assert first.headers["content-type"].startswith("text/javascript")
+    file.write_text("let a = 12;", encoding="utf-8")
+    assert files.answer("page.js", first.headers["etag"]).body == b"let a = 12;"
+    file.unlink()
+    with pytest.raises(NotFoundError):
+        files.answer("page.js", None)
 
 
 @pytest.mark.parametrize("path", ["../app.py", "%2e%2e/app.py", "..%2fapp.py", "/etc/passwd"])

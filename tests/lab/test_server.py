@@ -7,6 +7,7 @@ import time
 import urllib.request
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from taller_cnn.errors import InputError
 from taller_cnn.lab.app import create_app
@@ -57,3 +58,19 @@ def test_the_lab_answers_until_it_is_told_to_stop(shared_lab: Lab) -> None:
     assert answers[0][1]["status"] == "ok"
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/")
+
+
+def test_the_page_has_been_answered_once_before_its_address_is_told(shared_lab: Lab) -> None:
+    app, asked, told = create_app(shared_lab), [], []
+    stop = threading.Event()
+
+    async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.append(scope.get("path"))
+        await app(scope, receive, send)
+
+    def ready() -> None:
+        told.extend(asked)
+        stop.set()
+
+    serve(noted, shared_lab, listen("127.0.0.1", 0, or_any=True), stop, ready)
+    assert {"/", "/api/models", "/api/digits"} <= set(told)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import queue
 import threading
 from pathlib import Path
@@ -147,6 +149,21 @@ def test_a_folder_that_cannot_be_written_is_told(lab: Lab, workdir: Path) -> Non
     work(order(workdir), lab.commands, lab.tell)
     end = lab.told("end")[0]
     assert (end["state"], end["error"]["key"]) == ("failed", "cannot_write")
+
+
+def test_a_disk_that_fills_up_meanwhile_is_told_and_leaves_no_model(
+    lab: Lab, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    asked = order(workdir)
+    work(asked, lab.commands, lab.tell)
+    error = lab.told("end")[0]["error"]
+    assert error["key"] == "cannot_write"
+    assert error["values"]["reason"] == {"phrase": "reason_disk_full", "values": {}}
+    assert list(asked.folder.iterdir()) == []
 
 
 def test_when_the_lab_is_gone_the_process_ends() -> None:

@@ -54,3 +54,19 @@ def test_the_lines_of_squared_paper_are_not_read(sample_digits: Digits) -> None:
     grid[25::50] = grid[26::50] = 0.75
     grid[:, 25::50] = grid[:, 26::50] = 0.75
     assert len(find((page * grid).astype(np.uint8)).boxes) == 3
+
+
+def test_what_is_written_from_edge_to_edge_is_no_line_of_the_paper() -> None:
+    picture = np.full((300, 200), 255, np.uint8)
+    picture[:, 99:103] = 0
+    (box,) = find(picture).boxes
+    np.testing.assert_allclose(box, (99, 0, 103, 300), atol=2)
+
+
+def test_neighbours_with_a_narrow_gap_can_be_cut() -> None:
+    picture = np.full((200, 300), 255, np.uint8)
+    # Two ones, 10 pixels thick, 5 apart.
+    picture[50:150, 100:110] = picture[50:150, 115:125] = 0
+    found = find(picture)
+    (split,) = found.splits
+    assert {(part.start, part.stop) for part in split.parts if part.ink < 0.1}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from taller_cnn.reader.ink import ink_mask, noise_of
+from taller_cnn.reader.ink import ink_mask, noise_of, otsu
 
 
 def paper(deviation: float, seed: int = 0) -> NDArray[np.float32]:
@@ -40,3 +40,21 @@ def test_faint_ink_counts_where_it_goes_on_from_full_ink_and_nowhere_else() -> N
     mask = ink_mask(page, 0.005)
     assert mask[51:59, 51:149].all()
     assert not mask[110:140].any()
+
+
+def test_two_inks_are_told_apart_wherever_they_lie() -> None:
+    for scale in (1, 1e-2):
+        values = np.repeat(np.array([0.2, 0.8], np.float32) * scale, 50)
+        assert 0.2 * scale <= otsu(values) < 0.8 * scale
+
+
+@pytest.mark.parametrize("values", [[0.05504176], [0.05504176, 0.05504177, 0.0550418], [-24, -24]])
+def test_ink_that_is_all_the_same_is_not_told_apart(values: list[float]) -> None:
+    strengths = np.array(values, np.float32)
+    assert otsu(strengths) == strengths.min()
+
+
+def test_nearly_constant_strength_has_one_level() -> None:
+    page = np.full((12, 12), 0.05504176, np.float32)
+    page[4:8, 4:8] = np.nextafter(page[0, 0], np.float32(1))
+    assert ink_mask(page, 0.0).all()

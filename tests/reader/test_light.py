@@ -55,6 +55,16 @@ def test_polarity_is_found_whatever_the_light(light: NDArray[np.float64]) -> Non
     assert is_light_on_dark(1 - picture)
 
 
+@pytest.mark.parametrize("thick", [4, 25, 45])
+def test_polarity_is_found_however_thick_the_strokes_are(thick: int) -> None:
+    rows, columns = np.mgrid[:200, :240]
+    ring = np.abs(np.hypot(rows - 100, columns - 110) - 70) < thick / 2
+    light = np.linspace(0.9, 0.6, 240) * np.ones((200, 1))
+    picture = (light * (1 - 0.7 * ring)).astype(np.float32)
+    assert not is_light_on_dark(picture)
+    assert is_light_on_dark(1 - picture)
+
+
 def test_a_sheet_on_a_dark_table_is_dark_on_light() -> None:
     picture = np.full((260, 360), 0.1, dtype=np.float32)
     picture[30:230, 30:330] = written(np.full((200, 300), 0.9))

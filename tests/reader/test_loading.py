@@ -152,6 +152,15 @@ def test_a_heic_photo_names_the_library_that_reads_it(monkeypatch: pytest.Monkey
     assert key_of(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic") == "reader_heif"
 
 
+def test_a_heic_photo_is_read_where_the_library_is() -> None:
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    picture = loaded(page().convert("RGB"), "HEIF", quality=90)
+    assert picture.size == (120, 80)
+    assert picture.pixels[5:15, 5:25].mean() == pytest.approx(40, abs=6)
+    assert picture.pixels[40:70, 60:110].mean() == pytest.approx(200, abs=6)
+
+
 def test_a_file_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(loading, "MOST_MEGABYTES", 1)
     (tmp_path / "a.png").write_bytes(bytes(1_000_001))

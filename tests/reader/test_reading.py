@@ -14,6 +14,7 @@ from taller_cnn.model import SimpleCNN
 from taller_cnn.reader.finding import Found, Options, Split
 from taller_cnn.reader.marks import Box
 from taller_cnn.reader.reading import PictureReading, Reader, read_found
+from taller_cnn.reader.splitting import Part
 
 
 class Brightness(nn.Module):
@@ -27,9 +28,9 @@ class Brightness(nn.Module):
 READER = Reader(model=Brightness(), mean=0.0, std=1.0)
 
 
-def square(level: float, width: int = 16) -> NDArray[np.uint8]:
+def square(level: float) -> NDArray[np.uint8]:
     image = np.zeros((28, 28), dtype=np.uint8)
-    image[6:22, 14 - width // 2 : 14 + width // 2] = round(25 * level)
+    image[6:22, 6:22] = round(25 * level)
     return image
 
 
@@ -44,9 +45,15 @@ def found(
     return Found(boxes=boxes(*lefts), images28=images, lines=tuple(lines), splits=splits)
 
 
-def split(levels: list[float], width: int = 16) -> Split:
-    images = np.stack([square(level, width) for level in levels])
-    return Split(index=0, boxes=boxes(*(50 * i for i in range(len(levels)))), images28=images)
+def split(whole: float, levels: list[float]) -> Split:
+    """A mark of width 1.8 that can be cut into two."""
+    parts = (
+        Part(start=0, stop=2, width=1.8, height=1.0, ink=0.0),
+        Part(start=0, stop=1, width=0.8, height=1.0, ink=0.5),
+        Part(start=1, stop=2, width=0.8, height=1.0, ink=0.0),
+    )
+    images = np.stack([square(level) for level in (whole, *levels)])
+    return Split(index=0, parts=parts, boxes=boxes(0, 0, 50), images28=images)
 
 
 def reading(
@@ -77,29 +84,18 @@ def test_less_than_the_threshold_is_uncertain(threshold: float | None, uncertain
     assert digit.uncertain is uncertain
 
 
-def test_a_cut_is_taken_where_its_parts_are_surer_than_the_whole() -> None:
-    unsure = found([4.5], [0], [0], (split([3, 7]),))
+def test_a_mark_is_cut_where_its_parts_explain_it_better() -> None:
+    unsure = found([4.5], [0], [0], (split(4.5, [3, 7]),))
     assert reading(unsure).text == "37"
     assert [digit.box[0] for digit in reading(unsure).digits] == [0, 50]
-
-
-def test_a_cut_is_not_taken_if_the_whole_is_sure_or_a_part_is_not_or_is_too_narrow() -> None:
-    assert reading(found([4], [0], [0], (split([3, 7]),))).text == "4"
-    assert reading(found([4.4], [0], [0], (split([3, 7.5]),))).text == "4"
-    assert reading(found([4.4], [0], [0], (split([3, 7], width=4),))).text == "4"
-    assert reading(found([4.4], [0], [0], (split([1, 1], width=4),))).text == "11"
-
-
-def test_more_parts_must_be_clearly_surer() -> None:
-    ways = (split([3, 7]), split([3, 7, 9]))
-    assert reading(found([4.5], [0], [0], ways)).text == "37"
+    assert reading(found([4], [0], [0], (split(4, [3.5, 7.5]),))).text == "4"
 
 
 def test_pictures_are_read_together_as_they_are_alone() -> None:
     pictures = [
         found([1, 2.3], [0, 50], [0, 0]),
         Found(boxes=(), images28=np.zeros((0, 28, 28), np.uint8), lines=()),
-        found([4.5], [0], [0], (split([3, 7]),)),
+        found([4.5], [0], [0], (split(4.5, [3, 7]),)),
     ]
     together = read_found(pictures, READER)
     assert [each.text for each in together] == ["12", "", "37"]

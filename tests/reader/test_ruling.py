@@ -68,3 +68,9 @@ def test_small_pictures_have_no_lines() -> None:
     strength = np.zeros((40, 40), dtype=np.float32)
     strength[20] = 1
     assert not ruling(strength, 0).any()
+
+
+def test_a_thick_stroke_from_edge_to_edge_is_no_line() -> None:
+    strength = np.random.default_rng(0).normal(0, NOISE, (HEIGHT, WIDTH)).astype(np.float32)
+    strength[:, 180:205] = 0.8
+    assert not ruling(strength, NOISE).any()

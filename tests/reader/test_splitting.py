@@ -1,11 +1,23 @@
-"""Where marks that are too wide for one digit can be cut."""
+"""Where marks that may be several digits can be cut, and which cuts are taken."""
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from taller_cnn.reader.splitting import MOST_PARTS, cuts
+from taller_cnn.reader.splitting import (
+    MOST_CUTS,
+    WIDEST,
+    Part,
+    best_parts,
+    cut_paths,
+    part_of,
+    runs,
+    stands_apart,
+)
 
 
 def rings(n: int) -> NDArray[np.float32]:
@@ -19,31 +31,88 @@ def rings(n: int) -> NDArray[np.float32]:
     return ink
 
 
-def test_touching_rings_are_cut_where_they_touch() -> None:
-    (cut,) = next(way for way in cuts(rings(2), 84, alone=True) if len(way) == 1)
-    assert cut.shape == (84,)
-    assert np.abs(cut - 87).max() < 12
-    assert abs(cut[42] - 87) <= 5
+def test_touching_rings_can_be_cut_where_they_touch() -> None:
+    ink = rings(2)
+    touching = [path for path in cut_paths(ink, 84)[1:-1] if abs(path[42] - 87) <= 5]
+    assert touching
+    for path in touching:
+        # Through the bridge between them, 8 pixels thick, and nothing else.
+        assert ink[np.arange(84), path].sum() <= 10
 
 
-def test_three_that_touch_can_be_cut_in_three_from_left_to_right() -> None:
-    ways = cuts(rings(3), 84, alone=False)
-    first, second = next(way for way in ways if len(way) == 2)
-    assert (first < second).all()
-    assert abs(first[42] - 87) <= 6
-    assert abs(second[42] - 177) <= 6
+def test_cuts_go_from_left_to_right_and_by_a_pixel_from_row_to_row() -> None:
+    paths = cut_paths(rings(3), 84)
+    assert (paths[0] == 0).all()
+    assert (paths[-1] == rings(3).shape[1]).all()
+    for before, path in itertools.pairwise(paths):
+        assert (before <= path).all()
+    for path in paths[1:-1]:
+        assert np.abs(np.diff(path)).max() <= 1
 
 
-def test_a_cut_goes_from_row_to_row_by_a_pixel_at_most() -> None:
-    for way in cuts(rings(2), 84, alone=False):
-        for cut in way:
-            assert np.abs(np.diff(cut)).max() <= 1
+def test_a_long_mark_has_few_cuts_at_most() -> None:
+    assert len(cut_paths(np.ones((20, 4000), np.float32), 20)) <= MOST_CUTS + 2
 
 
-def test_one_ring_is_not_cut_when_it_is_alone_and_never_when_narrow() -> None:
-    assert cuts(rings(1), 84, alone=True) == []
-    assert cuts(rings(1)[:, :60], 84, alone=False) == []
+def test_cuts_at_the_very_end_of_a_mark_stay_in_it() -> None:
+    assert np.max(cut_paths(np.ones((9, 8), np.float32), 30)[:-1]) < 8
 
 
-def test_a_long_mark_is_cut_in_few_parts_at_most() -> None:
-    assert max(len(way) for way in cuts(rings(4), 84, alone=False)) <= MOST_PARTS - 1
+def test_the_parts_of_a_mark_are_all_of_its_ink() -> None:
+    ink = rings(2)
+    paths = cut_paths(ink, 84)
+    parts = [part_of(ink, left, right) for left, right in itertools.pairwise(paths)]
+    np.testing.assert_array_equal(np.sum(parts, axis=0), ink)
+
+
+def test_runs_are_as_wide_as_digits_or_the_whole() -> None:
+    ink = rings(3)
+    paths = cut_paths(ink, 84)
+    parts = runs(ink, paths, 84, 8)
+    assert (0, len(paths) - 1) in {(part.start, part.stop) for part in parts}
+    others = [part for part in parts if part.stop - part.start < len(paths) - 1]
+    assert others
+    assert max(part.width for part in others) <= WIDEST
+    touching = min(parts, key=lambda part: abs(int(paths[part.stop][42]) - 87))
+    # The bridge between the rings is 8 pixels thick.
+    assert touching.ink == pytest.approx(1, abs=0.3)
+
+
+def part(start: int, stop: int, width: float = 0.8, ink: float = 1.0) -> Part:
+    return Part(start=start, stop=stop, width=width, height=1.0, ink=ink)
+
+
+def said(*answers: tuple[int, float]) -> NDArray[np.float32]:
+    rows = np.zeros((len(answers), 10), np.float32)
+    for row, (digit, probability) in zip(rows, answers, strict=True):
+        row[:] = (1 - probability) / 9
+        row[digit] = probability
+    return rows
+
+
+def test_the_parts_that_the_network_is_surest_of_make_up_the_mark() -> None:
+    parts = (part(0, 3, 1.7), part(0, 1), part(1, 3), part(0, 2), part(2, 3))
+    rows = said((8, 0.7), (3, 0.99), (7, 0.99), (3, 0.5), (7, 0.9))
+    assert best_parts(parts, rows) == [1, 2]
+
+
+def test_a_sure_whole_is_not_cut_through_its_strokes() -> None:
+    parts = (part(0, 2, 0.9), part(0, 1, 0.4, ink=2), part(1, 2, 0.4))
+    assert best_parts(parts, said((0, 0.99), (6, 0.97), (3, 0.97))) == [0]
+
+
+def test_a_gap_costs_nothing_and_only_a_one_may_be_a_line() -> None:
+    parts = (part(0, 2, 0.6), part(0, 1, 0.1, ink=0), part(1, 2, 0.1))
+    assert best_parts(parts, said((4, 0.9), (1, 0.98), (1, 0.98))) == [1, 2]
+    assert best_parts(parts, said((4, 0.9), (7, 0.98), (7, 0.98))) == [0]
+
+
+def test_digits_beside_each_other_stand_apart_and_the_halves_of_one_do_not() -> None:
+    ink = np.zeros((60, 80), np.float32)
+    ink[:, 5:12] = ink[:, 40:47] = 1
+    assert stands_apart(ink)
+    ink[20:26, 5:47] = 1
+    assert not stands_apart(ink)
+    halves = np.zeros((60, 40), np.float32)
+    halves[:28, 5:12] = halves[32:, 5:12] = 1
+    assert not stands_apart(halves)

@@ -127,6 +127,16 @@ def test_the_chosen_threshold_has_its_precision_on_pictures_of_the_same_seed(
         assert chosen.precision >= 0.95
 
 
+def test_a_network_that_is_right_but_never_sure_is_never_believed(
+    sample_digits: Digits, network: SimpleCNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timid = [(0.3, True), (0.4, True)] * 200
+    monkeypatch.setattr("taller_cnn.reader.threshold.judged", lambda pictures, reader: timid)
+    chosen = choose_threshold(Reader(model=network), sample_digits.validation, pictures=1)
+    assert chosen.threshold > 1
+    assert (chosen.coverage, chosen.n) == (0.0, 400)
+
+
 def test_a_network_that_knows_nothing_is_never_believed(sample_digits: Digits) -> None:
     reader = Reader(model=SimpleCNN(ModelConfig(filters=(1,), hidden=1), seed=0).eval())
     chosen = choose_threshold(reader, sample_digits.validation, pictures=7)

@@ -221,6 +221,7 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_no_process(workdir: Path) -> None:
     assert "Go on with: taller-cnn study" in output
     assert str(workdir) in output
     assert "Traceback" not in output
+    assert "terminate called" not in output
 
 
 @contextlib.contextmanager

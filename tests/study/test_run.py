@@ -84,9 +84,14 @@ def test_a_study_tells_what_happens_and_keeps_every_result(
     assert {event.trial for event in done} == set(design.trials())
     assert done[-1].best is not None
     (calibrated,) = of_kind(events, Calibrated)
-    assert calibrated.trials == 9, "all networks are alike, so one trial is enough"
     assert calibrated.seconds > 0
-    assert [event.seconds_left is None for event in done] == [True] + [False] * 9
+    before = of_kind(events[: events.index(calibrated)], TrialDone)
+    assert calibrated.trials == 10 - len(before)
+    # All networks are alike, so one trial is enough; another may end while it is being timed.
+    assert 1 <= len(before) <= 3
+    assert [event.seconds_left is None for event in done[len(before) :]] == [False] * (
+        10 - len(before)
+    )
     assert dataclasses.replace(events[-1], seconds=0) == StudyDone(trials=10, failed=0, seconds=0)
     kept = store.results(design)
     torch.set_num_threads(1)

@@ -87,7 +87,15 @@ def test_a_result_adds_up(sample_digits: Digits) -> None:
     assert result.curve is not None
     assert [images for images, _, _ in result.curve] == [256, 512]
     assert result.curve[-1][2] == result.validation_error
-    assert 0 <= result.seen_error <= 1  # type: ignore[operator]
+    assert result.seen_error is not None
+    assert 0 <= result.seen_error <= 1
+
+
+def test_there_is_no_gap_where_no_digit_is_seen_twice(sample_digits: Digits) -> None:
+    once = changed(epochs=1)
+    assert not once.sees_digits_again
+    assert train_trial(once, sample_digits).seen_error is None
+    assert changed(epochs=1.5).sees_digits_again
 
 
 def test_a_long_trial_is_evaluated_at_a_few_epochs_and_at_the_last() -> None:

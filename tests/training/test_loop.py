@@ -27,6 +27,7 @@ from taller_cnn.training import (
 from taller_cnn.training.loop import _schedule
 
 SMALL = ModelConfig(filters=(4, 8), hidden=16)
+# In float32 by name: with `auto` the numbers would be those of the processor that runs the tests.
 QUICK = TrainConfig(epochs=2, batch_size=32, learning_rate=3e-3, device="cpu", precision="float32")
 
 
@@ -154,6 +155,7 @@ AVERAGED = QUICK.replace(weight_average=0.9, augmentation="affine")
 ALL_AT_ONCE = FAST.replace(augmentation="handwriting", weight_average=0.95)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize(
     "config",
     [QUICK, FAST, VARIED, AVERAGED, ALL_AT_ONCE],
@@ -161,9 +163,14 @@ ALL_AT_ONCE = FAST.replace(augmentation="handwriting", weight_average=0.95)
 )
 @pytest.mark.parametrize("stop_at", [1, 5, 10, 11, 19])
 def test_a_stopped_training_goes_on_with_the_same_numbers(
-    tiny_digits: Digits, stop_at: int, config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+    tiny_digits: Digits,
+    stop_at: int,
+    config: TrainConfig,
+    precision: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("taller_cnn.training.loop.PROGRESS_SECONDS", 0.0)
+    config = config.replace(precision=precision)
     whole = SimpleCNN(SMALL, seed=0)
     expected = finish(train(whole, tiny_digits, config))
 

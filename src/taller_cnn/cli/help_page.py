@@ -26,6 +26,8 @@ Row = tuple[Text, Text]
 
 FLAG_WIDTH = 30
 """Widest flag that still has its value beside it; leaves 44 of 80 columns for the text."""
+LEAST_TEXT_WIDTH = 24
+"""Columns that a text needs beside its flag; with less it goes below, indented."""
 
 
 def show_help(
@@ -99,10 +101,15 @@ def _panels(
 
 def _show_panel(terminal: Terminal, title: str, rows: list[Row], width: int) -> None:
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    table.add_column(width=width, no_wrap=True)
-    table.add_column(ratio=1)
-    for row in rows:
-        table.add_row(*row)
+    if terminal.out.width - width < LEAST_TEXT_WIDTH:
+        for flags, text in rows:
+            table.add_row(flags)
+            table.add_row(Padding(text, (0, 0, 0, 4)))
+    else:
+        table.add_column(width=width, no_wrap=True)
+        table.add_column(ratio=1)
+        for row in rows:
+            table.add_row(*row)
     terminal.show(Panel(table, title=Text(title), title_align="left", border_style="dim"))
 
 

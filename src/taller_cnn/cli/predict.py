@@ -12,7 +12,7 @@ import typer
 
 from taller_cnn.cli.notices import show_model_notices
 from taller_cnn.cli.options import DataDir, ModelFile, Workdir, data_folder, panel
-from taller_cnn.cli.predict_view import Progress, show_reading
+from taller_cnn.cli.predict_view import Progress, show_digits, show_text
 from taller_cnn.cli.progress import view
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
@@ -21,7 +21,7 @@ from taller_cnn.errors import InputError, ModelError, TallerError
 if TYPE_CHECKING:
     from taller_cnn.checkpoints import LoadedModel
     from taller_cnn.reader.files import FileReading, Source
-    from taller_cnn.reader.reading import Reader
+    from taller_cnn.reader.reading import PictureReading, Reader
 
 __all__ = ["predict"]
 
@@ -74,8 +74,8 @@ def predict(
     with Progress(terminal, len(sources)) as progress:
         for reading in read_files(sources, reader, options):
             progress.advance()
-            output.take(reading, reader)
-    output.finish()
+            output.take(reading)
+    output.finish(reader.threshold)
 
 
 class _Output:
@@ -89,11 +89,12 @@ class _Output:
         self._annotate = annotate
         self._show_steps = show_steps
         self._files: list[dict[str, Any]] = []
+        self._read: list[tuple[str, PictureReading]] = []
         self._failed = 0
         self._taken: set[str] = set()
 
-    def take(self, reading: FileReading, reader: Reader) -> None:
-        """Show one file's reading and write its pictures."""
+    def take(self, reading: FileReading) -> None:
+        """Say what one file says and write its pictures."""
         from taller_cnn.reader.files import in_file_pixels
 
         if reading.picture is not None and reading.reading is not None:
@@ -103,7 +104,8 @@ class _Output:
             self.failed(reading.name, reading.error)
             return
         result = in_file_pixels(reading)
-        show_reading(self._terminal, reading.name, result, reader.threshold)
+        show_text(self._terminal, reading.name, result)
+        self._read.append((reading.name, result))
         digits = [
             {
                 "box": list(digit.box),
@@ -126,8 +128,10 @@ class _Output:
         self._files.append({"file": name, "text": "", "digits": [], "error": text})
         self._failed += 1
 
-    def finish(self) -> None:
-        """Write the JSON; leave with the exit code where not all was read."""
+    def finish(self, threshold: float | None) -> None:
+        """Show the digits or write the JSON; leave with the exit code where not all was read."""
+        if self._read:
+            show_digits(self._terminal, self._read, threshold)
         self._terminal.result({"files": self._files})
         if not self._failed:
             return

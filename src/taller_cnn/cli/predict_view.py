@@ -1,8 +1,10 @@
-"""What `predict` shows: a bar over many files, and a table for each reading."""
+"""What `predict` shows: a bar over many files, what each says, and a table of all digits."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     from taller_cnn.reader.reading import DigitReading, PictureReading
 
-__all__ = ["Progress", "show_reading"]
+__all__ = ["Progress", "show_digits", "show_text"]
 
 MANY = 8
 """Files from which on there is a bar."""
@@ -49,34 +51,43 @@ class Progress:
         self._bar.advance(self._task)
 
 
-def show_reading(
-    terminal: Terminal, name: str, reading: PictureReading, threshold: float | None
-) -> None:
-    """Print a file's text, and a line for each digit."""
-    from rich.table import Table
-
+def show_text(terminal: Terminal, name: str, reading: PictureReading) -> None:
+    """Print what a file says, by itself so that it can be taken from where it stands."""
     say = terminal.messages
-    # The text by itself, so that it can be taken from where it stands.
     heading = say("cli_predict.text", name=name, text=reading.text.replace("\n", " / "))
     terminal.out.print(Text(heading, "bold"))
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for index, title in enumerate(("position", "digit", "probability", "second")):
-        title = say(f"cli_predict.heading.{title}")
-        table.add_column("  " + title if not index else title, justify="right", no_wrap=True)
-    places: Counter[int] = Counter()
-    for digit in reading.digits:
-        places[digit.line] += 1
-        position = say("cli_predict.position", line=digit.line + 1, place=places[digit.line])
-        table.add_row(position, *_cells(terminal, digit))
-    terminal.show(table)
     if reading.rejected:
         reasons = Counter(mark.reason.text(say) for mark in reading.rejected)
         listed = "; ".join(f"{reason} ({n})" for reason, n in reasons.most_common())
         line = say("cli_predict.rejected", n=len(reading.rejected), reasons=listed)
         terminal.out.print(Text("  " + line, "dim"))
-    if threshold is not None and any(digit.uncertain for digit in reading.digits):
+
+
+def show_digits(
+    terminal: Terminal, readings: Sequence[tuple[str, PictureReading]], threshold: float | None
+) -> None:
+    """Print one table of all digits; it names the files if there are several."""
+    from rich.table import Table
+
+    say = terminal.messages
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    named = len(readings) > 1
+    if named:
+        table.add_column(say("cli_predict.heading.file"), overflow="fold")
+    for title in ("position", "digit", "probability", "second"):
+        table.add_column(say(f"cli_predict.heading.{title}"), justify="right", no_wrap=True)
+    for name, reading in readings:
+        places: Counter[int] = Counter()
+        for digit in reading.digits:
+            places[digit.line] += 1
+            position = say("cli_predict.position", line=digit.line + 1, place=places[digit.line])
+            file = [Path(name).name] if named else []
+            table.add_row(*file, position, *_cells(terminal, digit))
+    terminal.show(table)
+    uncertain = any(digit.uncertain for _, reading in readings for digit in reading.digits)
+    if threshold is not None and uncertain:
         line = say("cli_predict.legend", threshold=min(threshold, 1.0))
-        terminal.out.print(Text("  " + line, "dim"))
+        terminal.out.print(Text(line, "dim"))
 
 
 def _cells(terminal: Terminal, digit: DigitReading) -> tuple[Text, str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +22,7 @@ from taller_cnn.cli.training_report import (
     show_start,
 )
 from taller_cnn.cli.values import count
-from taller_cnn.errors import InterruptedRunError, UsageError
+from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
 
 if TYPE_CHECKING:
     import threading
@@ -83,6 +83,8 @@ def train(
     with stop_on_signals() as stop, view(terminal, quiet=quiet, stop=stop) as shown:
         again = _again(request, fields, ensemble)
         result = _follow(request, ensemble, stop, shown, terminal, again)
+        shown.waiting("cli_predict.choosing")
+        _choose_threshold(request, result.files["model"])
     if isinstance(result, RunResult):
         show_result(terminal, request, result)
     else:
@@ -147,6 +149,23 @@ def _follow(
         raise InterruptedRunError("cli_stopped", **error.values, again=again) from error
     assert result is not None, "a run that is not interrupted ends with its result"
     return result
+
+
+def _choose_threshold(request: RunRequest, path: Path) -> None:
+    """From when on `predict` believes a reading: now, so that the first need not wait for it."""
+    from taller_cnn.checkpoints import load_model
+    from taller_cnn.reader.reading import Reader
+    from taller_cnn.reader.threshold import ensure_threshold
+
+    if request.dataset != "mnist" or not request.train.holdout:
+        return
+    # What cannot be done now is tried again by `predict`, which says why it cannot.
+    with suppress(TallerError):
+        loaded = load_model(path)
+        if loaded.info is not None:
+            reader = Reader(model=loaded.model, mean=loaded.info.mean, std=loaded.info.std)
+            folders = {"data_dir": request.data_dir, "sample_dir": request.where.sample}
+            ensure_threshold(path, loaded.info, reader, **folders)
 
 
 def _again(request: RunRequest, fields: dict[str, Any], ensemble: int | None) -> str:

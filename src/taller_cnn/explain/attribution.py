@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from taller_cnn.errors import MissingExtraError
+from taller_cnn.explain.forward import from_stage
 from taller_cnn.explain.section import Block, Picture, Section, Subject, Table, Text, Tick, texts_of
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN
@@ -40,6 +41,29 @@ PATCH, STRIDE = 4, 2
 """Side of the square that hides pixels, and how far it moves, in pixels."""
 
 
+class _AtLastMaps(nn.Module):
+    """A network whose last maps, activated and pooled, are the output of a module.
+
+    Grad-CAM is about activations. Before ReLU a negative response in a map that speaks against
+    the class would count in its favour, on empty paper too.
+
+    Args:
+        model: in evaluation mode.
+    """
+
+    def __init__(self, model: SimpleCNN) -> None:
+        super().__init__()
+        self.model = model
+        self.maps = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits ``[N, K]`` of normalised images ``[N, 1, 28, 28]``."""
+        layers = self.model.config.layers
+        for index in range(1, layers + 1):
+            x = self.model.stage(index, x)
+        return from_stage(self.model, layers, self.maps(x))
+
+
 def attributions(
     model: SimpleCNN, x: Tensor, classes: Tensor, background: float
 ) -> dict[str, Tensor]:
@@ -61,7 +85,6 @@ def attributions(
         from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Occlusion
     except ImportError as error:
         raise MissingExtraError("explain_captum") from error
-    last = model.get_submodule(f"conv{model.config.layers}")
     gradients = IntegratedGradients(model).attribute(
         x, baselines=background, target=classes, n_steps=IG_STEPS, internal_batch_size=256
     )
@@ -73,8 +96,9 @@ def attributions(
         target=classes,
         perturbations_per_eval=16,
     )
+    split = _AtLastMaps(model)
     # The gradient of a layer's output needs an input that asks for one.
-    cam = LayerGradCam(model, last).attribute(
+    cam = LayerGradCam(split, split.maps).attribute(
         x.clone().requires_grad_(True), target=classes, relu_attributions=True
     )
     cam = LayerAttribution.interpolate(cam, x.shape[-2:], "bilinear")

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from taller_cnn import __version__
 from taller_cnn.errors import TallerError
+from taller_cnn.lab.field_errors import reason_of
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.page import page_routes
 from taller_cnn.lab.predict_route import PredictRoute
@@ -87,15 +88,13 @@ def _tell_problems(app: FastAPI, lab: Lab) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         messages = lab.messages(request)
-        first = error.errors()[0]
-        if first["type"] == "json_invalid":
+        found = error.errors()
+        if found[0]["type"] == "json_invalid":
             return _response(problem_of(FormatError("lab_json"), messages))
-        fields = [
-            WrongField(field=_pointer(e["loc"]), detail=str(e["msg"])) for e in error.errors()
-        ]
-        told = FieldError("lab_field", reason=fields[0].detail)
-        text = told.text(messages)
-        return _response(problem(told.key, 422, text, messages, fields))
+        reasons = [(_pointer(e["loc"]), reason_of(e)) for e in found]
+        fields = [WrongField(field=at, detail=why.text(messages)) for at, why in reasons]
+        told = FieldError("lab_field", reason=reasons[0][1])
+        return _response(problem(told.key, 422, told.text(messages), messages, fields))
 
     @app.exception_handler(HTTPException)
     async def framework(request: Request, error: HTTPException) -> Response:

@@ -1,4 +1,4 @@
-"""Pictures that come over the wire, decoded with care: size and kind are looked at first."""
+"""Pictures that come over the wire: what kind they are is looked at first, then they are read."""
 
 from __future__ import annotations
 
@@ -6,72 +6,77 @@ import io
 import warnings
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from taller_cnn.errors import Phrase
-from taller_cnn.lab.problems import FieldError, MediaTypeError, TooLargeError
+from taller_cnn.errors import Phrase, TallerError
+from taller_cnn.lab.problems import FieldError, LabError, MediaTypeError, TooLargeError
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from taller_cnn.reader import Options, PictureReading, Reader
+    from taller_cnn.reader.loading import Picture
 
-__all__ = ["MOST_PIXELS", "decode"]
+__all__ = ["read_bytes"]
 
-MOST_PIXELS = 50_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """Kinds of files that are decoded; the library knows many more, with rarely used decoders."""
-WIDE_GREYS = ("I", "I;16", "I;16L", "I;16B")
-"""Pillow's names for 16 bits a pixel, which its conversion would cut off at 255."""
 
 
-def decode(data: bytes) -> NDArray[np.uint8]:
-    """The pixels of a picture, upright, on white where it is transparent.
-
-    Args:
-        data: the file.
+def read_bytes(data: bytes, reader: Reader, options: Options) -> tuple[Picture, PictureReading]:
+    """What the reader makes of a picture file.
 
     Returns:
-        ``uint8 [H, W, 3]``.
+        The picture as it was worked on, and what was read, with boxes in the file's own pixels;
+        without digits where there are none.
 
     Raises:
-        FieldError: there is no data.
+        FieldError: there is no data, or the picture is damaged.
         MediaTypeError: not a picture of a kind that is read.
-        TooLargeError: more than `MOST_PIXELS`.
+        TooLargeError: more pixels than the reader takes.
     """
+    from taller_cnn.reader.files import in_file_pixels, read_files
+
+    _check_kind(data)
+    (read,) = read_files([("", data)], reader, options)
+    if read.picture is None or read.reading is None:
+        raise _refusal(read.error)
+    return read.picture, in_file_pixels(read)
+
+
+def _check_kind(data: bytes) -> None:
+    """Look at the header alone, with none but the known decoders."""
     from PIL import Image, UnidentifiedImageError
 
     if not data:
         raise FieldError("lab_picture", pointer="/", reason=Phrase("reason_empty"))
     with warnings.catch_warnings():
-        # Of large and of odd files; both are judged here.
+        # Of large and of odd files; the reader judges both.
         warnings.simplefilter("ignore")
         try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-                # Nothing is decoded yet.
-                if picture.width * picture.height > MOST_PIXELS:
-                    raise TooLargeError("lab_pixels", most=MOST_PIXELS / 1e6)
-                return _pixels(picture)
+            Image.open(io.BytesIO(data), formats=FORMATS).close()
         except UnidentifiedImageError:
-            kinds = ", ".join(FORMATS)
-            raise MediaTypeError("lab_picture_kind", allowed=kinds) from None
+            raise _wrong_kind() from None
         except Image.DecompressionBombError:
-            raise TooLargeError("lab_pixels", most=MOST_PIXELS / 1e6) from None
+            # How many pixels are too many, the reader says.
+            return
         except (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError):
-            # Which of these a damaged file raises depends on the decoder.
-            reason = Phrase("reason_damaged")
-            raise FieldError("lab_picture", pointer="/", reason=reason) from None
+            # Which of these a damaged header raises depends on the decoder.
+            raise _damaged() from None
 
 
-def _pixels(picture: Image) -> NDArray[np.uint8]:
-    from PIL import Image, ImageOps
+def _refusal(error: TallerError | None) -> TallerError:
+    """The reader's refusal as the lab tells it, where the picture has no name."""
+    assert error is not None
+    most = error.values.get("most")
+    refusals: dict[str, LabError] = {
+        "reader_too_large": TooLargeError("lab_pixels", most=most),
+        "reader_too_long": TooLargeError("lab_picture_side", most=most),
+        "reader_not_picture": _wrong_kind(),
+        "reader_damaged": _damaged(),
+    }
+    return refusals.get(error.key, error)
 
-    upright = ImageOps.exif_transpose(picture)
-    if upright.mode in WIDE_GREYS:
-        wide = np.asarray(upright, dtype=np.int64)
-        grey = np.clip(wide // (256 if wide.max(initial=0) > 255 else 1), 0, 255)
-        return np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2)
-    if upright.has_transparency_data:
-        coloured = upright.convert("RGBA")
-        white = Image.new("RGBA", coloured.size, "white")
-        upright = Image.alpha_composite(white, coloured)
-    return np.asarray(upright.convert("RGB"), dtype=np.uint8)
+
+def _wrong_kind() -> MediaTypeError:
+    return MediaTypeError("lab_picture_kind", allowed=", ".join(FORMATS))
+
+
+def _damaged() -> FieldError:
+    return FieldError("lab_picture", pointer="/", reason=Phrase("reason_damaged"))

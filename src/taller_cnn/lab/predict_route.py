@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 from starlette.types import Receive, Scope, Send
 
+from taller_cnn.lab.field_errors import reason_of
 from taller_cnn.lab.predicting import Answer, Batcher
 from taller_cnn.lab.problems import FieldError, FormatError
 from taller_cnn.lab.schemas import PredictRequest
@@ -145,9 +146,9 @@ def _parse_carefully(value: Any) -> tuple[str | None, Images]:
     try:
         asked = PredictRequest.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        first = error.errors(include_url=False)[0]
         pointer = "".join(f"/{part}" for part in first["loc"])
-        raise FieldError("lab_field", pointer=pointer or "/", reason=first["msg"]) from None
+        raise FieldError("lab_field", pointer=pointer or "/", reason=reason_of(first)) from None
     images = [asked.image] if asked.image is not None else asked.images
     if images is None or (asked.image is not None and asked.images is not None):
         raise FieldError("lab_image_or_images", pointer="/image")

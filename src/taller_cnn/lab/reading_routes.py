@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Query, Request
 
 from taller_cnn.lab.lab import Lab
-from taller_cnn.lab.pictures import decode
+from taller_cnn.lab.pictures import read_bytes
 from taller_cnn.lab.problems import documented
 from taller_cnn.lab.schemas import Box, ReadDigit, Reading, RejectedMark
 from taller_cnn.messages import Messages
@@ -53,11 +53,10 @@ def reading_routes(lab: Lab) -> APIRouter:
 
 
 def _read(lab: Lab, data: bytes, single: bool, messages: Messages) -> Reading:
-    from taller_cnn.reader import Options, read
+    from taller_cnn.reader import Options
 
-    pixels = decode(data)
-    found = read(pixels, _reader(lab), Options(single=single))
-    height, width = pixels.shape[:2]
+    picture, found = read_bytes(data, _reader(lab), Options(single=single))
+    width, height = picture.size
     return _card(found, width, height, messages)
 
 

@@ -128,6 +128,7 @@ class ModelCard(BaseModel):
     test: ScoreCard | None
     validation: ScoreCard | None
     created: str | None
+    command: str | None = Field(description="what trains such a network again, in a terminal")
     sha256: str
 
 

@@ -15,6 +15,7 @@ from taller_cnn.checkpoints import LoadedModel, load_model, sidecar_path
 from taller_cnn.config import ModelConfig
 from taller_cnn.errors import ModelError, OutputError, TallerError
 from taller_cnn.files import os_reason, sha256
+from taller_cnn.lab.command import train_command
 from taller_cnn.lab.names import RESERVED, is_name
 from taller_cnn.lab.problems import ConflictError, FieldError, NotFoundError
 from taller_cnn.lab.schemas import LayerCard, ModelCard, ScoreCard, StageCard
@@ -212,6 +213,7 @@ def _card(model_id: str, loaded: LoadedModel, data: bytes) -> ModelCard:
         test=_score(metrics.get("test")),
         validation=_score(metrics.get("validation")),
         created=_text(info.provenance.get("created")) if info else None,
+        command=train_command(info) if info else None,
         sha256=sha256(data),
     )
 

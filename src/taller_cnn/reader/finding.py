@@ -6,8 +6,7 @@ grey -> polarity -> light removed -> paper's lines removed -> ink -> marks -> li
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,8 @@ from taller_cnn.reader.light import enlarged, grey, ink_strength, is_light_on_da
 from taller_cnn.reader.marks import Box, Mark, Rejected, marks_in
 from taller_cnn.reader.preparation import SIDE, prepare
 from taller_cnn.reader.ruling import without_ruling
-from taller_cnn.reader.splitting import cuts
+from taller_cnn.reader.sheet import without_table
+from taller_cnn.reader.splitting import Part, cut_paths, part_of, runs, stands_apart
 from taller_cnn.reader.strokes import stroke_width, with_usual_strokes
 from taller_cnn.reader.textlines import lines_of, slope_of
 
@@ -30,6 +30,10 @@ TINY = 64
 """A picture whose sides are no longer than this many pixels is one digit."""
 STRAIGHT = 0.035
 """Lines that slope less than this are read as they are."""
+WIDE = 0.85
+"""Width by height from which a mark may be two digits that touch."""
+WIDE_ALONE = 1.25
+"""The same for the only mark of a picture, with no other to know by how wide a digit is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +50,12 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
-    """A mark cut into several digits, in case the network is surer of them than of the whole."""
+    """A mark cut into parts that may be digits, the network to choose among their runs."""
 
     index: int
     """Which of the marks."""
+    parts: tuple[Part, ...]
+    """Runs of parts, the whole mark among them."""
     boxes: tuple[Box, ...]
     images28: NDArray[np.uint8]
     """``uint8 [parts, 28, 28]``."""
@@ -94,20 +100,24 @@ def find(
         single: the picture is one digit, as in `Options.single`.
     """
     options = options or Options()
-    picture = grey(pixels)
-    tiny = max(picture.shape) <= TINY
+    whole = grey(pixels)
+    tiny = max(whole.shape) <= TINY
     single = single or options.single or tiny
+    picture, corner = (whole, (0, 0)) if tiny else without_table(whole)
     picture, factor = enlarged(picture)
     flat = ink_strength(1 - picture if is_light_on_dark(picture) else picture)
     noise = noise_of(flat)
     strength = flat if factor > 1 else without_ruling(flat, noise)
     mask = ink_mask(strength, noise)
+    if not mask.any():
+        # All that is written goes from edge to edge.
+        strength, mask = flat, ink_mask(flat, noise)
     labels, marks, rejected = marks_in(mask, strength, single=single)
     ink = _Ink(strength=strength, labels=labels, margin=max(2, factor // 2))
     found = _prepared(ink, marks, rejected, single=single)
     stroke = _stroke(labels, marks)
     steps = {"grey": picture, "light": flat, "ink": strength, "mask": mask}
-    return _in_pixels(found, factor, stroke, steps if options.steps else {})
+    return _in_pixels(found, factor, corner, stroke, steps if options.steps else {})
 
 
 def _prepared(ink: _Ink, marks: list[Mark], rejected: list[Rejected], *, single: bool) -> Found:
@@ -120,8 +130,8 @@ def _prepared(ink: _Ink, marks: list[Mark], rejected: list[Rejected], *, single:
     for index, mark in enumerate(ordered):
         whole = _ink_of(ink, mark)
         images.append(_image28(whole, slope))
-        for columns in [] if single else cuts(whole, size, alone=len(ordered) == 1):
-            splits.append(_split(index, mark, whole, columns, slope))
+        if not single and _may_be_several(whole, size, alone=len(ordered) == 1):
+            splits.append(_split(index, mark, whole, size, slope))
     return Found(
         boxes=tuple(mark.box for mark in ordered),
         images28=np.stack(images) if images else np.zeros((0, SIDE, SIDE), np.uint8),
@@ -176,40 +186,49 @@ def _cut(ink: Grey) -> Grey:
     return np.ascontiguousarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
-def _split(
-    index: int, mark: Mark, whole: Grey, paths: list[NDArray[np.int_]], slope: float
-) -> Split:
-    """The parts between cuts; a cut is a column for each row of `whole`."""
-    edges = [np.zeros(len(whole), int), *paths, np.full(len(whole), whole.shape[1])]
-    columns = np.arange(whole.shape[1])
+def _may_be_several(whole: Grey, size: float, *, alone: bool) -> bool:
+    height, width = whole.shape
+    ratio = width / max(min(height, 1.3 * size), 1.0)
+    if height < 0.4 * size:
+        return False
+    return ratio >= (WIDE_ALONE if alone else WIDE) or stands_apart(_cut(whole))
+
+
+def _split(index: int, mark: Mark, whole: Grey, size: float, slope: float) -> Split:
+    size = min(size, float(len(whole)))
+    paths = cut_paths(whole, size)
+    parts = runs(whole, paths, size, stroke_width(whole))
     boxes, images = [], []
-    for start, stop in pairwise(edges):
-        part = np.where((columns >= start[:, None]) & (columns < stop[:, None]), whole, 0)
-        seen = np.flatnonzero((part > 0.1).any(axis=0))
-        left, right = (int(seen[0]), int(seen[-1]) + 1) if len(seen) else (0, 1)
-        boxes.append((mark.box[0] + left - 2, mark.box[1], mark.box[0] + right - 2, mark.box[3]))
-        images.append(_image28(part, slope))
-    return Split(index=index, boxes=tuple(boxes), images28=np.stack(images))
+    for part in parts:
+        ink = part_of(whole, paths[part.start], paths[part.stop])
+        seen = np.flatnonzero((ink > 0.1).any(axis=0))
+        left, right = mark.box[0] + int(seen[0]) - 2, mark.box[0] + int(seen[-1]) - 1
+        boxes.append((left, mark.box[1], right, mark.box[3]))
+        images.append(_image28(ink, slope))
+    return Split(index=index, parts=tuple(parts), boxes=tuple(boxes), images28=np.stack(images))
 
 
 def _in_pixels(
-    found: Found, factor: int, stroke: float, steps: Mapping[str, NDArray[np.generic]]
+    found: Found,
+    factor: int,
+    corner: tuple[int, int],
+    stroke: float,
+    steps: Mapping[str, NDArray[np.generic]],
 ) -> Found:
-    """Boxes in pixels of the picture that was given, before it was enlarged."""
+    """Boxes in pixels of the picture that was given, before it was cut and enlarged."""
+    x, y = corner
 
     def scaled(box: Box) -> Box:
         left, top, right, bottom = box
-        return left // factor, top // factor, -(-right // factor), -(-bottom // factor)
+        ends = (-(-right // factor) + x, -(-bottom // factor) + y)
+        return left // factor + x, top // factor + y, *ends
 
     return Found(
         boxes=tuple(map(scaled, found.boxes)),
         images28=found.images28,
         lines=found.lines,
         rejected=tuple(Rejected(box=scaled(r.box), reason=r.reason) for r in found.rejected),
-        splits=tuple(
-            Split(index=s.index, boxes=tuple(map(scaled, s.boxes)), images28=s.images28)
-            for s in found.splits
-        ),
+        splits=tuple(replace(s, boxes=tuple(map(scaled, s.boxes))) for s in found.splits),
         stroke=stroke / factor,
         steps=steps,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ink_mask", "noise_of"]
+__all__ = ["ink_mask", "noise_of", "otsu"]
 
 Grey = NDArray[np.float32]
 
@@ -13,6 +13,21 @@ LEAST_STRENGTH = 0.05
 """Less than this part of the light taken away is no ink, but the paper's own marks."""
 NOISE_STEPS = 5.0
 """Standard deviations of the paper's noise below which nothing is ink."""
+SAME = 1e-3
+"""Strengths that differ by less are one: a grey level of white paper is four times as much."""
+
+
+def otsu(strengths: NDArray[np.floating]) -> float:
+    """What tells weaker from stronger ink (Otsu 1979); the least of all where they are one.
+
+    Args:
+        strengths: any shape, not empty.
+    """
+    from skimage.filters import threshold_otsu
+
+    low, high = float(strengths.min()), float(strengths.max())
+    # A histogram of less is not defined: its bins would be finer than the numbers.
+    return float(threshold_otsu(strengths)) if high - low >= SAME else low
 
 
 def noise_of(strength: Grey) -> float:
@@ -36,14 +51,14 @@ def ink_mask(strength: Grey, noise: float) -> NDArray[np.bool_]:
     of a pencil's stroke do, the shadow of a fold does not.
     """
     from scipy.ndimage import gaussian_filter
-    from skimage.filters import apply_hysteresis_threshold, threshold_otsu
+    from skimage.filters import apply_hysteresis_threshold
 
     smooth = gaussian_filter(strength, 0.7)
     floor = max(NOISE_STEPS * noise, LEAST_STRENGTH)
     standing = smooth[smooth > floor]
     if standing.size < 4:
         return np.zeros(strength.shape, dtype=bool)
-    cut = float(threshold_otsu(standing)) if standing.max() > standing.min() else floor
+    cut = otsu(standing)
     full = float(np.median(standing[standing >= cut]))
     high = max(floor, min(cut, 0.6 * full))
     low = max(floor, 0.4 * full)

@@ -92,22 +92,25 @@ def marks_in(
 def _pieces(
     mask: NDArray[np.bool_], strength: NDArray[np.float32]
 ) -> tuple[NDArray[np.int32], _Pieces]:
-    from scipy.ndimage import distance_transform_cdt, find_objects, label, maximum
+    from scipy.ndimage import distance_transform_cdt, find_objects, label
 
     # The chessboard's distance: a tenth of the time of the true one, and good enough here.
     depth = distance_transform_cdt(np.pad(mask, 1), "chessboard")[1:-1, 1:-1]
     labels, n = label(_bridged(mask, depth), np.ones((3, 3)), output=np.int32)
     labels[~mask] = 0
-    depths = maximum(depth, labels, np.arange(1, n + 1)) if n else []
-    areas = np.bincount(labels[mask], minlength=n + 1)[1:].astype(float)
-    sums = np.bincount(labels[mask], weights=strength[mask], minlength=n + 1)[1:]
+    # Of the ink alone: `scipy.ndimage.maximum` sorts all pixels, which takes longer than all else.
+    owner = labels[mask]
+    depths = np.zeros(n + 1)
+    np.maximum.at(depths, owner, depth[mask])
+    areas = np.bincount(owner, minlength=n + 1)[1:].astype(float)
+    sums = np.bincount(owner, weights=strength[mask], minlength=n + 1)[1:]
     found = find_objects(labels)
     boxes = np.array([(x.start, y.start, x.stop, y.stop) for y, x in found], dtype=int)
     return labels, _Pieces(
         boxes=boxes.reshape(-1, 4),
         areas=areas,
         strengths=sums / np.maximum(areas, 1),
-        depths=np.asarray(depths, dtype=float),
+        depths=depths[1:],
     )
 
 

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from taller_cnn.reader.finding import Found, Options, Split, find
 from taller_cnn.reader.marks import Box, Rejected
+from taller_cnn.reader.splitting import best_parts
 
 __all__ = [
     "Box",
@@ -35,12 +36,6 @@ VIEWS = (
     ((1.1, 0.0, 0.0), (0.0, 1.1, 0.0)),
 )
 """How else each image is looked at: slanted by 9 degrees, turned by 10, smaller."""
-CLEARLY = 0.05
-"""How much more probable the least probable part of a cut must be than what it is cut from."""
-NARROWEST = 0.4
-"""Width by height of the narrowest digits but for the 1."""
-FAINT = 25
-"""Less ink than this, of 255, does not count for how wide a digit is."""
 GAP = 0.9
 """Empty part of a line, in digit heights, that is a space."""
 
@@ -139,19 +134,18 @@ def _reading(
 ) -> PictureReading:
     """The reading of one picture, whose probabilities come next in `rows`."""
     whole = next(rows)
-    chosen: dict[int, tuple[Split, NDArray[np.float32]]] = {}
+    chosen: dict[int, tuple[Split, list[int], NDArray[np.float32]]] = {}
     for split in found.splits:
         parts = next(rows)
-        best = chosen[split.index][1] if split.index in chosen else whole[[split.index]]
-        if _is_surer(parts, best, whole[split.index]) and _are_wide(split.images28, parts):
-            chosen[split.index] = (split, parts)
+        chosen[split.index] = (split, best_parts(split.parts, parts), parts)
     digits: list[DigitReading] = []
     for index, line in enumerate(found.lines):
         boxes: tuple[Box, ...] = (found.boxes[index],)
         images, probabilities = found.images28[[index]], whole[[index]]
         if index in chosen:
-            split, probabilities = chosen[index]
-            boxes, images = split.boxes, split.images28
+            split, way, parts = chosen[index]
+            boxes = tuple(split.boxes[i] for i in way)
+            images, probabilities = split.images28[way], parts[way]
         for box, image, row in zip(boxes, images, probabilities, strict=True):
             digits.append(_digit(box, image, row, line, reader))
     return PictureReading(
@@ -160,24 +154,6 @@ def _reading(
         rejected=found.rejected,
         steps=found.steps,
     )
-
-
-def _is_surer(
-    parts: NDArray[np.float32], best: NDArray[np.float32], whole: NDArray[np.float32]
-) -> bool:
-    """Whether a cut reads better: sure of every part, and surer than of what is best so far.
-
-    Half a digit often looks like another digit, so the parts must be really good.
-    """
-    least, so_far = float(parts.max(axis=1).min()), float(best.max(axis=1).min())
-    return least > 0.8 and least > so_far + CLEARLY and float(whole.max()) < 0.95
-
-
-def _are_wide(images28: NDArray[np.uint8], rows: NDArray[np.float32]) -> bool:
-    """Whether the parts of a cut are as wide as digits are; only a 1 may be a line."""
-    seen = images28 > FAINT
-    widths, heights = (seen.any(axis=axis).sum(axis=1) for axis in (1, 2))
-    return bool(((widths >= NARROWEST * heights) | (rows.argmax(axis=1) == 1)).all())
 
 
 def _digit(

@@ -26,7 +26,15 @@ from numpy.typing import NDArray
 
 from taller_cnn.data import Split
 
-__all__ = ["KINDS", "RenderedDigit", "RenderedPicture", "render", "rendered_pictures"]
+__all__ = [
+    "KINDS",
+    "Pen",
+    "RenderedDigit",
+    "RenderedPicture",
+    "render",
+    "rendered_pictures",
+    "written",
+]
 
 KINDS = ("photo", "squared", "ruled", "shadowed", "scan", "mouse", "small")
 MOST_IN_LINE = 6
@@ -130,7 +138,7 @@ def render(
         return _small(image, labels[0], generator)
     pen = _pen(kind, heights, generator)
     pieces = [
-        _other_mark(pen, generator) if image is None else _written(image, pen, generator)
+        _other_mark(pen, generator) if image is None else written(image, pen, generator)
         for image in images
     ]
     ink, boxes = _line(pieces, pen, generator)
@@ -155,33 +163,33 @@ def _small(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Pen:
+class Pen:
     """What is written with."""
 
     height: int
     """Height of a digit, in pixels."""
     width: float
     """Width of a stroke, in pixels; 0 keeps the widths that the digit has."""
-    darkness: float
+    darkness: float = 1.0
     """Part of the light that full ink takes away, 0 to 1."""
-    colour: tuple[float, float, float]
+    colour: tuple[float, float, float] = (0.08, 0.08, 0.1)
     """Of the ink, 0 to 1 for red, green and blue."""
-    grain: float
+    grain: float = 0.0
     """Part of the ink that the paper's grain leaves away, as a pencil does."""
 
 
 _INKS = ((0.08, 0.08, 0.1), (0.1, 0.15, 0.5), (0.05, 0.1, 0.35), (0.2, 0.2, 0.2))
 
 
-def _pen(kind: str, heights: tuple[int, int], generator: np.random.Generator) -> _Pen:
+def _pen(kind: str, heights: tuple[int, int], generator: np.random.Generator) -> Pen:
     height = int(generator.integers(*heights))
     # Narrowest pencil to widest marker, in digit heights; evenly in the logarithm.
     width = height * np.exp(generator.uniform(np.log(0.03), np.log(0.17)))
     if kind == "mouse":
-        return _Pen(height=height, width=width, darkness=1.0, colour=_INKS[0], grain=0.0)
+        return Pen(height=height, width=width, darkness=1.0, colour=_INKS[0], grain=0.0)
     pencil = width < 0.07 * height and generator.random() < 0.5
     grey = generator.uniform(0.25, 0.45)
-    return _Pen(
+    return Pen(
         height=height,
         width=0.0 if generator.random() < 0.2 else max(width, 1.5),
         darkness=generator.uniform(0.5, 0.85) if pencil else generator.uniform(0.8, 1.0),
@@ -190,7 +198,7 @@ def _pen(kind: str, heights: tuple[int, int], generator: np.random.Generator) ->
     )
 
 
-def _written(image: NDArray[np.uint8], pen: _Pen, generator: np.random.Generator) -> _Grey:
+def written(image: NDArray[np.uint8], pen: Pen, generator: np.random.Generator) -> _Grey:
     """A digit written with the pen: ink 0 to 1, cut at its box."""
     from scipy.ndimage import zoom
 
@@ -249,27 +257,27 @@ _SIGNS: tuple[tuple[tuple[tuple[float, float], ...], ...], ...] = (
 )  # fmt: skip
 
 
-def _other_mark(pen: _Pen, generator: np.random.Generator) -> _Grey:
+def _other_mark(pen: Pen, generator: np.random.Generator) -> _Grey:
     """Something that is no digit: a sign, a scribble or a smudge."""
     size = round(pen.height * generator.uniform(0.6, 1.1))
-    draw: Sequence[Callable[[_Pen, int, np.random.Generator], _Grey]] = (_sign, _scribble, _smudge)
+    draw: Sequence[Callable[[Pen, int, np.random.Generator], _Grey]] = (_sign, _scribble, _smudge)
     return _cut(draw[generator.choice(3, p=(0.6, 0.25, 0.15))](pen, size, generator))
 
 
-def _sign(pen: _Pen, size: int, generator: np.random.Generator) -> _Grey:
+def _sign(pen: Pen, size: int, generator: np.random.Generator) -> _Grey:
     lines = [np.array(line) for line in _SIGNS[generator.integers(len(_SIGNS))]]
     # A hand does not meet the corners.
     return _polylines([line + generator.normal(0, 0.03, line.shape) for line in lines], pen, size)
 
 
-def _scribble(pen: _Pen, size: int, generator: np.random.Generator) -> _Grey:
+def _scribble(pen: Pen, size: int, generator: np.random.Generator) -> _Grey:
     steps = generator.normal(0, 0.12, (40, 2)).cumsum(axis=0)
     path = np.stack([np.convolve(steps[:, axis], np.full(4, 0.25), "valid") for axis in (0, 1)], 1)
     path -= path.min(axis=0)
     return _polylines([path / path.max()], pen, size)
 
 
-def _smudge(pen: _Pen, size: int, generator: np.random.Generator) -> _Grey:
+def _smudge(pen: Pen, size: int, generator: np.random.Generator) -> _Grey:
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
     lumps = _soft(generator.standard_normal((size, size), dtype=np.float32), size / 12)
     blob = 0.5 - np.hypot(x * generator.uniform(1, 2), y) + 0.3 * lumps / lumps.std()
@@ -279,7 +287,7 @@ def _smudge(pen: _Pen, size: int, generator: np.random.Generator) -> _Grey:
     return result
 
 
-def _polylines(lines: Sequence[NDArray[np.float64]], pen: _Pen, size: int) -> _Grey:
+def _polylines(lines: Sequence[NDArray[np.float64]], pen: Pen, size: int) -> _Grey:
     """Lines through points given in digit heights, drawn with the pen."""
     from PIL import Image, ImageDraw
 
@@ -294,7 +302,7 @@ def _polylines(lines: Sequence[NDArray[np.float64]], pen: _Pen, size: int) -> _G
 
 
 def _line(
-    pieces: Sequence[_Grey], pen: _Pen, generator: np.random.Generator
+    pieces: Sequence[_Grey], pen: Pen, generator: np.random.Generator
 ) -> tuple[_Grey, list[tuple[int, int, int, int]]]:
     """The pieces in a line on an empty page, and their boxes."""
     gaps = generator.uniform(0.15, 0.5, len(pieces)) * pen.height
@@ -330,7 +338,7 @@ def _screen(ink: _Grey, generator: np.random.Generator) -> NDArray[np.uint8]:
     return result
 
 
-def _photo(ink: _Grey, pen: _Pen, kind: str, generator: np.random.Generator) -> NDArray[np.uint8]:
+def _photo(ink: _Grey, pen: Pen, kind: str, generator: np.random.Generator) -> NDArray[np.uint8]:
     """On paper, lit, seen by a camera or a scanner, compressed."""
     page = _paper(ink.shape, pen, kind, generator)
     if pen.grain:
@@ -350,7 +358,7 @@ def _photo(ink: _Grey, pen: _Pen, kind: str, generator: np.random.Generator) -> 
     return _compressed(np.rint(255 * np.clip(page, 0, 1)).astype(np.uint8), int(quality))
 
 
-def _paper(shape: tuple[int, ...], pen: _Pen, kind: str, generator: np.random.Generator) -> _Grey:
+def _paper(shape: tuple[int, ...], pen: Pen, kind: str, generator: np.random.Generator) -> _Grey:
     """White to cream paper, with the lines of its kind, ``float32 [H, W, 3]``."""
     white = generator.uniform(0.86, 1.0) * np.array([1, 1, generator.uniform(0.9, 1.0)])
     page = np.broadcast_to(white.astype(np.float32), (*shape, 3)).copy()

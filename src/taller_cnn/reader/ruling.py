@@ -27,6 +27,9 @@ REACH = 0.8
 """Least part of the way from edge to edge that a line covers."""
 LEAST_SIDE = 60
 """Smaller pictures have no lines from edge to edge that strokes could be told from."""
+THICKEST = 0.02
+"""Of the way from edge to edge, and a few bands for where a line may lie between two: thicker ones
+are strokes that fill the picture."""
 EVEN = 1.2
 """How much darker than usual a line may be in places; more is writing along it."""
 
@@ -115,6 +118,9 @@ def _reaching(lines: Grey, least: float) -> Grey:
     for index, (rows, columns) in enumerate(find_objects(labels), 1):
         if columns.stop - columns.start >= REACH * lines.shape[1]:
             line = np.where(labels[rows, columns] == index, lines[rows, columns], 0)
+            # As thick as it is at half its darkness.
+            if np.median((line > line.max(axis=0) / 2).sum(axis=0)) > 4 + THICKEST * len(lines):
+                continue
             usual = np.percentile(line.max(axis=0), 40)
             np.maximum(kept[rows, columns], np.minimum(line, EVEN * usual), out=kept[rows, columns])
     return kept

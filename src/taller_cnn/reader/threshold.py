@@ -44,7 +44,7 @@ NONE_IS_SURE = 2.0
 """A threshold above every probability, for a network that never reaches the precision."""
 OVERLAP = 0.3
 """A reading belongs to the mark that it shares at least this part of their joint area with."""
-REVISION = 2
+REVISION = 3
 """Raised when pictures are rendered or read in another way, so that thresholds are chosen anew."""
 
 
@@ -71,7 +71,7 @@ def kept_threshold(model_path: Path) -> Threshold | None:
 def ensure_threshold(
     model_path: Path, info: ModelInfo, reader: Reader, *, data_dir: Path, sample_dir: Path
 ) -> Threshold:
-    """The kept threshold of a network; if there is none it is chosen now, in about 25 seconds.
+    """The kept threshold of a network; if there is none it is chosen now, which takes seconds.
 
     Nothing is downloaded for it.
 
@@ -136,13 +136,16 @@ def choose_threshold(
     count = PICTURES if pictures is None else pictures
     readings = judged(rendered_pictures(validation, count, seed, heights=HEIGHTS), reader)
     sure, right = [p for p, _ in readings], [hit for _, hit in readings]
+    never = Threshold(threshold=NONE_IS_SURE, precision=0.0, coverage=0.0, n=len(sure))
     try:
         chosen = threshold_for_precision(sure, right, precision)
     except InputError:
-        return Threshold(threshold=NONE_IS_SURE, precision=0.0, coverage=0.0, n=len(sure))
+        return never
     if chosen.threshold >= LEAST:
         return chosen
     believed = [hit for p, hit in readings if p >= LEAST]
+    if not believed:
+        return never
     return Threshold(
         threshold=LEAST,
         precision=sum(believed) / len(believed),

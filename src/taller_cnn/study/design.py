@@ -98,6 +98,11 @@ class Trial:
         """Images trained on, each as often as it was seen."""
         return self.images_after(self.steps)
 
+    @property
+    def sees_digits_again(self) -> bool:
+        """Whether a digit is trained on more than once; otherwise there is nothing to overfit."""
+        return self.images > self.train_n
+
     def images_after(self, step: int) -> int:
         """Images trained on in the first `step` steps."""
         epochs, rest = divmod(step, self.steps_per_epoch)

@@ -27,7 +27,8 @@ class Evaluated:
     def work(self, trial: Trial) -> float:
         """Images that a trial passes through its network, counted as trained ones."""
         times = len(evaluated_epochs(trial))
-        images = times * self.validation + self.test + min(trial.train_n, SEEN_DIGITS)
+        seen = min(trial.train_n, SEEN_DIGITS) if trial.sees_digits_again else 0
+        images = times * self.validation + self.test + seen
         return trial.images + EVALUATION_SHARE * images
 
 

@@ -140,6 +140,8 @@ def _spread(spread: Spread, messages: Messages) -> str:
 
 def _gap(gap: Spread, messages: Messages) -> str:
     """A gap in points, which may be below zero."""
+    if not gap.n:
+        return "–"
     if math.isnan(gap.sd):
         return points(100 * gap.mean, messages)
     return f"{points(100 * gap.mean, messages)} ± {messages.number(100 * gap.sd, 2)}"

@@ -181,34 +181,50 @@ class _Dispatcher:
         self._tries: dict[Trial, int] = {}
         self._of = len(design.trials())
         self._done = 0
-        self._is_calibrated = False
+        self._calibrating: set[Trial] = set()
         self._asked_at = -CREW_SECONDS
         self._lonely_since = time.perf_counter()
 
     def run(self, missing: Sequence[Trial]) -> Generator[Event, None, None]:
         """Run all of `missing`."""
         self._done = self._of - len(missing)
-        first = calibration_trials(missing, self._evaluated)
+        self._calibrating = set(calibration_trials(missing, self._evaluated))
+        # The last of the queue is run first. Nothing long starts before the time is estimated:
+        # what runs beside the calibration are the quickest trials.
+        self._queue = sorted(
+            missing, key=lambda t: (t in self._calibrating, -self._evaluated.work(t))
+        )
         timed: list[tuple[Trial, float]] = []
-        for event in self._drain(first):
-            if isinstance(event, TrialDone) and event.result.wall_seconds:
-                timed.append((event.trial, event.result.wall_seconds))
-                self._clock.calibrate(timed)
+        for event in self._drain():
             yield event
-        self._is_calibrated = True
-        rest = [trial for trial in missing if trial not in first]
-        if rest:
-            slots = max(self._crew.slots, 1)
-            seconds = self._clock.left(rest, slots)
-            yield Calibrated(trials=len(rest), slots=slots, seconds=seconds)
-            for event in self._drain(rest):
-                if isinstance(event, TrialDone) and event.result.wall_seconds:
-                    self._clock.learn(event.trial, event.result.wall_seconds)
-                yield event
+            if not isinstance(event, TrialDone):
+                continue
+            trial, seconds = event.trial, event.result.wall_seconds
+            if trial in self._calibrating:
+                self._calibrating.remove(trial)
+                timed += [(trial, seconds)] if seconds else []
+                if not self._calibrating:
+                    yield from self._calibrate(timed)
+            elif seconds and self._is_calibrated:
+                self._clock.learn(trial, seconds)
 
-    def _drain(self, trials: Sequence[Trial]) -> Generator[Event, None, None]:
-        """Run `trials`, the longest first, until none is left."""
-        self._queue = sorted(trials, key=self._clock.seconds)
+    @property
+    def _is_calibrated(self) -> bool:
+        return not self._calibrating
+
+    def _calibrate(self, timed: Sequence[tuple[Trial, float]]) -> Generator[Event, None, None]:
+        """Say how long the rest takes, and have the longest run first from here on."""
+        self._clock.calibrate(timed)
+        self._queue.sort(key=self._clock.seconds)
+        if self._queue:
+            yield Calibrated(
+                trials=len(self._queue) + len(self._running),
+                slots=max(self._crew.slots, 1),
+                seconds=self._seconds_left(),
+            )
+
+    def _drain(self) -> Generator[Event, None, None]:
+        """Run what is in the queue until nothing is left."""
         while self._queue or self._running:
             yield from self._update_crew()
             self._hand_out()

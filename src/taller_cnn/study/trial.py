@@ -92,7 +92,7 @@ class TrialResult:
     """Fraction wrong, 0 to 1; so are the other errors."""
     test_error: float | None = None
     seen_error: float | None = None
-    """On digits that were trained on, in evaluation mode."""
+    """On digits that were trained on, in evaluation mode; None where each was seen once only."""
     validation_loss: float | None = None
     """Mean cross-entropy, in nats."""
     train_seconds: float | None = None
@@ -228,18 +228,22 @@ def train_trial(trial: Trial, digits: Digits) -> TrialResult:
     if not math.isfinite(validation.loss):
         raise DivergedError("diverged", epoch=trial.train.epochs, step=training.step, suggestion=0)
     wrong = (validation.predictions != validation.labels).numpy()
-    seen = Split(images=subset.images[:SEEN_DIGITS], labels=subset.labels[:SEEN_DIGITS])
     return TrialResult(
         status="ok",
         validation_error=_error(validation),
         test_error=_error(_evaluate(model, digits, digits.test)),
-        seen_error=_error(_evaluate(model, digits, seen)),
+        seen_error=_seen_error(model, digits, subset) if trial.sees_digits_again else None,
         validation_loss=validation.loss,
         train_seconds=training.history.epochs[-1].train_seconds,
         images_seen=trial.images_after(training.step),
         curve=tuple(curve),
         validation_wrong=np.packbits(wrong).tobytes(),
     )
+
+
+def _seen_error(model: SimpleCNN, digits: Digits, subset: Split) -> float:
+    seen = Split(images=subset.images[:SEEN_DIGITS], labels=subset.labels[:SEEN_DIGITS])
+    return _error(_evaluate(model, digits, seen))
 
 
 def evaluated_epochs(trial: Trial) -> frozenset[int]:

@@ -29,6 +29,24 @@ def _plain(axes: Axes) -> None:
     axes.set_aspect("equal")
 
 
+def _name_class(axes: Axes, place: Array, name: str, colour: Array) -> None:
+    axes.text(
+        float(place[0]),
+        float(place[1]),
+        name,
+        fontsize=HEADING + 2,
+        fontweight="bold",
+        horizontalalignment="center",
+        verticalalignment="center",
+        bbox={
+            "boxstyle": "round,pad=0.2",
+            "facecolor": "white",
+            "alpha": 0.85,
+            "edgecolor": colour,
+        },
+    )
+
+
 def classes_figure(
     places: Array,
     labels: npt.NDArray[np.int64],
@@ -61,22 +79,7 @@ def classes_figure(
     for label, name in enumerate(names):
         own = places[labels == label]
         if len(own):
-            across, along = np.median(own, axis=0)
-            axes.text(
-                float(across),
-                float(along),
-                name,
-                fontsize=HEADING + 2,
-                fontweight="bold",
-                horizontalalignment="center",
-                verticalalignment="center",
-                bbox={
-                    "boxstyle": "round,pad=0.2",
-                    "facecolor": "white",
-                    "alpha": 0.85,
-                    "edgecolor": colours[label % 10],
-                },
-            )
+            _name_class(axes, np.median(own, axis=0), name, colours[label % 10])
     _plain(axes)
     if wrong.any():
         axes.legend(fontsize=LABEL, loc="best")

@@ -26,7 +26,7 @@ function showBars(rows, chances, label) {
   rows.forEach(({ row, fill, value }, index) => {
     const share = chances ? chances[index] : 0;
     fill.style.transform = `scaleX(${share})`;
-    value.textContent = chances ? chance(share, 1) : "";
+    sayPlain(value, chances ? chance(share, 1) : "");
     row.classList.toggle("top", index === top);
     row.classList.toggle("true", index === label);
     row.classList.toggle("wrong", index === top && label !== null && label !== top);

@@ -69,9 +69,31 @@ function makeEntry(card, shown) {
     ),
     said,
     bars.element,
+    makeTaking(card),
   );
   return { card, bars, said, element, shown, layers: null, loading: false };
 }
+
+/** The way out of the lab: the weights, and the command that makes such a network again. */
+function makeTaking({ id, command }) {
+  const weights = make("a", {
+    href: `/api/models/${id}`,
+    download: `${id}.safetensors`,
+    text: "take_weights",
+  });
+  const again = command && [make("p", { text: "train_again" }), make("code", {}, ...words(command))];
+  return make(
+    "details",
+    { class: "taking" },
+    make("summary", { text: "take_network" }),
+    make("p", {}, weights),
+    ...(again ?? []),
+  );
+}
+
+/** A command's words, none of which is broken at a hyphen. */
+const words = (command) =>
+  command.split(" ").flatMap((word) => [make("span", { class: "word", plain: word }), " "]);
 
 function factsOf({ config, parameters, macs, bytes, test, epochs, seed }) {
   const fact = (key, values) => make("dd", { text: [key, values] });
@@ -104,7 +126,7 @@ function factsOf({ config, parameters, macs, bytes, test, epochs, seed }) {
 }
 
 function showChances(compare) {
-  if (compare.element.offsetParent === null) return;
+  if (present.tab !== "compare") return;
   for (const entry of compare.entries.filter(({ shown }) => shown)) {
     if (entry.layers) showEntry(entry);
     else loadEntry(entry);

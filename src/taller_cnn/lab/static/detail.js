@@ -121,7 +121,7 @@ function linearSentence({ name, index }) {
 
 function updateDetail(panel) {
   // Where the tab is hidden nobody sees the numbers.
-  if (!panel.view || panel.element.offsetParent === null) return;
+  if (!panel.view || present.tab !== "inside") return;
   panel.view.update();
   if (!panel.off) return;
   const main = Number(panel.off.dataset.layerOff);

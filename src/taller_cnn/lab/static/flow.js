@@ -9,7 +9,7 @@ import {
   reach,
   shortNumber,
 } from "./colours.js";
-import { chance, say } from "./language.js";
+import { chance, say, sayPlain } from "./language.js";
 import { isOff, present } from "./present.js";
 import {
   choose,
@@ -28,6 +28,8 @@ const UNIT_ROWS = 16;
 /** More maps (or units) than this are shown on request. */
 const MOST_MAPS = 64;
 const MOST_UNITS = 256;
+/** The grey levels of the input's legend. */
+const GREYS = Uint8Array.from({ length: 64 }, (_, k) => 4 * k);
 
 /**
  * @typedef {Object} Column what the page keeps of a layer's column
@@ -56,6 +58,7 @@ export function setRange(mode) {
 export function buildColumns(parent) {
   shownColumns = present.layers.map((layer) => makeColumn(layer));
   parent.append(...shownColumns.map(({ element }) => element));
+  paintScales();
 }
 
 function makeColumn(layer) {
@@ -113,7 +116,7 @@ function moreButton(column) {
   const more = button(["show_all", values], () => {
     more.remove();
     addUnits(column, column.layer.channels);
-    paintColumn(column, netReach());
+    paintColumn(column);
   });
   return more;
 }
@@ -165,29 +168,40 @@ function unitBody(layer, form, unit) {
   ];
 }
 
-/** One range for all layers between the image and the probabilities. */
-function netReach() {
-  return Math.max(...present.outputs.slice(1, -1).map(reach));
+/** The legends' colours, which only the theme changes. */
+export function paintScales() {
+  for (const { layer, scale } of shownColumns) {
+    if (layer.kind === "input") paintGrey(scale, GREYS, GREYS.length, 1);
+    else paintScale(scale);
+  }
 }
 
 /** Paint all columns again; nothing is drawn on the pad: empty maps. */
 export function paintColumns() {
-  const most = present.outputs ? netReach() : 0;
-  for (const column of shownColumns) paintColumn(column, most);
+  for (const column of shownColumns) paintColumn(column);
 }
 
-function paintColumn(column, most) {
+function paintColumn(column) {
   const { layer, units, form } = column;
-  const values = present.outputs?.[layer.index] ?? null;
-  paintLegend(column, values, most);
-  const range = rangeMode === "net" ? most : values ? reach(values) : 0;
+  paintLegend(column);
+  const range = rangeOf(layer);
+  const main = switchOf(layer);
   units.forEach((element, unit) => {
     const map = mapOf(layer.index, unit);
-    const own = rangeMode === "map" && map ? reach(map) : range;
-    PAINTERS[form](element, layer, map, layer.kind === "softmax" ? 1 : own);
-    const main = switchOf(layer);
+    const own = rangeMode === "map" && map && layer.kind !== "softmax" ? reach(map) : range;
+    PAINTERS[form](element, layer, map, own);
     element.classList.toggle("off", main !== null && isOff(main, unit));
   });
+}
+
+/** How far the colours of a layer reach: to its own largest value, or to that of the whole net. */
+function rangeOf(layer) {
+  const { outputs } = present;
+  if (!outputs) return 0;
+  if (layer.kind === "softmax") return 1;
+  if (rangeMode !== "net") return reach(outputs[layer.index]);
+  // All layers between the image and the probabilities.
+  return Math.max(...outputs.slice(1, -1).map(reach));
 }
 
 const PAINTERS = {
@@ -202,53 +216,45 @@ const PAINTERS = {
   classes(element, layer, map, range) {
     const [, , swatch, amount] = element.children;
     swatch.style.backgroundColor = colourOf(map ? map[0] : 0, range);
-    amount.textContent = map ? amountOf(layer, map[0]) : "";
+    sayPlain(amount, map ? amountOf(layer, map[0]) : "");
   },
 };
 
 const amountOf = (layer, value) =>
   layer.kind === "softmax" ? chance(value, 1) : shortNumber(value);
 
-/** The colours' range: that of the pointed map, the layer, or the net. */
-function paintLegend(column, values, most) {
-  const { layer, scale, low, high, extent } = column;
+/** What the layer's values and its colours reach; of colours per map, those of the pointed map. */
+function paintLegend({ layer, low, high, extent }) {
+  const values = present.outputs?.[layer.index];
   if (!values) {
-    extent.textContent = low.textContent = high.textContent = "";
-    paintScale(scale);
+    for (const words of [low, high, extent]) sayPlain(words, "");
     return;
   }
   const [least, largest] = extremes(values);
   say(extent, "extent", { least: shortNumber(least), largest: shortNumber(largest) });
-  if (layer.kind === "input") {
-    paintGrey(
-      scale,
-      new Uint8Array(64 * 64).map((_, k) => (k % 64) * 4),
-      64,
-    );
-    low.textContent = "0";
-    high.textContent = "255";
-    return;
+  const [from, to] = layer.kind === "input" ? ["0", "255"] : endsOf(layer);
+  sayPlain(low, from);
+  sayPlain(high, to);
+}
+
+/** The words at the ends of a layer's legend. */
+function endsOf(layer) {
+  let range = rangeOf(layer);
+  if (rangeMode === "map" && layer.kind !== "softmax") {
+    if (focus.pointed?.layer !== layer.index) return ["−max", "+max"];
+    range = reach(mapOf(layer.index, focus.pointed.unit));
   }
-  const pointed = focus.pointed?.layer === layer.index ? focus.pointed : null;
-  const own = rangeMode === "map" && pointed ? reach(mapOf(layer.index, pointed.unit)) : null;
-  const range = layer.kind === "softmax" ? 1 : rangeMode === "net" ? most : (own ?? reach(values));
-  paintScale(scale);
-  const fixed = rangeMode !== "map" || own !== null || layer.kind === "softmax";
-  low.textContent = fixed ? `−${shortNumber(range)}` : "−max";
-  high.textContent = fixed ? `+${shortNumber(range)}` : "+max";
+  return [`−${shortNumber(range)}`, `+${shortNumber(range)}`];
 }
 
 /** Mark the chosen map, and show the pointed one's own range. */
 export function markColumns() {
-  const most = present.outputs ? netReach() : 0;
   for (const column of shownColumns) {
     column.units.forEach((element, unit) => {
       const { chosen } = focus;
       const is = chosen?.layer === column.layer.index && chosen.unit === unit;
       element.setAttribute("aria-pressed", String(is));
     });
-    if (rangeMode === "map") {
-      paintLegend(column, present.outputs?.[column.layer.index] ?? null, most);
-    }
+    if (rangeMode === "map") paintLegend(column);
   }
 }

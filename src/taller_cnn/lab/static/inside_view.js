@@ -1,11 +1,12 @@
 /** *Look inside*: the layers, the chosen map, why, and the sketch. */
 import { button, canvas, choice, make, resay } from "./dom.js";
-import { buildColumns, markColumns, paintColumns, setRange } from "./flow.js";
+import { buildColumns, markColumns, paintColumns, paintScales, setRange } from "./flow.js";
 import { markSources, paintEdges } from "./edges.js";
 import { makeDetail } from "./detail.js";
+import { beforeFrame } from "./frames.js";
 import { makeSketch } from "./sketch.js";
 import { makeWhy } from "./why.js";
-import { focus, layerTitle, mapOf } from "./focus.js";
+import { focus, isClasses, mapOf } from "./focus.js";
 import { countOff, on, present, switchAllOn } from "./present.js";
 import { blank, extremes, paintGrey, paintMap, reach, shortNumber } from "./colours.js";
 import { argmax, forward, normalise } from "./network.js";
@@ -58,6 +59,7 @@ function listen(inside) {
     redraw();
   });
   for (const event of ["language", "theme", "shown", "off"]) on(event, redraw);
+  on("theme", paintScales);
   on("outputs", () => redrawSoon(inside));
   on("pointed", () => {
     markColumns();
@@ -68,23 +70,21 @@ function listen(inside) {
   on("chosen", () => {
     markColumns();
     markSources();
-    if (isShown(inside)) paintEdges(inside.edges);
+    if (present.tab === "inside") paintEdges(inside.edges);
     if (focus.chosen) document.getElementById("detail").scrollIntoView({ block: "nearest" });
   });
   new ResizeObserver(redraw).observe(inside.flow);
 }
 
-const isShown = (inside) => inside.element.offsetParent !== null;
-
 /** Paint once before the browser's next frame, and only while the tab is open. */
 function redrawSoon(inside) {
-  if (inside.due || !isShown(inside)) return;
+  if (inside.due || present.tab !== "inside") return;
   inside.due = true;
-  requestAnimationFrame(() => {
+  beforeFrame(() => {
     inside.due = false;
     paintColumns();
     // A drawing alone moves no line, and looking where they end would cost a layout of the page.
-    if (inside.moved || focus.pointed || focus.chosen) {
+    if (inside.moved || carriesInputs(focus.pointed ?? focus.chosen)) {
       markSources();
       paintEdges(inside.edges);
     }
@@ -95,6 +95,9 @@ function redrawSoon(inside) {
     else resay(inside.time, "draw_something", {});
   });
 }
+
+/** Whether the lines into a map depend on the drawing, which those into other maps do not. */
+const carriesInputs = (at) => at !== null && present.layers[at.layer].kind === "linear";
 
 function rangeChoice() {
   const modes = [
@@ -125,7 +128,8 @@ function showPointed({ picture, words }) {
   else paintMap(picture, map, layer.size, reach(map));
   const [least, most] = extremes(map).map(shortNumber);
   const values = { name: layer.name, unit: at.unit + 1, least, most };
-  if (map.length === 1) resay(words, "pointed_unit", values);
+  if (isClasses(layer)) resay(words, "pointed_class", { ...values, unit: at.unit });
+  else if (map.length === 1) resay(words, "pointed_unit", values);
   else resay(words, "pointed_map", values);
 }
 

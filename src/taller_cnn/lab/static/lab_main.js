@@ -67,7 +67,10 @@ async function start() {
     { id: "compare", text: "tab_compare", panel: compare.element, dock: compare.dock },
   ]);
   const head = makeHeader(make("div", { class: "model-tools" }, label, takeAway));
-  document.getElementById("app").append(head, tabs.list, notice, make("main", {}, ...tabs.panels));
+  const foot = make("footer", {}, make("p", {}, make("a", { href: "/docs", text: "api_link" })));
+  document
+    .getElementById("app")
+    .append(head, tabs.list, notice, make("main", {}, ...tabs.panels), foot);
   for (const event of ["model", "language"]) on(event, linkExport);
   on("kept", () => {
     notice.hidden = true;

@@ -107,12 +107,13 @@ export function say(element, key, values = {}, place = "content") {
 export function sayPlain(element, words) {
   const said = sayings.get(element);
   if (said) delete said.content;
-  element.textContent = words;
+  write(element, "content", words);
 }
 
 function write(element, place, words) {
-  if (place === "content") element.textContent = words;
-  else element.setAttribute(place, words);
+  // The same words again would make the browser lay the page out again.
+  if (place === "content" && element.textContent !== words) element.textContent = words;
+  else if (place !== "content") element.setAttribute(place, words);
 }
 
 function refreshTexts(root) {

@@ -3,6 +3,7 @@ import { asItIs, prepare } from "./preparation.js";
 import { arrowKeys, button, canvas, make, oneTabStop, resay, toggle } from "./dom.js";
 import { blank, paintGrey } from "./colours.js";
 import { makeBars, makeVerdict } from "./bars.js";
+import { beforeFrame } from "./frames.js";
 import { on, present, probabilities, setPixels } from "./present.js";
 import {
   PAD_SIDE,
@@ -169,7 +170,7 @@ function pointOf(surface, event) {
 function refreshSoon(pad) {
   if (pad.due) return;
   pad.due = true;
-  requestAnimationFrame(() => {
+  beforeFrame(() => {
     pad.due = false;
     refresh(pad);
   });

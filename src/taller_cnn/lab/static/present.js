@@ -7,6 +7,8 @@ import { buildNetwork, forward, normalise } from "./network.js";
 export const present = {
   /** What is known of the network, or null as long as there is none. */
   card: null,
+  /** The tab that is open. */
+  tab: null,
   /** @type {Layer[]} */
   layers: [],
   /** 28 x 28 grey levels that the network sees, or null where nothing is drawn. */

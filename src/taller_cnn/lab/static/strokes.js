@@ -98,5 +98,7 @@ function strokeLine(context, width, from, bend, to) {
 /** The pad as ink: 280 x 280 numbers from 0 to 1. */
 export function inkOf(context) {
   const { data } = context.getImageData(0, 0, PAD_SIDE, PAD_SIDE);
-  return Float32Array.from({ length: PAD_SIDE * PAD_SIDE }, (_, index) => data[4 * index] / 255);
+  const ink = new Float32Array(PAD_SIDE * PAD_SIDE);
+  for (let index = 0; index < ink.length; index += 1) ink[index] = data[4 * index] / 255;
+  return ink;
 }

@@ -48,5 +48,5 @@ function studyTable({ columns, rows }) {
   );
 }
 
-const cellText = (cell) =>
-  typeof cell === "number" && !Number.isInteger(cell) ? number(cell, 4) : String(cell ?? "");
+/** A fraction as the reader writes it; anything else as it stands in the file. */
+const cellText = (cell) => (/^-?\d+\.\d+$/.test(cell) ? number(Number(cell), 4) : cell);

@@ -61,7 +61,7 @@ function plan(why) {
 }
 
 async function explain(why) {
-  if (why.element.offsetParent === null) return;
+  if (present.tab !== "inside") return;
   if (!present.outputs) {
     for (const picture of [why.saliency, why.occlusion]) {
       blank(picture.map);

@@ -28,6 +28,7 @@ export function makeWorkbench(source, others = []) {
       pad.classList.toggle("small", id !== "draw");
       if (dock) dock.append(pad);
       if (id === "inside") offerDigit(source);
+      present.tab = id;
       tell("shown", id);
     },
   );
