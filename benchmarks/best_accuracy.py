@@ -98,12 +98,11 @@ def report(said: dict[int, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
         accuracy = 100 * (1 - run["test_errors"] / n)
         interval = f"{accuracy:.2f}% ({100 * low:.2f} to {100 * high:.2f})"
         rows.append([str(run["seed"]), interval, str(run["test_errors"]), f"{run['seconds']:.0f}"])
-    threads = "1 thread" if one["threads"] == 1 else f"{one['threads']} threads"
     header = [
         "seed",
         f"test accuracy (95% Wilson), n = {n:,}",
         "errors",
-        f"training seconds, {threads} on a machine that did other things too",
+        f"training seconds, threads: {one['threads']}",
     ]
     errors, none_right = together(list(said.values()))
     lines = [

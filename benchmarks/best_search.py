@@ -102,8 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=float, default=5)
-    parser.add_argument("--only", default="", help="candidates whose name has this in it")
-    parser.add_argument("--exact", default="", help="one candidate")
+    parser.add_argument("--only", choices=CANDIDATES, help="one candidate")
     parser.add_argument("--child", nargs=2, metavar=("NAME", "SEED"))
     arguments = parser.parse_args()
     if arguments.child:
@@ -114,7 +113,7 @@ def main() -> None:
     done = {(t["name"], t["seed"], t["epochs"]) for t in trials}
     for seed in range(arguments.seeds):
         for name in CANDIDATES:
-            wanted = arguments.exact in ("", name) and arguments.only in name
+            wanted = arguments.only in (None, name)
             if wanted and (name, seed, arguments.epochs) not in done:
                 call = [sys.argv[0], "--epochs", str(arguments.epochs), "--child", name, str(seed)]
                 trials.append(child(call, OURS))

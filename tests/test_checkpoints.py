@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -29,6 +30,7 @@ from taller_cnn.checkpoints import (
     read_tensors,
     save_model,
     sidecar_path,
+    weights_checksum,
     write_tensors,
 )
 from taller_cnn.config import ModelConfig, TrainConfig, recipe
@@ -758,3 +760,63 @@ def test_a_full_disk_leaves_the_old_model_and_no_other_files(outcomes: dict[str,
 @pytest.mark.parametrize("notice", ["sidecar_ignored", "taken_as_lesson", "options_ignored"])
 def test_every_notice_has_a_text(notice: str) -> None:
     assert Messages("es").has(f"model.{notice}")
+
+
+# --------------------------------------------------------------------------- ensembles
+
+
+def _ensemble(folder: Path, **second: Any) -> list[SimpleCNN]:
+    """Two networks in `folder`, with a checkpoint and a replaced one beside them."""
+    members = [_trained(SMALL, 1), _trained(OTHER, 2)]
+    save_model(members[0], folder / "seed0.pt", _info(SMALL))
+    save_model(members[1], folder / "seed1.pt", dataclasses.replace(_info(OTHER), **second))
+    (folder / "seed2.checkpoint.pt").write_bytes(b"not a network")
+    (folder / "seed0.previous.pt").write_bytes(b"not a network")
+    return members
+
+
+def test_a_folder_of_networks_answers_with_the_mean_of_their_probabilities(tmp_path: Path) -> None:
+    members = _ensemble(tmp_path, metrics={"test": {"accuracy": 0.5}})
+    loaded = load_model(tmp_path)
+    expected = sum(member(_images()).softmax(dim=1) for member in members) / 2
+    torch.testing.assert_close(loaded.model(_images()).exp(), expected)
+    assert loaded.info == _info(SMALL)
+    assert loaded.notices == ("ensemble",)
+    assert not loaded.model.training
+
+
+@pytest.mark.parametrize(
+    ("second", "field"),
+    [
+        ({"data_checksum": "other"}, "data_checksum"),
+        ({"mean": 0.5}, "mean"),
+        ({"train": TrainConfig(holdout=0)}, "holdout"),
+    ],
+)
+def test_networks_of_different_digits_do_not_answer_together(
+    tmp_path: Path, second: dict[str, Any], field: str
+) -> None:
+    _ensemble(tmp_path, **second)
+    with pytest.raises(ModelError, match=rf"seed1\.pt was trained with another {field} than seed0"):
+        load_model(tmp_path)
+
+
+def test_a_network_without_its_description_is_no_member(tmp_path: Path) -> None:
+    _ensemble(tmp_path)
+    save_model(SimpleCNN(), tmp_path / "seed1.pt", _info(ModelConfig()))
+    (tmp_path / "seed1.json").unlink()
+    with pytest.raises(ModelError, match=r"seed1\.pt has no description \(seed1\.json\)"):
+        load_model(tmp_path)
+
+
+def test_a_folder_without_networks_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="There is no model"):
+        load_model(tmp_path)
+
+
+def test_the_checksum_of_an_ensemble_changes_with_any_member(tmp_path: Path) -> None:
+    _ensemble(tmp_path)
+    first = weights_checksum(tmp_path)
+    assert weights_checksum(tmp_path / "seed0.pt") != first == weights_checksum(tmp_path)
+    save_model(_trained(OTHER, 9), tmp_path / "seed1.pt", _info(OTHER))
+    assert weights_checksum(tmp_path) != first

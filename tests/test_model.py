@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from taller_cnn.config import ModelConfig
 from taller_cnn.model import (
     CLASSES,
+    Ensemble,
     LayerRow,
     SeededDropout,
     SimpleCNN,
@@ -436,6 +437,36 @@ def test_images_of_another_shape_are_refused_and_not_read_wrongly(shape: tuple[i
 
 def test_no_images_give_no_logits() -> None:
     assert SimpleCNN()(torch.zeros(0, 1, 28, 28)).shape == (0, 10)
+
+
+# -------------------------------------------------------------------------- ensembles
+
+
+def test_an_ensemble_answers_with_the_mean_of_the_probabilities() -> None:
+    configs = (ModelConfig(filters=(2,), hidden=4), ModelConfig(filters=(3, 2), hidden=0))
+    members = [SimpleCNN(config, seed=seed).eval() for seed, config in enumerate(configs)]
+    # Far apart, so that a mean of logits would be another answer.
+    with torch.no_grad():
+        members[0].fc2.bias[3] += 9
+        members[1].fc2.bias[5] += 4
+    together = Ensemble(members).eval()
+    expected = sum(member(_images(4)).softmax(dim=1) for member in members) / 2
+    torch.testing.assert_close(together(_images(4)).exp(), expected)
+    torch.testing.assert_close(together(_images(4)).softmax(dim=1), expected)
+    assert count_parameters(together) == sum(map(count_parameters, members))
+
+
+def test_the_inside_of_an_ensemble_is_that_of_its_first_member() -> None:
+    members = [SimpleCNN(ModelConfig(filters=(2,), hidden=4), seed=k).eval() for k in (4, 5)]
+    together = copy.deepcopy(Ensemble(members).eval())
+    assert together.config == members[0].config
+    assert torch.equal(together.embed(_images(2)), members[0].embed(_images(2)))
+
+
+def test_an_ensemble_of_one_is_that_network() -> None:
+    member = SimpleCNN(ModelConfig(filters=(2,), hidden=4)).eval()
+    expected = member(_images(3)).softmax(dim=1)
+    torch.testing.assert_close(Ensemble([member]).eval()(_images(3)).exp(), expected)
 
 
 # ---------------------------------------------------------------------------- dropout

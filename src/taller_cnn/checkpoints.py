@@ -2,11 +2,13 @@
 
 ``cnn_mnist.pt`` is a plain state dict. ``cnn_mnist.json`` beside it says what the weights are and
 carries their SHA-256. The description is written first and keeps the one it replaces, so whichever
-weights a kill or a power cut leaves behind, the description that belongs to them is there.
+weights a kill or a power cut leaves behind, the description that belongs to them is there. A
+folder of such networks is an ensemble.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 import os
@@ -23,7 +25,7 @@ from torch import Tensor
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.errors import ConfigError, ModelError, OutputError, Phrase
 from taller_cnn.files import atomic_path, os_reason, read_json, sha256, write_json
-from taller_cnn.model import CLASSES, SimpleCNN
+from taller_cnn.model import CLASSES, Ensemble, SimpleCNN
 
 __all__ = [
     "LoadedModel",
@@ -31,9 +33,11 @@ __all__ = [
     "dataset_of",
     "holdout_of",
     "load_model",
+    "member_files",
     "read_tensors",
     "save_model",
     "sidecar_path",
+    "weights_checksum",
     "write_tensors",
 ]
 
@@ -66,16 +70,13 @@ class ModelInfo:
 
     def to_json(self) -> dict[str, Any]:
         """The description as a JSON object."""
+        plain = ("dataset", "mean", "std", "source", "data_checksum")
         return {
             "format": FORMAT,
             "model": self.model.to_dict(),
             "train": self.train.to_dict(),
-            "dataset": self.dataset,
+            **{name: getattr(self, name) for name in plain},
             "class_names": list(self.class_names),
-            "mean": self.mean,
-            "std": self.std,
-            "source": self.source,
-            "data_checksum": self.data_checksum,
             "metrics": dict(self.metrics),
             "provenance": dict(self.provenance),
         }
@@ -270,7 +271,7 @@ def load_model(path: Path, config: ModelConfig | None = None) -> LoadedModel:
     """Load a trained network.
 
     Args:
-        path: the ``.pt`` file.
+        path: the ``.pt`` file, or the folder of an ensemble's.
         config: the architecture, for weights without a description. Where there is one, it
             counts, and other options are left aside with a notice. Weights with neither are
             taken only if they have the lesson's shapes.
@@ -279,6 +280,8 @@ def load_model(path: Path, config: ModelConfig | None = None) -> LoadedModel:
         ModelError: no such file, not a safe file of weights, no way to know its architecture,
             weights that do not fit it, or a description by a newer version.
     """
+    if os.path.isdir(path) and member_files(path):  # noqa: PTH112 - as below
+        return _load_ensemble(path)
     if not os.path.isfile(path):  # noqa: PTH113 - unlike Path, takes an embedded NUL for "no"
         raise ModelError("no_model", path=path)
     data = _read(path)
@@ -356,3 +359,40 @@ def _layout(value: Tensor) -> str:
     """Shape, and the kind of numbers where it is not floating point."""
     kind = "" if value.is_floating_point() else f" {value.dtype}".replace("torch.", "")
     return f"{tuple(value.shape)}{kind}"
+
+
+def member_files(folder: Path) -> list[Path]:
+    """The networks of an ensemble, by name; checkpoints and replaced ones are not among them."""
+    return sorted(path for path in folder.glob("*.pt") if "." not in path.stem)
+
+
+def weights_checksum(path: Path) -> str:
+    """SHA-256 in hexadecimal of a network's weights, or of all of an ensemble's."""
+    files = member_files(path) if path.is_dir() else [path]
+    return sha256(b"".join(file.read_bytes() for file in files))
+
+
+def _load_ensemble(folder: Path) -> LoadedModel:
+    """Networks trained on the same digits, as one; its description is that of the first."""
+    members = [(path, load_model(path)) for path in member_files(folder)]
+    first, *others = [_trained_on(path, loaded.info) for path, loaded in members]
+    for (path, _), other in zip(members[1:], others, strict=True):
+        for name in first:
+            if other[name] != first[name]:
+                raise ModelError("ensemble_mixed", path=path, field=name, first=members[0][0].name)
+    info = members[0][1].info
+    assert info is not None
+    return LoadedModel(
+        model=Ensemble([loaded.model for _, loaded in members]).eval(),
+        # One member's figures are not those of all.
+        info=dataclasses.replace(info, metrics={}),
+        notices=("ensemble",),
+    )
+
+
+def _trained_on(path: Path, info: ModelInfo | None) -> dict[str, Any]:
+    """What must be the same for all members of an ensemble."""
+    if info is None:
+        raise ModelError("ensemble_unknown", path=path, sidecar=sidecar_path(path).name)
+    names = ("dataset", "data_checksum", "class_names", "mean", "std")
+    return {"holdout": info.train.holdout, **{name: getattr(info, name) for name in names}}

@@ -233,7 +233,7 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
                 "middle": True,
             },
         ),
-        # As good as it gets in ten minutes on a laptop; benchmarks/best_search.py chose it.
+        # Accuracy before speed, in minutes on a laptop; benchmarks/best_accuracy.py measures it.
         "best": Recipe(
             model={
                 "filters": (16, 16, 48, 48, 96, 96),

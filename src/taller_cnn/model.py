@@ -6,7 +6,7 @@ Shapes: N images in the batch, C channels, H and W pixels, K classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ from taller_cnn.config import ModelConfig
 __all__ = [
     "CLASSES",
     "IMAGE_SIZE",
+    "Ensemble",
     "LayerRow",
     "SimpleCNN",
     "Stage",
@@ -189,6 +190,32 @@ def _max_pool(x: Tensor) -> Tensor:
         return F.max_pool2d(x, 2)
     rows = torch.maximum(x[:, :, ::2], x[:, :, 1::2])
     return torch.maximum(rows[..., ::2], rows[..., 1::2])
+
+
+class Ensemble(SimpleCNN):
+    """Networks that answer together, with the mean of their probabilities.
+
+    Who looks inside sees the first one: its layers, its maps, its `embed`.
+
+    Args:
+        members: trained networks, at least one.
+    """
+
+    def __init__(self, members: Sequence[SimpleCNN]) -> None:
+        first, *others = members
+        super().__init__(first.config)
+        self.load_state_dict(first.state_dict())
+        self.others = nn.ModuleList(others)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logarithms of the mean probabilities ``[N, K]``, which serve as logits.
+
+        Raises:
+            ValueError: the images are not ``[N, 1, 28, 28]``.
+        """
+        logits = torch.stack([super().forward(x), *(member(x) for member in self.others)])
+        logs = logits.log_softmax(dim=2).logsumexp(dim=0)
+        return logs - math.log(len(logits))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,7 +83,7 @@ WRONG_USAGE = (
     ["evaluate", "--split", "train"],
     ["evaluate", "--dataset", "cifar"],
     ["data", "--source", "x"],
-    ["describe", "--hidden", "0"],
+    ["describe", "--hidden", "-1"],
 )
 
 

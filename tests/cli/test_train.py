@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from taller_cnn.cli.train import _again
 from taller_cnn.config import recipe
+from taller_cnn.runs import RunRequest
 
 SHORT = ("train", "--source", "sample", "--filters", "4", "--hidden", "16", "--batch-size", "32")
 
@@ -167,3 +170,53 @@ def test_a_real_process_ends_with_130_and_one_sentence(workdir: Path, number: in
     assert json.loads(out)["exit_code"] == 130
     assert "Traceback" not in err
     assert err.rstrip().endswith(f"--resume --workdir {workdir}")
+
+
+# --------------------------------------------------------------------------- ensembles
+
+
+@pytest.fixture(scope="module")
+def ensemble_workdir(tmp_path_factory: pytest.TempPathFactory, sample_dir: Path) -> Path:
+    folder = tmp_path_factory.mktemp("ensemble")
+    shutil.copytree(sample_dir / "MNIST", folder / "data" / "sample" / "MNIST")
+    return folder
+
+
+def test_an_ensemble_is_trained_evaluated_and_described(cli, ensemble_workdir: Path) -> None:
+    place = ("--workdir", ensemble_workdir)
+    words = (*SHORT, *place, "--epochs", "0.5", "--ensemble", "2", "--quiet")
+    first = cli(*words, "--json")
+    told = first.json
+    assert "semilla 0)" in first.err
+    assert "semilla 1)\n" in first.err
+    assert [member["seed"] for member in told["members"]] == [0, 1]
+    again = cli(*words)
+    assert "Red 2 de 2 (semilla 1): ya está" in again.out
+    assert "Por separado" in again.out
+    folder = ensemble_workdir / "modelo" / "ensemble_mnist"
+    asked = ("--model", folder, *place, "--source", "sample", "--json")
+    measured = cli("evaluate", *asked)
+    assert measured.json["accuracy"] == told["test_accuracy"]
+    assert "media de sus probabilidades" in " ".join(measured.err.split())
+    exported = cli("export", "html", "--model", folder, *place)
+    assert exported.code == 1
+    assert "es un conjunto" in exported.err
+
+
+def test_an_ensemble_goes_on_by_itself(cli, workdir: Path) -> None:
+    outcome = cli(*SHORT, "--workdir", workdir, "--ensemble", "2", "--resume")
+    assert outcome.code == 2
+    assert "--resume" in outcome.err
+
+
+def test_the_command_that_goes_on_with_an_ensemble_has_its_options() -> None:
+    model, config = recipe("best", model={"filters": [4, 4]}, train={"epochs": 0.5})
+    request = RunRequest(
+        model=model, train=config, workdir=Path(), data_dir=Path("data"), source="sample"
+    )
+    fields = {"recipe": "best", "filters": (4, 4), "epochs": 0.5, "batch_norm": True, "seed": None}
+    assert _again(request, fields, 3) == (
+        "taller-cnn train --ensemble 3 --recipe best --filters 4,4 --epochs 0.5 --batch-norm "
+        "--source sample"
+    )
+    assert _again(request, fields, None) == "taller-cnn train --resume"

@@ -14,7 +14,7 @@ from taller_cnn.explain.parts import PARTS, make_part
 from taller_cnn.explain.report import explain, write_report
 from taller_cnn.explain.section import Picture, Section, Subject, Table, Text
 from taller_cnn.messages import Messages
-from taller_cnn.model import SimpleCNN
+from taller_cnn.model import Ensemble, SimpleCNN
 
 CHEAP = tuple(name for name in PARTS if name != "labels")
 
@@ -102,6 +102,20 @@ def deep(subject: Subject) -> Subject:
     return asked_again(replace(subject, model=SimpleCNN(config).eval(), initial=initial))
 
 
+def together(subject: Subject) -> Subject:
+    """An ensemble of the network and a random one."""
+    members = [subject.model, SimpleCNN(subject.model.config, seed=5)]
+    return asked_again(replace(subject, model=Ensemble(members).eval()))
+
+
+@pytest.mark.parametrize("name", ["feature_maps", "embedding", "attribution"])
+def test_an_ensemble_is_explained_with_the_inside_of_its_first_network(
+    subject: Subject, name: str
+) -> None:
+    section = make_part(name, together(subject), lambda done, of: None)
+    assert all(text.strip() for text in words(section, "es"))
+
+
 @pytest.mark.parametrize("name", ["feature_maps", "embedding"])
 def test_a_network_without_a_hidden_layer_is_explained_from_its_last_maps(
     subject: Subject, name: str
@@ -113,7 +127,7 @@ def test_a_network_without_a_hidden_layer_is_explained_from_its_last_maps(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", [untrained, perfect, silent, broken, deep])
+@pytest.mark.parametrize("change", [untrained, perfect, silent, broken, deep, together])
 def test_odd_networks_are_explained_too(
     subject: Subject, change: Callable[[Subject], Subject], tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from taller_cnn.checkpoints import ModelInfo, save_model
+from taller_cnn.checkpoints import ModelInfo, save_model, weights_checksum
 from taller_cnn.config import ModelConfig, recipe
 from taller_cnn.data import Digits
 from taller_cnn.errors import DataError, InputError, ModelError
@@ -127,6 +127,16 @@ def test_the_chosen_threshold_has_its_precision_on_pictures_of_the_same_seed(
         assert chosen.precision >= 0.95
 
 
+def test_a_network_that_is_right_but_never_sure_is_never_believed(
+    sample_digits: Digits, network: SimpleCNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timid = [(0.3, True), (0.4, True)] * 200
+    monkeypatch.setattr("taller_cnn.reader.threshold.judged", lambda pictures, reader: timid)
+    chosen = choose_threshold(Reader(model=network), sample_digits.validation, pictures=1)
+    assert chosen.threshold > 1
+    assert (chosen.coverage, chosen.n) == (0.0, 400)
+
+
 def test_a_network_that_knows_nothing_is_never_believed(sample_digits: Digits) -> None:
     reader = Reader(model=SimpleCNN(ModelConfig(filters=(1,), hidden=1), seed=0).eval())
     chosen = choose_threshold(reader, sample_digits.validation, pictures=7)
@@ -189,6 +199,21 @@ def test_a_damaged_record_is_no_threshold(model_path: Path, damage) -> None:
     assert (kept.threshold, kept.n) == (0.9, 700)
     threshold_path(model_path).write_text(damage(record))
     assert kept_threshold(model_path) is None
+
+
+def test_the_threshold_of_an_ensemble_is_kept_beside_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "ensemble"
+    folder.mkdir()
+    for seed in (0, 1):
+        (folder / f"seed{seed}.pt").write_bytes(b"weights %d" % seed)
+    record = {"threshold": 0.9, "precision": 0.99, "coverage": 0.8, "n": 700, "revision": REVISION}
+    record["sha256"] = weights_checksum(folder)
+    (tmp_path / "ensemble.threshold.json").write_text(json.dumps(record))
+    kept = kept_threshold(folder)
+    assert kept is not None
+    assert kept.threshold == 0.9
+    (folder / "seed1.pt").write_bytes(b"other weights")
+    assert kept_threshold(folder) is None
 
 
 def test_without_the_networks_own_held_out_digits_nothing_is_chosen(

@@ -11,7 +11,7 @@ from taller_cnn.cli import values
 from taller_cnn.cli.options import extended, panel
 from taller_cnn.config import RECIPES, ModelConfig, TrainConfig, choices, recipe
 
-__all__ = ["as_flag", "configs", "network", "network_options", "training_options"]
+__all__ = ["as_flag", "configs", "flags", "network", "network_options", "training_options"]
 
 DEFAULT_RECIPE = "workshop"
 
@@ -64,6 +64,15 @@ def network(fields: Mapping[str, Any]) -> ModelConfig | None:
 def as_flag(name: str) -> str:
     """The option of a configuration's field (``--batch-size``); other names stay as they are."""
     return _flag(name) if name in (*_names(ModelConfig), *_names(TrainConfig)) else name
+
+
+def flags(fields: Mapping[str, Any]) -> list[str]:
+    """The given options as they are typed."""
+    words: list[str] = []
+    for name, value in _given(fields).items():
+        typed = _as_typed(name, list(value) if isinstance(value, tuple) else value)
+        words += [typed] if isinstance(value, bool) else [_flag(name), typed]
+    return words
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:

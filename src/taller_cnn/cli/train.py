@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from contextlib import closing, suppress
 from pathlib import Path
@@ -9,19 +10,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from taller_cnn.cli.config_options import configs, training_options
+from taller_cnn.cli.config_options import configs, flags, training_options
 from taller_cnn.cli.options import DataDir, Dataset, Source, Workdir, data_folder, panel
 from taller_cnn.cli.progress import View, view
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.training_report import show_result, show_start
+from taller_cnn.cli.training_report import (
+    show_ensemble,
+    show_member,
+    show_result,
+    show_start,
+)
 from taller_cnn.cli.values import count
-from taller_cnn.errors import InterruptedRunError, TallerError
+from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
 
 if TYPE_CHECKING:
     import threading
 
-    from taller_cnn.runs import RunRequest, RunResult
+    from taller_cnn.runs import EnsembleResult, RunRequest, RunResult
 
 __all__ = ["train"]
 
@@ -37,6 +43,17 @@ Threads = Annotated[
     ),
 ]
 Resume = Annotated[bool, panel("training", "--resume", help="cli_train.option.resume")]
+Members = Annotated[
+    int | None,
+    panel(
+        "training",
+        "--ensemble",
+        help="cli_train.option.ensemble",
+        metavar="cli.metavar.integer",
+        parser=count,
+        show_default="cli_train.option.ensemble_default",
+    ),
+]
 Quiet = Annotated[bool, panel("output", "--quiet", help="cli_train.option.quiet")]
 
 
@@ -45,6 +62,7 @@ def train(
     context: typer.Context,
     threads: Threads = None,
     resume: Resume = False,
+    ensemble: Members = None,
     dataset: Dataset = "mnist",
     source: Source = "auto",
     data_dir: DataDir = None,
@@ -53,16 +71,24 @@ def train(
     **fields: Any,
 ) -> None:
     """Train a network; leave the model, its figures and its numbers."""
+    from taller_cnn.runs import RunResult
+
     terminal: Terminal = context.obj
+    if ensemble and resume:
+        raise UsageError("ensemble_resume")
     _use_threads(threads)
     place = {"dataset": dataset, "data_dir": data_folder(data_dir, workdir), "workdir": workdir}
     language = terminal.messages.tag
     request = _request(fields, resume=resume, source=source, language=language, **place)
     with stop_on_signals() as stop, view(terminal, quiet=quiet, stop=stop) as shown:
-        result = _follow(request, stop, shown, terminal)
+        again = _again(request, fields, ensemble)
+        result = _follow(request, ensemble, stop, shown, terminal, again)
         shown.waiting("cli_predict.choosing")
-        _choose_threshold(request)
-    show_result(terminal, request, result)
+        _choose_threshold(request, result.files["model"])
+    if isinstance(result, RunResult):
+        show_result(terminal, request, result)
+    else:
+        show_ensemble(terminal, request, result)
     terminal.result(result.summary)
 
 
@@ -89,39 +115,48 @@ def _request(fields: dict[str, Any], *, resume: bool, source: str, **values: Any
 
 
 def _follow(
-    request: RunRequest, stop: threading.Event, shown: View, terminal: Terminal
-) -> RunResult:
-    """Run to the end and show what happens."""
-    from taller_cnn.runs import RunResult, Started, run
+    request: RunRequest,
+    ensemble: int | None,
+    stop: threading.Event,
+    shown: View,
+    terminal: Terminal,
+    again: str,
+) -> RunResult | EnsembleResult:
+    """Run to the end and show what happens; `again` is the command that goes on."""
+    from taller_cnn.runs import EnsembleResult, Member, RunResult, Started, run, run_ensemble
     from taller_cnn.training import EpochResult
 
     shown.waiting("cli.loading")
-    result = None
+    result: RunResult | EnsembleResult | None = None
+    running = run_ensemble(request, ensemble, stop) if ensemble else run(request, stop)
     try:
         # Closed, so that the folder's lock does not wait for the garbage collector.
-        with closing(run(request, stop)) as events:
+        with closing(running) as events:
             for event in events:
                 if isinstance(event, Started):
                     show_start(terminal, event, request)
+                elif isinstance(event, Member):
+                    show_member(terminal, event)
+                    seeded = request.train.replace(seed=event.seed)
+                    request = dataclasses.replace(request, train=seeded)
                 elif isinstance(event, EpochResult):
                     shown.epoch(event)
-                elif isinstance(event, RunResult):
+                elif isinstance(event, RunResult | EnsembleResult):
                     result = event
                 else:
                     shown.step(event, request.train.epochs)
     except InterruptedRunError as error:
-        raise InterruptedRunError("cli_stopped", **error.values, again=_again(request)) from error
+        raise InterruptedRunError("cli_stopped", **error.values, again=again) from error
     assert result is not None, "a run that is not interrupted ends with its result"
     return result
 
 
-def _choose_threshold(request: RunRequest) -> None:
+def _choose_threshold(request: RunRequest, path: Path) -> None:
     """From when on `predict` believes a reading: now, so that the first need not wait for it."""
     from taller_cnn.checkpoints import load_model
     from taller_cnn.reader.reading import Reader
     from taller_cnn.reader.threshold import ensure_threshold
 
-    path = request.where.model
     if request.dataset != "mnist" or not request.train.holdout:
         return
     # What cannot be done now is tried again by `predict`, which says why it cannot.
@@ -133,9 +168,14 @@ def _choose_threshold(request: RunRequest) -> None:
             ensure_threshold(path, loaded.info, reader, **folders)
 
 
-def _again(request: RunRequest) -> str:
-    """The command that goes on with a stopped training."""
-    words = ["taller-cnn", "train", "--resume"]
+def _again(request: RunRequest, fields: dict[str, Any], ensemble: int | None) -> str:
+    """The command that goes on with a stopped training; an ensemble's needs its options again."""
+    words = ["taller-cnn", "train"]
+    if ensemble:
+        words += ["--ensemble", str(ensemble), *flags(fields)]
+        words += [] if request.source == "auto" else ["--source", request.source]
+    else:
+        words += ["--resume"]
     if request.workdir != Path():
         words += ["--workdir", str(request.workdir)]
     if request.dataset != "mnist":

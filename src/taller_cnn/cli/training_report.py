@@ -10,9 +10,9 @@ from taller_cnn.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from taller_cnn.errors import TallerError
-    from taller_cnn.runs import RunRequest, RunResult, Started
+    from taller_cnn.runs import EnsembleResult, Member, RunRequest, RunResult, Started
 
-__all__ = ["show_result", "show_start"]
+__all__ = ["show_ensemble", "show_member", "show_result", "show_start"]
 
 
 def show_start(terminal: Terminal, started: Started, request: RunRequest) -> None:
@@ -29,7 +29,13 @@ def show_start(terminal: Terminal, started: Started, request: RunRequest) -> Non
     }
     values = {**vars(started), **request.train.to_dict(), **known, "device": started.device}
     values |= {"precision": started.precision, "n": started.threads}
-    names = ("data", "network", "recipe", "machine", *(["resumed"] if request.resume else []))
+    names = (
+        "data",
+        "network",
+        "recipe",
+        "machine",
+        *(["resumed"] if request.resume or started.resumed_step else []),
+    )
     rows = [
         (say(f"cli_train.start.{k}"), say(f"cli_train.start.{k}_value", **values)) for k in names
     ]
@@ -46,6 +52,26 @@ def show_result(terminal: Terminal, request: RunRequest, result: RunResult) -> N
     show_score(terminal, result.test, names, "test", [time])
     show_files(terminal, result.files)
     # Again, so that nobody takes the sample's figures for MNIST's.
+    _show_sample_notice(terminal, request, result.summary["source"], None)
+
+
+def show_member(terminal: Terminal, member: Member) -> None:
+    """Print which network of the ensemble is next, or that it is there."""
+    key = "there" if member.is_there else "next"
+    terminal.say(f"cli_train.ensemble.{key}", "bold", **vars(member))
+
+
+def show_ensemble(terminal: Terminal, request: RunRequest, result: EnsembleResult) -> None:
+    """Print how good the networks are alone and together, and where everything lies."""
+    from taller_cnn.data import display_class_names
+
+    say = terminal.messages
+    alone = [member["test"]["accuracy"] for member in result.summary["members"]]
+    figures = {"mean": sum(alone) / len(alone), "least": min(alone), "most": max(alone)}
+    row = say("cli_train.ensemble.alone"), say("cli_train.ensemble.alone_value", **figures)
+    names = display_class_names(request.dataset, say)
+    show_score(terminal, result.test, names, "test", [row])
+    show_files(terminal, result.files)
     _show_sample_notice(terminal, request, result.summary["source"], None)
 
 

@@ -124,5 +124,6 @@ def _figure(
         true=classes[int(says.labels[position])],
         predicted=classes[int(says.predictions[position])],
     )
-    chances = layers[-1].values.softmax(dim=0).numpy()
+    # An ensemble's answer is not that of the network whose maps are shown.
+    chances = says.log_probabilities[position].exp().numpy()
     return feature_maps_figure(rows, chances, classes, title, messages)

@@ -20,7 +20,7 @@ from taller_cnn.lab.names import RESERVED, is_name
 from taller_cnn.lab.problems import ConflictError, FieldError, NotFoundError
 from taller_cnn.lab.schemas import LayerCard, ModelCard, ScoreCard, StageCard
 from taller_cnn.lab.weights import folded_weights, to_safetensors
-from taller_cnn.model import count_parameters, describe, stages
+from taller_cnn.model import Ensemble, count_parameters, describe, stages
 
 __all__ = ["WEIGHTS_NAME", "Shelf", "ShelfModel", "read_model"]
 
@@ -171,9 +171,11 @@ def read_model(model_id: str, path: Path) -> ShelfModel:
         path: the ``.pt`` file.
 
     Raises:
-        ModelError: the file cannot be used.
+        ModelError: the file cannot be used, or it is an ensemble.
     """
     loaded = load_model(path)
+    if isinstance(loaded.model, Ensemble):
+        raise ModelError("lab_ensemble", path=path)
     # Twice as fast on a processor; the weights stay what they are.
     loaded.model.to(memory_format=torch.channels_last)
     data = path.read_bytes()

@@ -84,7 +84,7 @@ def robust_network(
     if kept is not None:
         yield kept
         return
-    place = _Place(model_path.parent, "mnist", robust_path(model_path), sample_dir)
+    place = _Place(model_path.parent, file=robust_path(model_path), sample_dir=sample_dir)
     model, config = recipe(RECIPE, train={"seed": seed})
     request = _Request(
         model=model,

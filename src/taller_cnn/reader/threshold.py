@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from taller_cnn.calibration import Threshold, threshold_for_precision
-from taller_cnn.checkpoints import ModelInfo
+from taller_cnn.checkpoints import ModelInfo, weights_checksum
 from taller_cnn.data import Split, load_digits
 from taller_cnn.errors import InputError, ModelError
-from taller_cnn.files import read_json, sha256, write_json
+from taller_cnn.files import read_json, write_json
 from taller_cnn.reader.finding import find
 from taller_cnn.reader.marks import Box
 from taller_cnn.reader.reading import PictureReading, Reader, read_found
@@ -59,7 +59,7 @@ def kept_threshold(model_path: Path) -> Threshold | None:
     if not isinstance(value, dict) or value.get("revision") != REVISION:
         return None
     try:
-        if value["sha256"] != sha256(model_path.read_bytes()):
+        if value["sha256"] != weights_checksum(model_path):
             return None
         figures = {name: float(value[name]) for name in ("threshold", "precision", "coverage")}
         kept = Threshold(**figures, n=int(value["n"]))
@@ -93,7 +93,7 @@ def ensure_threshold(
         return kept
     if not info.train.holdout:
         raise InputError("reader_no_holdout", path=model_path)
-    weights = sha256(model_path.read_bytes())
+    weights = weights_checksum(model_path)
     digits = load_digits(
         dataset=info.dataset,
         source=info.source,
@@ -136,13 +136,16 @@ def choose_threshold(
     count = PICTURES if pictures is None else pictures
     readings = judged(rendered_pictures(validation, count, seed, heights=HEIGHTS), reader)
     sure, right = [p for p, _ in readings], [hit for _, hit in readings]
+    never = Threshold(threshold=NONE_IS_SURE, precision=0.0, coverage=0.0, n=len(sure))
     try:
         chosen = threshold_for_precision(sure, right, precision)
     except InputError:
-        return Threshold(threshold=NONE_IS_SURE, precision=0.0, coverage=0.0, n=len(sure))
+        return never
     if chosen.threshold >= LEAST:
         return chosen
     believed = [hit for p, hit in readings if p >= LEAST]
+    if not believed:
+        return never
     return Threshold(
         threshold=LEAST,
         precision=sum(believed) / max(len(believed), 1),

@@ -17,11 +17,20 @@ class Workdir:
 
     root: Path
     dataset: str = "mnist"
+    member: int | None = None
+    """Seed of a network of the ensemble; None for a network of its own."""
 
     @property
     def model(self) -> Path:
         """The trained weights."""
+        if self.member is not None:
+            return self.ensemble / f"seed{self.member}.pt"
         return self.root / "modelo" / f"cnn_{self.dataset}.pt"
+
+    @property
+    def ensemble(self) -> Path:
+        """The folder of an ensemble's networks."""
+        return self.root / "modelo" / f"ensemble_{self.dataset}"
 
     @property
     def checkpoint(self) -> Path:
@@ -31,7 +40,8 @@ class Workdir:
     @property
     def results(self) -> Path:
         """The folder of figures and numbers."""
-        return self.root / "resultados"
+        results = self.root / "resultados"
+        return results if self.member is None else results / "ensemble" / f"seed{self.member}"
 
     @property
     def sample(self) -> Path:
@@ -52,8 +62,10 @@ class RunRequest:
     resume: bool = False
     language: str = DEFAULT_LANGUAGE
     """Language tag of the figures."""
+    member: int | None = None
+    """Seed of a network of the ensemble; None for a network of its own."""
 
     @property
     def where(self) -> Workdir:
         """The run's files."""
-        return Workdir(self.workdir, self.dataset)
+        return Workdir(self.workdir, self.dataset, self.member)

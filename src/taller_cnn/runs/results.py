@@ -21,7 +21,14 @@ from taller_cnn.training import History, Training
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["RunResult", "brief_scores", "finish", "model_info"]
+__all__ = [
+    "RunResult",
+    "answer_figures",
+    "brief_scores",
+    "finish",
+    "model_info",
+    "save_figures",
+]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -146,26 +153,43 @@ def _summary(record: dict[str, Any], training: Training) -> dict[str, Any]:
 
 def _draw(request: RunRequest, digits: Digits, training: Training, folder: Path) -> dict[str, Path]:
     """Draw the four figures into `folder`; name and path of each."""
-    from taller_cnn import figures
-
     assert training.test is not None
     messages = Messages(request.language)
-    note = None
-    if digits.source == "sample":
-        total = len(digits.train) + len(digits.validation) + len(digits.test)
-        note = messages("runs.note_sample", total=total)
-    names = display_class_names(digits.name, messages)
-    test = training.test
+    note = _note(digits, messages)
+    predictions, confusion = answer_figures(digits, training.test, messages)
     drawn = {
-        "sample_predictions": figures.predictions_figure(
-            digits.test.images, test.labels, test.log_probabilities.exp(), names, messages, note
-        ),
+        "sample_predictions": predictions,
         "accuracy_curve": _curve_figure("accuracy", training.history, messages, note),
         "loss_curve": _curve_figure("loss", training.history, messages, note),
-        "confusion_matrix": figures.confusion_figure(
-            test.confusion, names, messages, digits.name, note
-        ),
+        "confusion_matrix": confusion,
     }
+    return save_figures(drawn, folder)
+
+
+def answer_figures(digits: Digits, test: Evaluation, messages: Messages) -> tuple[Figure, Figure]:
+    """Some of the test digits with what is said of them, and the confusion matrix of all."""
+    from taller_cnn import figures
+
+    names, note = display_class_names(digits.name, messages), _note(digits, messages)
+    chances = test.log_probabilities.exp()
+    return (
+        figures.predictions_figure(digits.test.images, test.labels, chances, names, messages, note),
+        figures.confusion_figure(test.confusion, names, messages, digits.name, note),
+    )
+
+
+def _note(digits: Digits, messages: Messages) -> str | None:
+    """What the titles say where the digits are the sample."""
+    if digits.source != "sample":
+        return None
+    total = len(digits.train) + len(digits.validation) + len(digits.test)
+    return messages("runs.note_sample", total=total)
+
+
+def save_figures(drawn: Mapping[str, Figure], folder: Path) -> dict[str, Path]:
+    """Save figures under their names; the path of each."""
+    from taller_cnn import figures
+
     files = {name: folder / f"{name}.png" for name in drawn}
     for name, figure in drawn.items():
         figures.save_figure(figure, files[name])

@@ -12,7 +12,7 @@ from taller_cnn.errors import ModelError, TallerError
 from taller_cnn.runs.request import RunRequest, Workdir
 from taller_cnn.training import TrainState
 
-__all__ = ["checkpoint_request", "resume_state", "write_checkpoint"]
+__all__ = ["checkpoint_request", "resume_state", "waiting_request", "write_checkpoint"]
 
 CHECKPOINT_FORMAT = 1
 
@@ -49,7 +49,11 @@ def checkpoint_request(workdir: Path, dataset: str) -> tuple[ModelConfig, TrainC
     Raises:
         ModelError: there is none, or its file is damaged.
     """
-    path = Workdir(workdir, dataset).checkpoint
+    return waiting_request(Workdir(workdir, dataset).checkpoint)
+
+
+def waiting_request(path: Path) -> tuple[ModelConfig, TrainConfig, str]:
+    """As `checkpoint_request`, of the checkpoint in `path`."""
     value = _read_checkpoint(path)
     try:
         model = ModelConfig.from_dict(value["model"])

@@ -1,0 +1,161 @@
+"""Networks that differ in their seed, trained one after the other, and what they say together.
+
+One after the other, because two threads on one network are nearly as fast as two networks with a
+thread each, and the first member is there sooner. A member that is there is not trained again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from taller_cnn.checkpoints import ModelInfo, load_model, member_files
+from taller_cnn.data import Digits, DownloadProgress, Split
+from taller_cnn.errors import ModelError
+from taller_cnn.evaluation import Evaluation, evaluate
+from taller_cnn.files import provenance, write_json
+from taller_cnn.messages import Messages
+from taller_cnn.model import count_parameters
+from taller_cnn.runs.request import RunRequest
+from taller_cnn.runs.results import RunResult, answer_figures, save_figures
+from taller_cnn.runs.resuming import waiting_request
+from taller_cnn.runs.run import Started, load, run
+from taller_cnn.training import EpochResult, Progress
+
+__all__ = ["EnsembleResult", "Member", "run_ensemble"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """The network that is next."""
+
+    index: int
+    """From 1."""
+    of: int
+    seed: int
+    is_there: bool
+    """Trained by an earlier call."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EnsembleResult:
+    """What the networks say together."""
+
+    test: Evaluation
+    validation: Evaluation | None
+    summary: dict[str, Any] = field(repr=False)
+    """The closing figures as a JSON object."""
+    files: Mapping[str, Path]
+
+
+Event = DownloadProgress | Member | Started | Progress | EpochResult | RunResult | EnsembleResult
+
+
+def run_ensemble(
+    request: RunRequest, count: int, stop: threading.Event
+) -> Generator[Event, None, None]:
+    """Train the networks that are missing, then ask all of them.
+
+    Args:
+        request: what to train; its seed is that of the first network, the others follow.
+        count: networks.
+        stop: when set, the present network keeps its state; the next call goes on with it.
+
+    Raises:
+        InterruptedRunError: `stop` was set.
+        ModelError: the folder holds networks of another ensemble.
+        TallerError: as `run`.
+    """
+    seeds = range(request.train.seed, request.train.seed + count)
+    members = [
+        dataclasses.replace(request, member=seed, train=request.train.replace(seed=seed))
+        for seed in seeds
+    ]
+    folder = request.where.ensemble
+    own = {member.where.model for member in members}
+    for path in member_files(folder):
+        if path not in own:
+            raise ModelError("ensemble_other", path=path, folder=folder)
+    digits = yield from load(request)
+    for index, member in enumerate(members, start=1):
+        is_there = _is_there(member, digits)
+        assert member.member is not None
+        yield Member(index=index, of=count, seed=member.member, is_there=is_there)
+        if not is_there:
+            yield from run(dataclasses.replace(member, resume=_is_waiting(member)), stop)
+    yield _together(request, digits)
+
+
+def _is_there(member: RunRequest, digits: Digits) -> bool:
+    """Whether exactly this network has been trained on these digits."""
+    if not member.where.model.exists():
+        return False
+    info = load_model(member.where.model).info
+    return info is not None and (info.model, info.train, info.data_checksum) == (
+        member.model,
+        member.train,
+        digits.checksum,
+    )
+
+
+def _is_waiting(member: RunRequest) -> bool:
+    """Whether the training of exactly this network was stopped."""
+    if not member.where.checkpoint.exists():
+        return False
+    return waiting_request(member.where.checkpoint)[:2] == (member.model, member.train)
+
+
+def _together(request: RunRequest, digits: Digits) -> EnsembleResult:
+    """Ask all networks; draw and write what they say."""
+    folder = request.where.ensemble
+    loaded = load_model(folder)
+    info = loaded.info
+    assert info is not None
+
+    def asked(split: Split) -> Evaluation:
+        names = digits.class_names
+        return evaluate(loaded.model, split, mean=info.mean, std=info.std, class_names=names)
+
+    test = asked(digits.test)
+    validation = asked(digits.validation) if len(digits.validation) else None
+    record = {
+        "model": request.model.to_dict(),
+        "train": request.train.to_dict(),
+        "parameters": count_parameters(loaded.model),
+        "dataset": digits.name,
+        "source": digits.source,
+        "data_checksum": digits.checksum,
+        "members": [_member_figures(path) for path in member_files(folder)],
+        "test": test.to_json(),
+        "validation": validation and validation.to_json(),
+        "provenance": provenance(),
+    }
+    results = request.where.results / "ensemble"
+    predictions, confusion = answer_figures(digits, test, Messages(request.language))
+    drawn = {"sample_predictions": predictions, "confusion_matrix": confusion}
+    files = {"model": folder, **save_figures(drawn, results)}
+    files["numbers"] = results / "ensemble.json"
+    write_json(files["numbers"], record)
+    kept = ("members", "parameters", "dataset", "source")
+    summary = {
+        "test_accuracy": test.accuracy,
+        "test_errors": test.errors,
+        "test_interval_95": list(test.interval()),
+        "test_n": test.n,
+        "validation_accuracy": validation and validation.accuracy,
+        **{name: record[name] for name in kept},
+        "recipe": request.train.recipe,
+        "files": {name: str(path) for name, path in files.items()},
+    }
+    return EnsembleResult(test=test, validation=validation, summary=summary, files=files)
+
+
+def _member_figures(path: Path) -> dict[str, Any]:
+    """A network's file, seed and accuracies alone."""
+    info = load_model(path).info
+    assert isinstance(info, ModelInfo)
+    return {"file": path.name, "seed": info.train.seed, **info.metrics}
