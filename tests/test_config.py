@@ -106,7 +106,7 @@ BEYOND: list[tuple[Config, str, Any, str]] = [
     (TrainConfig, "label_smoothing", -1.0, "-1"),
     (TrainConfig, "first_layer", "frozen", "frozen"),
     (TrainConfig, "augmentation", "mirrored", "mirrored"),
-    (TrainConfig, "weight_average", 1.0, "1.0"),
+    (TrainConfig, "weight_average", 1.0, "1"),
     (TrainConfig, "weight_average", -0.5, "-0.5"),
     (TrainConfig, "holdout", -1, "-1"),
     (TrainConfig, "holdout", 60_001, "60001"),

@@ -144,15 +144,6 @@ def test_a_network_that_knows_nothing_is_never_believed(sample_digits: Digits) -
     assert chosen.coverage == 0
 
 
-def test_right_readings_below_the_least_threshold_leave_nothing_to_believe(
-    sample_digits: Digits, network: SimpleCNN, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers = [(0.3, True), (0.2, False)]
-    monkeypatch.setattr("taller_cnn.reader.threshold.judged", lambda *_: answers)
-    chosen = choose_threshold(Reader(model=network), sample_digits.validation, pictures=0)
-    assert (chosen.threshold, chosen.precision, chosen.coverage, chosen.n) == (LEAST, 0, 0, 2)
-
-
 def test_it_is_chosen_once_and_kept_for_these_weights_alone(
     model_path: Path, network: SimpleCNN, sample_dir: Path, sample_digits: Digits, monkeypatch
 ) -> None:

@@ -148,7 +148,7 @@ def choose_threshold(
         return never
     return Threshold(
         threshold=LEAST,
-        precision=sum(believed) / max(len(believed), 1),
+        precision=sum(believed) / len(believed),
         coverage=len(believed) / len(sure),
         n=len(sure),
     )
