@@ -97,7 +97,7 @@ def test_a_network_of_another_training_is_trained_anew(asked: RunRequest) -> Non
 
 
 def test_a_stopped_ensemble_goes_on_to_the_same_networks(asked: RunRequest) -> None:
-    asked = dataclasses.replace(asked, train=asked.train.replace(epochs=2))
+    asked = dataclasses.replace(asked, train=asked.train.replace(epochs=3))
     expected, _, _ = complete(asked, 2)
     folder = asked.where.ensemble
     last = folder / "seed6.pt"
@@ -108,7 +108,8 @@ def test_a_stopped_ensemble_goes_on_to_the_same_networks(asked: RunRequest) -> N
     assert (folder / "seed6.checkpoint.pt").exists()
     result, members, epochs = complete(asked, 2)
     assert [member.is_there for member in members] == [True, False]
-    assert epochs == 1
+    # Stopped in the second epoch or, if that took no time, at its end.
+    assert epochs in (1, 2)
     assert last.read_bytes() == weights
     assert result.test.score == expected.test.score
     assert not (folder / "seed6.checkpoint.pt").exists()
