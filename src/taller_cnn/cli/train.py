@@ -83,12 +83,15 @@ def train(
     with stop_on_signals() as stop, view(terminal, quiet=quiet, stop=stop) as shown:
         again = _again(request, fields, ensemble)
         result = _follow(request, ensemble, stop, shown, terminal, again)
-        shown.waiting("cli_predict.choosing")
-        _choose_threshold(request, result.files["model"])
     if isinstance(result, RunResult):
         show_result(terminal, request, result)
     else:
         show_ensemble(terminal, request, result)
+    if request.dataset == "mnist" and request.train.holdout:
+        # After the results, which would otherwise wait for it as long as for a short training.
+        with stop_on_signals() as stop, view(terminal, quiet=quiet, stop=stop) as shown:
+            shown.waiting("cli_predict.choosing")
+            _choose_threshold(request, result.files["model"])
     terminal.result(result.summary)
 
 
@@ -157,8 +160,6 @@ def _choose_threshold(request: RunRequest, path: Path) -> None:
     from taller_cnn.reader.reading import Reader
     from taller_cnn.reader.threshold import ensure_threshold
 
-    if request.dataset != "mnist" or not request.train.holdout:
-        return
     # What cannot be done now is tried again by `predict`, which says why it cannot.
     with suppress(TallerError):
         loaded = load_model(path)
