@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -13,6 +14,12 @@ from taller_cnn.errors import InputError
 from taller_cnn.lab.app import create_app
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.server import listen, serve
+
+
+@pytest.fixture
+def fresh_lab(lab_dir: Path) -> Lab:
+    """A lab that no other event loop has used: its locks and runs belong to one."""
+    return Lab.in_folder(lab_dir, lab_dir / "data", "en")
 
 
 def test_a_port_that_is_taken_gives_way_to_a_free_one() -> None:
@@ -37,7 +44,7 @@ def test_answers_are_not_held_back_to_save_packets() -> None:
         assert server.proto == socket.IPPROTO_TCP
 
 
-def test_the_lab_answers_until_it_is_told_to_stop(shared_lab: Lab) -> None:
+def test_the_lab_answers_until_it_is_told_to_stop(fresh_lab: Lab) -> None:
     stop, answers = threading.Event(), []
     server = listen("127.0.0.1", 0, or_any=True)
     port = server.getsockname()[1]
@@ -45,14 +52,17 @@ def test_the_lab_answers_until_it_is_told_to_stop(shared_lab: Lab) -> None:
     def ask() -> None:
         # While it answers; the server runs in the thread of the test.
         def asking() -> None:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health") as answer:
-                answers.append((answer.headers["Server"], json.load(answer)))
-            stop.set()
+            address = f"http://127.0.0.1:{port}/api/health"
+            try:
+                with urllib.request.urlopen(address, timeout=10) as answer:
+                    answers.append((answer.headers["Server"], json.load(answer)))
+            finally:
+                stop.set()
 
         threading.Thread(target=asking).start()
 
     began = time.monotonic()
-    serve(create_app(shared_lab), shared_lab, server, stop, ask)
+    serve(create_app(fresh_lab), fresh_lab, server, stop, ask)
     assert time.monotonic() - began < 10
     assert answers[0][0] is None
     assert answers[0][1]["status"] == "ok"
@@ -60,8 +70,8 @@ def test_the_lab_answers_until_it_is_told_to_stop(shared_lab: Lab) -> None:
         urllib.request.urlopen(f"http://127.0.0.1:{port}/")
 
 
-def test_the_page_has_been_answered_once_before_its_address_is_told(shared_lab: Lab) -> None:
-    app, asked, told = create_app(shared_lab), [], []
+def test_the_page_has_been_answered_once_before_its_address_is_told(fresh_lab: Lab) -> None:
+    app, asked, told = create_app(fresh_lab), [], []
     stop = threading.Event()
 
     async def noted(scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,5 +82,5 @@ def test_the_page_has_been_answered_once_before_its_address_is_told(shared_lab: 
         told.extend(asked)
         stop.set()
 
-    serve(noted, shared_lab, listen("127.0.0.1", 0, or_any=True), stop, ready)
+    serve(noted, fresh_lab, listen("127.0.0.1", 0, or_any=True), stop, ready)
     assert {"/", "/api/models", "/api/digits"} <= set(told)
