@@ -14,7 +14,8 @@ from taller_cnn.study.analysis.levels import columns_of
 def packed_trials(wrong: np.ndarray) -> pd.DataFrame:
     """Trials, one seed each, that get these digits wrong ``[seeds, digits]``."""
     columns = dict.fromkeys(
-        ["value_a", "value_b", "parameters", "macs", "test_error", "seen_error", "gap"], 0.0
+        ["value_a", "value_b", "parameters", "macs", "folds", "test_error", "seen_error", "gap"],
+        0.0,
     )
     columns |= {"train_seconds": 0.0, "peak_memory_mb": 0.0, "rate": 1.0}
     rows = {

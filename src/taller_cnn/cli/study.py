@@ -203,7 +203,8 @@ def _study(terminal: Terminal, asked: _Asked, *, dry_run: bool, yes: bool) -> No
         data_dir=data_folder(asked.data_dir, asked.workdir),
         sample_dir=RunFiles(asked.workdir).sample,
     )
-    design = build(plan, available=len(digits.train), checksum=digits.checksum)
+    held_out = len(digits.validation)
+    design = build(plan, available=len(digits.train), checksum=digits.checksum, held_out=held_out)
     _show_notices(terminal, design)
     if dry_run:
         done = _already_done(asked.store_path, design)
@@ -218,6 +219,7 @@ def _study(terminal: Terminal, asked: _Asked, *, dry_run: bool, yes: bool) -> No
         checksum=digits.checksum,
         train_n=len(digits.train),
         source=digits.source,
+        held_out=held_out,
     )
     with Store(asked.store_path, identity) as store:
         for notice in store.notices:
@@ -263,7 +265,9 @@ def _follow(
         design,
         settings,
         store,
-        evaluated=Evaluated(validation=len(digits.validation), test=len(digits.test)),
+        evaluated=Evaluated(
+            validation=len(digits.validation), test=len(digits.test), train=len(digits.train)
+        ),
         stop=stop,
         scheduler=asked.scheduler,
     )
@@ -285,7 +289,10 @@ def _report_again(terminal: Terminal, asked: _Asked) -> None:
     with store:
         latest = None if asked.names_a_plan else store.latest_plan()
         plan = asked.plan() if latest is None else latest.with_seeds(asked.seeds)
-        design = build(plan, available=store.digits.train_n, checksum=store.digits.checksum)
+        known = store.digits
+        design = build(
+            plan, available=known.train_n, checksum=known.checksum, held_out=known.held_out
+        )
         results = store.results(design)
         if not results:
             raise TallerError("study_no_results", path=asked.store_path, again=asked.command())

@@ -30,6 +30,7 @@ from taller_cnn.study.labels import (
     points,
     ratio,
     reference_label,
+    words_for,
 )
 
 __all__ = ["Conclusion", "beyond_reference", "conclude", "sizes"]
@@ -63,7 +64,7 @@ def conclude(
         messages: the reader's language.
     """
     if question.reference is None or not question.reference.validation_error.n:
-        return (_say("caution", "no_reference", messages),)
+        return (_say("caution", "no_reference", messages, **words_for([question], messages)),)
     parts: tuple[Iterator[Conclusion], ...] = (
         _trends(question, messages),
         _levels(question, "error", lambda effect: effect.error, messages),
@@ -83,7 +84,8 @@ def _say(kind: Kind, key: str, messages: Messages, **values: object) -> Conclusi
 
 def _trends(question: QuestionAnalysis, messages: Messages) -> Iterator[Conclusion]:
     for trend in question.trends:
-        yield Conclusion(kind=trend.error.verdict, text=_trend_text(trend, messages))
+        text = _trend_text(trend, question, messages)
+        yield Conclusion(kind=trend.error.verdict, text=text)
         beyond = beyond_reference(trend, question, messages)
         if beyond:
             yield _say("caution", "trend_ends", messages, levels="; ".join(beyond))
@@ -120,10 +122,10 @@ def beyond_reference(
     )
 
 
-def _trend_text(trend: Trend, messages: Messages) -> str:
-    verdict = trend.error.verdict
+def _trend_text(trend: Trend, question: QuestionAnalysis, messages: Messages) -> str:
     step = messages(f"study_report.step.{trend.factor}")
-    return messages(f"study_report.trend.{verdict}", step=step, **sizes(trend.error, messages))
+    values = {**sizes(trend.error, messages), **words_for([question], messages)}
+    return messages(f"study_report.trend.{trend.error.verdict}", step=step, **values)
 
 
 def sizes(estimate: Estimate, messages: Messages) -> dict[str, object]:
@@ -155,7 +157,9 @@ def _levels(
         ]
         if items:
             key = f"study_report.{response}.{verdict}"
-            text = messages(key, n=len(items), reference=reference_label(question, messages))
+            reference = reference_label(question, messages)
+            words = words_for([question], messages)
+            text = messages(key, n=len(items), reference=reference, **words)
             yield Conclusion(kind=verdict, text=text, items=tuple(items))
 
 
@@ -199,9 +203,8 @@ def _confounding(
                     variant=factor_label(HELD_VARIANT[factor], messages),
                 )
             else:
-                text += " " + messages(
-                    "study_report.conclusion.fc1_separated", found=_trend_text(held, messages)
-                )
+                found = _trend_text(held, question, messages)
+                text += " " + messages("study_report.conclusion.fc1_separated", found=found)
             yield Conclusion(kind="caution", text=text)
         elif factor in FC1_HELD:
             yield _say("note", "fc1_held", messages)
@@ -257,6 +260,9 @@ def _precision(question: QuestionAnalysis, messages: Messages) -> Iterator[Concl
         if question.unequal_spread_p < NOTABLE_P:
             p = _p_text(question.unequal_spread_p, messages)
             yield _say("note", "unequal_spread", messages, p=p)
+    if question.folds:
+        yield _say("note", "folds", messages)
+        return
     half = [(e.images_high - e.images_low) / 2 for e in question.effects]
     known = [width for width in half if not math.isnan(width)]
     if known:

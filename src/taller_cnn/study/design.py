@@ -39,6 +39,13 @@ class Trial:
     train: TrainConfig
     train_n: int
     """Digits trained on, drawn by the trial's seed; the first n of the same order for every n."""
+    folds: int = 0
+    """Parts of all training digits of which one judges the trial; 0: the validation digits do."""
+
+    @property
+    def fold(self) -> int:
+        """The part that judges the trial, the same for every level; only with `folds`."""
+        return self.train.seed % self.folds
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON types."""
@@ -46,7 +53,12 @@ class Trial:
             "model": self.model.to_dict(),
             "train": self.train.to_dict(),
             "train_n": self.train_n,
+            **self._folds(),
         }
+
+    def _folds(self) -> dict[str, int]:
+        """The folds where there are any: trials without keep the form and the key they had."""
+        return {"folds": self.folds} if self.folds else {}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Trial:
@@ -55,6 +67,7 @@ class Trial:
             model=ModelConfig.from_dict(value["model"]),
             train=TrainConfig.from_dict(value["train"]),
             train_n=int(value["train_n"]),
+            folds=int(value.get("folds", 0)),
         )
 
     def key(self, data_checksum: str) -> str:
@@ -67,6 +80,7 @@ class Trial:
             "model": _changed(self.model),
             "train": _changed(self.train),
             "train_n": self.train_n,
+            **self._folds(),
             "data": data_checksum,
             "revision": TRAINING_REVISION,
         }
@@ -189,20 +203,22 @@ class Design:
         return tabulate(self, results)
 
 
-def build(plan: Plan, *, available: int, checksum: str) -> Design:
+def build(plan: Plan, *, available: int, checksum: str, held_out: int = 0) -> Design:
     """The trials that answer a plan's questions.
 
     Args:
         plan: what to find out.
         available: training digits that there are, without the held-out ones.
         checksum: of the data set.
+        held_out: digits held out for validation, which regimes with folds share out too.
 
     Raises:
         UsageError: two crossed factors change the same thing, or too few digits for any level.
         ConfigError: a level is not a network or a training that there can be.
     """
     notices: list[Phrase] = []
-    questions = tuple(_question(plan, part, available, notices) for part in plan.questions)
+    digits = (available, held_out)
+    questions = tuple(_question(plan, part, digits, notices) for part in plan.questions)
     content = json.dumps([plan.to_dict(), available, checksum, TRAINING_REVISION], sort_keys=True)
     return Design(
         name=plan.name,
@@ -232,10 +248,13 @@ def _named_apart(questions: tuple[Question, ...]) -> tuple[Question, ...]:
     return tuple(named)
 
 
-def _question(plan: Plan, part: QuestionPlan, available: int, notices: list[Phrase]) -> Question:
+def _question(
+    plan: Plan, part: QuestionPlan, digits: tuple[int, int], notices: list[Phrase]
+) -> Question:
     factors = [plan.factors[name] for name in part.factors]
     regime_name = part.regime or _regime_of(factors)
     regime = plan.regimes[regime_name]
+    available = regime.available(*digits)
     levels = [
         _usable(factor, factor.chosen(part.levels.get(factor.name)), available, notices)
         for factor in factors
@@ -306,6 +325,7 @@ def _cell(
     available: int,
 ) -> Cell:
     changes = {key: value for level in levels for key, value in level.changes.items()}
+    rates = tuple(sorted({rate for level in levels for rate in level.rates})) or rates
     trials = {
         (rate, seed): _trial(regime, changes, rate, seed, available)
         for rate in rates
@@ -336,4 +356,4 @@ def _trial(
         # Only digits that are seen are drawn, so that the gap is taken on seen ones.
         digits = max(1, math.ceil(train.epochs * digits))
         train = train.replace(epochs=1.0)
-    return Trial(model=model, train=train, train_n=digits)
+    return Trial(model=model, train=train, train_n=digits, folds=regime.folds)

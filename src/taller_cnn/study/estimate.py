@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -23,12 +24,17 @@ class Evaluated:
 
     validation: int
     test: int
+    train: int = 0
+    """Training digits without the held-out ones, which folds share out together with these."""
 
     def work(self, trial: Trial) -> float:
         """Images that a trial passes through its network, counted as trained ones."""
         times = len(evaluated_epochs(trial))
         seen = min(trial.train_n, SEEN_DIGITS) if trial.sees_digits_again else 0
-        images = times * self.validation + self.test + seen
+        judged = self.validation
+        if trial.folds:
+            judged = math.ceil((self.train + self.validation) / trial.folds)
+        images = times * judged + self.test + seen
         return trial.images + EVALUATION_SHARE * images
 
 

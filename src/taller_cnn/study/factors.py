@@ -58,6 +58,8 @@ class Level:
     """Where it stands on the factor's scale; None where there is no scale."""
     changes: Mapping[str, Any]
     """Fields of the configurations, and the changes in `SPECIAL_CHANGES`."""
+    rates: tuple[float, ...] = ()
+    """Multiples of the learning rate at which it runs; none: those of its factor."""
 
 
 @dataclass(frozen=True, kw_only=True)

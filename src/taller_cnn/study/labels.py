@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import Estimate, Level, QuestionAnalysis
+from taller_cnn.study.factors import FACTORS
 
 __all__ = [
+    "capital",
     "factor_label",
     "interval_label",
     "level_label",
@@ -17,6 +19,7 @@ __all__ = [
     "ratio",
     "regime_label",
     "short_level",
+    "words_for",
 ]
 
 
@@ -35,7 +38,7 @@ def regime_label(regime: str, messages: Messages) -> str:
 def question_label(question: QuestionAnalysis, messages: Messages) -> str:
     """What a question varies, as a heading."""
     factors = " × ".join(factor_label(factor, messages) for factor in question.factors)
-    heading = factors[:1].upper() + factors[1:]
+    heading = capital(factors)
     if question.regime == "short":
         return heading
     return messages(
@@ -43,6 +46,27 @@ def question_label(question: QuestionAnalysis, messages: Messages) -> str:
         heading=heading,
         regime=regime_label(question.regime, messages),
     )
+
+
+def words_for(questions: Sequence[QuestionAnalysis], messages: Messages) -> dict[str, str]:
+    """How texts call what judged the trials, and the level that the others are compared with.
+
+    ``judged`` is validation or cross-validation; ``baseline`` the workshop's network or, where
+    a factor is the reader's own, the reference; ``baseline_name`` the same without an article.
+    """
+    kinds = {"folds" if question.folds else "validation" for question in questions}
+    own = any(factor not in FACTORS for question in questions for factor in question.factors)
+    baseline = f"study_report.baseline.{'reference' if own else 'workshop'}"
+    return {
+        "judged": messages(f"study_report.judged.{kinds.pop() if len(kinds) == 1 else 'both'}"),
+        "baseline": messages(f"{baseline}.the"),
+        "baseline_name": messages(f"{baseline}.name"),
+    }
+
+
+def capital(text: str) -> str:
+    """The text with a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
 
 
 def short_level(factor: str, level: str, messages: Messages) -> str:
@@ -78,29 +102,33 @@ def level_label(
     return ", ".join(parts)
 
 
-def points(value: float, messages: Messages, *, signed: bool = True) -> str:
+def points(value: float, messages: Messages, *, signed: bool = True, decimals: int = 2) -> str:
     """Percentage points with two decimals, e.g. ``−0,35``; ``–`` for what is not known."""
     if math.isnan(value):
         return "–"
-    number = messages.number(abs(value), 2)
+    number = messages.number(abs(value), decimals)
     if not signed or not any(digit in number for digit in "123456789"):
         return number
     return ("−" if value < 0 else "+") + number
 
 
-def interval_label(low: float, high: float, messages: Messages) -> str:
+def interval_label(low: float, high: float, messages: Messages, decimals: int = 2) -> str:
     """An interval in percentage points, e.g. ``−0,60 a −0,10``."""
     if math.isnan(low):
         return "–"
-    return messages("study_report.interval", low=points(low, messages), high=points(high, messages))
+    ends = [points(end, messages, decimals=decimals) for end in (low, high)]
+    return messages("study_report.interval", low=ends[0], high=ends[1])
 
 
-def estimate_label(estimate: Estimate, messages: Messages) -> str:
-    """A difference with its interval, e.g. ``−0,35 (−0,60 a −0,10)``."""
-    value = points(estimate.value, messages)
+def estimate_label(
+    estimate: Estimate, messages: Messages, *, scale: float = 1, decimals: int = 2
+) -> str:
+    """A difference with its interval, e.g. ``−0,35 (−0,60 a −0,10)``, in points or multiples."""
+    value = points(scale * estimate.value, messages, decimals=decimals)
     if math.isnan(estimate.low):
         return value
-    return f"{value} ({interval_label(estimate.low, estimate.high, messages)})"
+    low, high = scale * estimate.low, scale * estimate.high
+    return f"{value} ({interval_label(low, high, messages, decimals)})"
 
 
 def ratio(value: float, messages: Messages) -> str:

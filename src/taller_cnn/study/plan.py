@@ -10,6 +10,7 @@ seeds = 5                               # those of the regime if left out
 
 [regimes.short]                         # changes a regime, or makes one of a new name
 train_n = 5000
+folds = 5                               # judged by cross-validation, not by the held-out digits
 
 [factors.head]                          # a factor of one's own
 explanation = "What the hidden layer buys."
@@ -22,6 +23,7 @@ model = { hidden = 128 }
 name = "small"
 value = 16
 model = { hidden = 16, dropout = 0.0 }
+rates = [1, 3]                          # of the learning rate; those of the factor if left out
 """
 
 from __future__ import annotations
@@ -239,6 +241,7 @@ def _factor_dict(factor: Factor) -> dict[str, Any]:
         "levels": [
             {"name": level.name, "changes": dict(level.changes)}
             | ({} if level.value is None else {"value": level.value})
+            | ({"rates": list(level.rates)} if level.rates else {})
             for level in factor.levels
         ],
     }

@@ -27,6 +27,7 @@ __all__ = ["Section", "read_factor", "read_regime"]
 
 FIXED = ("recipe", "seed", "device", "precision", "holdout")
 """Fields of a training that the design sets, so that all levels are compared alike."""
+MOST_FOLDS = 100
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,15 @@ def read_regime(section: Section, base: Regime | None) -> Regime:
         epochs=section.number("epochs", values.get("epochs")),
         learning_rate=_learning_rate(section, values.get("learning_rate")),
         seeds=section.whole("seeds", values.get("seeds"), least=1, most=1000),
+        folds=section.whole("folds", values.get("folds", 0), least=0, most=MOST_FOLDS),
+        precision=section.text("precision", values.get("precision", "float32")),
     )
+    if regime.folds == 1:
+        limits = {"field": "folds", "value": 1, "least": 2, "most": MOST_FOLDS}
+        raise section.wrong("folds", Phrase("config_range", limits))
+    if regime.precision == "auto":
+        values = {"field": "precision", "value": "auto", "allowed": "float32, bfloat16"}
+        raise section.wrong("precision", Phrase("config_choice", values))
     if 0 < regime.train_n < LEAST_DIGITS:
         limits = {"field": "train_n", "value": regime.train_n, "least": LEAST_DIGITS}
         raise section.wrong("train_n", Phrase("config_range", {**limits, "most": 60_000}))
@@ -162,15 +171,20 @@ def read_factor(section: Section, name: str, regimes: Mapping[str, Regime]) -> F
         levels=levels,
         reference=reference,
         regime=regime,
-        rates=_read_rates(section, levels),
+        rates=_read_rates(section) or _usual_rates(levels),
         explanation=section.text("explanation", ""),
     )
 
 
-def _read_rates(section: Section, levels: tuple[Level, ...]) -> tuple[float, ...]:
-    """Multiples of the learning rate; another architecture gets three unless told otherwise."""
+def _usual_rates(levels: tuple[Level, ...]) -> tuple[float, ...]:
+    """Another architecture gets three learning rates unless told otherwise."""
+    return RATES if any(model_of(level.changes) for level in levels) else (1.0,)
+
+
+def _read_rates(section: Section) -> tuple[float, ...]:
+    """Multiples of the learning rate; empty where there are none."""
     if "rates" not in section.raw:
-        return RATES if any(model_of(level.changes) for level in levels) else (1.0,)
+        return ()
     rates = section.get("rates", list)
     for rate in rates:
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate <= 1000:
@@ -181,7 +195,7 @@ def _read_rates(section: Section, levels: tuple[Level, ...]) -> tuple[float, ...
 
 
 def _read_level(section: Section) -> Level:
-    section.only("name", "value", "model", "train", SIZE_CHANGE, "changes")
+    section.only("name", "value", "model", "train", SIZE_CHANGE, "changes", "rates")
     model, train = section.section("model"), section.section("train")
     with model.blamed():
         ModelConfig.from_dict(model.raw)
@@ -194,7 +208,7 @@ def _read_level(section: Section) -> Level:
     if SIZE_CHANGE in section.raw:
         changes[SIZE_CHANGE] = section.whole(SIZE_CHANGE, None, least=LEAST_DIGITS, most=60_000)
     value = section.number("value") if "value" in section.raw else None
-    return Level(section.text("name"), value, MappingProxyType(changes))
+    return Level(section.text("name"), value, MappingProxyType(changes), _read_rates(section))
 
 
 def _read_changes(section: Section) -> dict[str, Any]:

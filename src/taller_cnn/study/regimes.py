@@ -12,6 +12,7 @@ are measured by ``benchmarks/study_throughput.py``.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,16 +36,31 @@ class Regime:
     """x1 of the rates that are tried; None: the recipe's."""
     seeds: int
     """Trials of each level and learning rate, unless the reader says how many."""
+    folds: int = 0
+    """Cross-validation: the trial with seed k is judged by fold k mod `folds` of all training
+    digits, held-out ones too, and trains on the other folds. 0: on the validation digits."""
+    precision: str = "float32"
+    """Arithmetic of training; named, because what a machine would choose differs."""
 
     def configs(self) -> tuple[ModelConfig, TrainConfig]:
         """The workshop's network in this regime, on one device and in one arithmetic.
 
         A study means the same on every worker, so neither is chosen by the machine.
         """
-        train = {"epochs": self.epochs, "device": "cpu", "precision": "float32"}
+        train: dict[str, Any] = {
+            "epochs": self.epochs,
+            "device": "cpu",
+            "precision": self.precision,
+        }
         if self.learning_rate is not None:
             train["learning_rate"] = self.learning_rate
         return recipe(self.recipe, train=train)
+
+    def available(self, train: int, held_out: int) -> int:
+        """Digits that can be trained on, of so many training digits and held-out ones."""
+        if not self.folds:
+            return train
+        return train + held_out - math.ceil((train + held_out) / self.folds)
 
     def digits(self, available: int) -> int:
         """Digits trained on when there are `available`."""
@@ -56,8 +72,9 @@ class Regime:
         return max(1, round(train.epochs * math.ceil(self.digits(available) / train.batch_size)))
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON types; what is not set is left out."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        """The fields as JSON types; those that have their default are left out."""
+        defaults = {f.name: f.default for f in dataclasses.fields(self)}
+        return {name: value for name, value in vars(self).items() if value != defaults[name]}
 
 
 DEFAULT_REGIMES: Mapping[str, Regime] = MappingProxyType(

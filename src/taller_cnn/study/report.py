@@ -219,13 +219,19 @@ def _regime_text(regime: str, messages: Messages) -> str:
 def _design_text(question: QuestionAnalysis, messages: Messages) -> str:
     rates = max(len(level.rates) for level in question.levels)
     key = "design_text" if rates > 1 else "design_text_one_rate"
-    return messages(
+    told = messages(
         f"study_report.report.{key}",
         levels=len(question.levels),
         rates=rates,
         seeds=question.seeds,
         reference=reference_label(question, messages),
     )
+    judged_n = max(level.judged for level in question.levels)
+    if not judged_n:
+        return told
+    shared = "design_text_folds" if question.folds else "design_text_same"
+    values = {"folds": question.folds, "judged_n": judged_n}
+    return f"{told} " + messages(f"study_report.report.{shared}", **values)
 
 
 @cache

@@ -16,7 +16,16 @@ from taller_cnn.study.analysis import (
     Term,
     variance_terms,
 )
-from taller_cnn.study.labels import factor_label, interval_label, level_label, points, ratio
+from taller_cnn.study.labels import (
+    capital,
+    estimate_label,
+    factor_label,
+    interval_label,
+    level_label,
+    points,
+    ratio,
+    words_for,
+)
 
 __all__ = ["Table", "question_tables"]
 
@@ -41,22 +50,31 @@ def question_tables(question: QuestionAnalysis, messages: Messages) -> Iterator[
         yield _terms_table(terms, messages)
 
 
-def _table(heading: str, columns: str, rows: Iterable[Sequence[str]], messages: Messages) -> Table:
+def _table(
+    heading: str,
+    columns: str,
+    rows: Iterable[Sequence[str]],
+    messages: Messages,
+    **words: str,
+) -> Table:
     return Table(
-        heading=messages(f"study_report.report.{heading}"),
-        columns=tuple(messages(f"study_report.report.{name}") for name in columns.split()),
+        heading=messages(f"study_report.report.{heading}", **words),
+        columns=tuple(messages(f"study_report.report.{name}", **words) for name in columns.split()),
         rows=tuple(tuple(row) for row in rows),
     )
 
 
 def _effects_table(question: QuestionAnalysis, messages: Messages) -> Table:
-    columns = "level difference simultaneous verdict_column p_value unadjusted other_images"
+    columns = "level difference simultaneous verdict_column"
+    columns += " in_digits" if question.folds else ""
+    columns += " p_value unadjusted other_images"
     columns += " detectable parameters macs"
     with_gap = any(effect.gap for effect in question.effects)
     if with_gap:
         columns += " gap_difference simultaneous verdict_column"
     rows = [_effect_row(question, effect, messages) for effect in question.effects]
-    return _table("effects_table", columns, rows, messages)
+    words = words_for([question], messages)
+    return _table("effects_table", columns, rows, messages, **words)
 
 
 def _effect_row(question: QuestionAnalysis, effect: Effect, messages: Messages) -> list[str]:
@@ -64,6 +82,7 @@ def _effect_row(question: QuestionAnalysis, effect: Effect, messages: Messages) 
     row = [
         level_label(question.factors, effect.levels, messages),
         *_verdict_cells(error, messages),
+        *_in_digits(question, error, messages),
         _p_value(error.p, messages),
         interval_label(error.low_alone, error.high_alone, messages),
         interval_label(effect.images_low, effect.images_high, messages),
@@ -72,6 +91,14 @@ def _effect_row(question: QuestionAnalysis, effect: Effect, messages: Messages) 
         ratio(effect.macs_ratio, messages),
     ]
     return row + (_verdict_cells(effect.gap, messages) if effect.gap else [])
+
+
+def _in_digits(question: QuestionAnalysis, error: Estimate, messages: Messages) -> list[str]:
+    """The difference as a number of the digits that all folds have; empty without folds."""
+    if not question.folds:
+        return []
+    scale = max(level.judged for level in question.levels) / 100
+    return [estimate_label(error, messages, scale=scale, decimals=0)]
 
 
 def _verdict_cells(estimate: Estimate, messages: Messages) -> list[str]:
@@ -89,9 +116,10 @@ def _p_value(p: float, messages: Messages) -> str:
 
 
 def _levels_table(question: QuestionAnalysis, messages: Messages) -> Table:
-    columns = "level rate seeds validation test gap parameters macs seconds memory"
+    columns = "level rate seeds judged judged_error test gap parameters macs seconds memory"
     rows = [_level_row(question, level, messages) for level in question.levels]
-    return _table("levels_table", columns, rows, messages)
+    judged = capital(words_for([question], messages)["judged"])
+    return _table("levels_table", columns, rows, messages, judged=judged)
 
 
 def _level_row(question: QuestionAnalysis, level: Level, messages: Messages) -> list[str]:
@@ -99,6 +127,7 @@ def _level_row(question: QuestionAnalysis, level: Level, messages: Messages) -> 
         _level_name(question, level, messages),
         _rate(level.rate, messages),
         messages.number(level.validation_error.n, 0),
+        messages.number(level.judged, 0) if level.judged else "–",
         _spread(level.validation_error, messages),
         _spread(level.test_error, messages),
         _gap(level.gap, messages),
@@ -112,7 +141,8 @@ def _level_row(question: QuestionAnalysis, level: Level, messages: Messages) -> 
 def _level_name(question: QuestionAnalysis, level: Level, messages: Messages) -> str:
     name = level_label(question.factors, level.levels, messages)
     if level.is_reference:
-        return messages("study_report.report.reference_mark", level=name)
+        words = words_for([question], messages)
+        return messages("study_report.report.reference_mark", level=name, **words)
     return name
 
 
@@ -158,7 +188,8 @@ def _rates_table(question: QuestionAnalysis, messages: Messages) -> Table:
             cells.append(f"{text} ✓" if rate == level.rate else text)
         rows.append(tuple(cells))
     columns = (messages("study_report.report.level"), *(_rate(r, messages) for r in rates))
-    heading = messages("study_report.report.rates_table")
+    words = words_for([question], messages)
+    heading = capital(messages("study_report.report.rates_table", **words))
     return Table(heading=heading, columns=columns, rows=tuple(rows))
 
 

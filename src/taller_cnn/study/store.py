@@ -53,6 +53,8 @@ class StoreDigits:
     """Training digits, without the held-out ones."""
     source: str = "full"
     """`full` or `sample`."""
+    held_out: int = 0
+    """Training digits held out for validation, which folds share out too."""
 
 
 class _UnusableError(Exception):
@@ -123,6 +125,8 @@ class Store:
             checksum=meta["checksum"],
             train_n=int(meta["train_n"]),
             source=meta["source"],
+            # A store that was never opened by a version with folds has no trials in folds.
+            held_out=int(meta.get("held_out", 0)),
         )
         return store
 
@@ -224,6 +228,8 @@ def _open(path: Path, digits: StoreDigits | None) -> sqlite3.Connection:
         if not tables and digits is not None:
             _create(connection, digits)
         _check(connection, digits)
+        if digits is not None:
+            _note_held_out(connection, digits)
     except sqlite3.OperationalError as error:
         connection.close()
         # The code of an error is its kind in the lowest byte and a detail above it.
@@ -254,6 +260,14 @@ def _create(connection: sqlite3.Connection, digits: StoreDigits) -> None:
         for statement in _SCHEMA.split(";"):
             connection.execute(statement)
         connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+
+
+def _note_held_out(connection: sqlite3.Connection, digits: StoreDigits) -> None:
+    """Add what stores of versions without folds do not say."""
+    if digits.held_out and "held_out" not in _meta(connection):
+        row = ("held_out", str(digits.held_out))
+        with connection:
+            connection.execute("INSERT INTO meta VALUES (?, ?)", row)
 
 
 def _meta(connection: sqlite3.Connection) -> dict[str, str]:

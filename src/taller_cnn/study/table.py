@@ -34,6 +34,7 @@ COLUMNS = (
     "parameters",
     "macs",
     "epochs",
+    "folds",
     "validation_error",
     "test_error",
     "seen_error",
@@ -68,8 +69,9 @@ def tabulate(design: Design, results: Mapping[str, TrialResult]) -> pd.DataFrame
     Columns (`COLUMNS`): errors, ``gap`` = validation - seen error and ``rate`` are fractions or
     multiples; ``value_a`` and ``value_b`` the levels' numbers; ``status`` is ok, failed or
     missing; ``curve`` a list of (images seen, training loss in nats, validation error or None);
-    ``validation_wrong`` the validation digits got wrong as `numpy.packbits` of booleans. Where
-    there is nothing to tell, numbers are NaN and the rest None.
+    ``validation_wrong`` the validation digits got wrong as `numpy.packbits` of booleans; with
+    ``folds`` above 0 both are of fold ``seed`` modulo ``folds`` and not of the held-out digits.
+    Where there is nothing to tell, numbers are NaN and the rest None.
 
     Args:
         design: what was to be run.
@@ -118,6 +120,7 @@ def _outcome(trial: Trial, result: TrialResult | None) -> dict[str, Any]:
         "parameters": trial.parameters,
         "macs": trial.macs,
         "epochs": trial.train.epochs,
+        "folds": trial.folds,
     }
     if result is None:
         return {**dict.fromkeys(COLUMNS[COLUMNS.index("status") :]), "status": "missing", **known}

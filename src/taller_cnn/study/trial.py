@@ -36,6 +36,7 @@ __all__ = [
     "Introduction",
     "TrialResult",
     "evaluated_epochs",
+    "in_folds",
     "introduce",
     "nested_order",
     "run_trial",
@@ -50,6 +51,9 @@ CURVE_POINTS = 6
 """Most points of a learning curve at which the validation digits are evaluated."""
 FINAL_REASONS = ("diverged",)
 """Failures that another try would only repeat."""
+
+FOLD_SEED = 20261126
+"""Of the order in which the digits are shared out to folds: a trial's key stands for it too."""
 
 _loading = threading.Lock()
 
@@ -89,7 +93,8 @@ class TrialResult:
     reason: str | None = None
     """``diverged``, ``memory``, ``lost`` (its workers died), or the error as Python tells it."""
     validation_error: float | None = None
-    """Fraction wrong, 0 to 1; so are the other errors."""
+    """Fraction wrong, 0 to 1, of the digits that judge the trial: those held out for validation,
+    or its fold. The other errors are fractions too."""
     test_error: float | None = None
     seen_error: float | None = None
     """On digits that were trained on, in evaluation mode; None where each was seen once only."""
@@ -105,7 +110,7 @@ class TrialResult:
     curve: tuple[tuple[int, float, float | None], ...] | None = None
     """Per epoch: images seen, mean training loss over it, validation error where evaluated."""
     validation_wrong: bytes | None = None
-    """`numpy.packbits` of which validation digits are wrong."""
+    """`numpy.packbits` of which validation digits are wrong; with folds, those of the fold."""
     machine: str = ""
     """Name of the machine that ran it."""
 
@@ -210,8 +215,9 @@ def train_trial(trial: Trial, digits: Digits) -> TrialResult:
     Raises:
         DivergedError: the loss is no longer a number.
     """
+    digits = in_folds(digits, trial.folds, trial.fold) if trial.folds else digits
     chosen = nested_order(digits.train.labels, trial.train.seed)[: trial.train_n]
-    subset = Split(images=digits.train.images[chosen], labels=digits.train.labels[chosen])
+    subset = _part(digits.train, chosen)
     model = SimpleCNN(trial.model, seed=trial.train.seed)
     # Evaluated here and not by the training, which would evaluate the test digits as often.
     training = train(model, _training_only(digits, subset), trial.train)
@@ -242,13 +248,17 @@ def train_trial(trial: Trial, digits: Digits) -> TrialResult:
 
 
 def _seen_error(model: SimpleCNN, digits: Digits, subset: Split) -> float:
-    seen = Split(images=subset.images[:SEEN_DIGITS], labels=subset.labels[:SEEN_DIGITS])
-    return _error(_evaluate(model, digits, seen))
+    return _error(_evaluate(model, digits, _part(subset, slice(SEEN_DIGITS))))
 
 
 def evaluated_epochs(trial: Trial) -> frozenset[int]:
-    """Epochs, from 1, after which the validation digits are evaluated; the last is one."""
+    """Epochs, from 1, after which the validation digits are evaluated; the last is one.
+
+    A fold has so many digits that judging them more than once would take a large part of the time.
+    """
     epochs = math.ceil(trial.steps / trial.steps_per_epoch)
+    if trial.folds:
+        return frozenset({epochs})
     return frozenset(round(at) for at in np.geomspace(1, epochs, min(epochs, CURVE_POINTS)))
 
 
@@ -265,6 +275,31 @@ def _evaluate(model: SimpleCNN, digits: Digits, split: Split) -> Evaluation:
 
 def _error(evaluation: Evaluation) -> float:
     return evaluation.errors / evaluation.n
+
+
+def in_folds(digits: Digits, folds: int, fold: int) -> Digits:
+    """The digits split anew: one stratified fold to judge by, the others to train on.
+
+    Training and validation digits are shared out together, always in the same way, so that every
+    one of them is in one fold.
+    """
+    both = (digits.train, digits.validation)
+    pool = Split(
+        images=torch.cat([part.images for part in both]),
+        labels=torch.cat([part.labels for part in both]),
+    )
+    # Every stretch of this order, and not only every beginning, has the classes in proportion.
+    parts = np.array_split(nested_order(pool.labels, FOLD_SEED).numpy(), folds)
+    others = np.concatenate([part for number, part in enumerate(parts) if number != fold])
+    return dataclasses.replace(
+        digits,
+        train=_part(pool, torch.from_numpy(others)),
+        validation=_part(pool, torch.from_numpy(parts[fold])),
+    )
+
+
+def _part(split: Split, which: Tensor | slice) -> Split:
+    return Split(images=split.images[which], labels=split.labels[which])
 
 
 def nested_order(labels: Tensor, seed: int) -> Tensor:

@@ -17,6 +17,7 @@ from taller_cnn.study.analysis.contrasts import (
     effect_weights,
     trend_contrasts,
 )
+from taller_cnn.study.analysis.folds import blocks_of
 from taller_cnn.study.analysis.images import image_interval
 from taller_cnn.study.analysis.inference import BlockModel, critical_value, estimates
 from taller_cnn.study.analysis.levels import (
@@ -47,7 +48,7 @@ def analyse(
 
     The intervals of a question hold together with 95% probability, over all its levels, trends
     and, where the regime can overfit, both the error and the gap (half of the 5% each). Questions
-    are apart: each has its own 5%.
+    are apart: each has its own 5%. With folds they are over folds (`folds`), else over seeds.
 
     Args:
         table: one row per question, level, learning rate and seed, as `Design.table` makes it.
@@ -94,6 +95,7 @@ def analyse_question(name: str, factors: tuple[str, ...], trials: pd.DataFrame) 
         name=name,
         factors=factors,
         regime=regime,
+        folds=int(trials["folds"].max()),
         levels=levels,
         effects=_effects(levels, compared, errors, gaps),
         trends=_trends(trends, errors, gaps),
@@ -118,10 +120,10 @@ def _compared(trials: Columns, level: Level) -> Columns:
 
 
 def _model(compared: list[Columns], response: str) -> BlockModel | None:
-    y = np.concatenate([100 * trials[response] for trials in compared])
-    seeds = np.concatenate([trials["seed"].astype(np.int64) for trials in compared])
-    level = np.repeat(np.arange(len(compared)), [len(trials["seed"]) for trials in compared])
-    model: BlockModel | None = BlockModel.of(y, level, seeds, len(compared))
+    values, blocks = zip(*(blocks_of(trials, response) for trials in compared), strict=True)
+    level = np.repeat(np.arange(len(compared)), [len(own) for own in blocks])
+    y = 100 * np.concatenate(values)
+    model: BlockModel | None = BlockModel.of(y, level, np.concatenate(blocks), len(compared))
     return model
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from taller_cnn.study.analysis.images import judged_digits
 from taller_cnn.study.analysis.results import Columns, Level, RateResult, Spread
 
 __all__ = ["best_rate", "columns_of", "groups_by_level", "summarise_level", "take"]
@@ -19,6 +20,7 @@ NUMBERS = (
     "rate",
     "parameters",
     "macs",
+    "folds",
     "validation_error",
     "test_error",
     "seen_error",
@@ -102,6 +104,7 @@ def summarise_level(trials: Columns) -> Level:
         rates=rates,
         failed=int((chosen["status"] == "failed").sum()),
         missing=int((chosen["status"] == "missing").sum()),
+        judged=judged_digits(ok),
         validation_error=spread(ok["validation_error"]),
         test_error=spread(ok["test_error"]),
         seen_error=spread(ok["seen_error"]),

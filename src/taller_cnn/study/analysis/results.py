@@ -48,7 +48,7 @@ class RateResult:
 
     rate: float
     validation_error: Spread
-    """Fraction of the validation digits."""
+    """Fraction wrong of the validation digits, or of the folds' digits."""
     failed: int
     """Trials that diverged or ran out of memory."""
 
@@ -70,6 +70,8 @@ class Level:
     """Trials at that rate that diverged or ran out of memory."""
     missing: int
     """Trials at that rate that have not run."""
+    judged: int
+    """Different digits that its validation error is of; 0 where they were not recorded."""
     validation_error: Spread
     test_error: Spread
     seen_error: Spread
@@ -92,7 +94,7 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A difference with its uncertainty over seeds, in percentage points.
+    """A difference with its uncertainty over seeds, or folds, in percentage points.
 
     What could not be estimated is NaN, e.g. every interval in a study of one seed.
     """
@@ -173,6 +175,8 @@ class QuestionAnalysis:
     name: str
     factors: tuple[str, ...]
     regime: str
+    folds: int
+    """Parts of all training digits that judge the trials in turn; 0: the validation digits do."""
     levels: tuple[Level, ...]
     effects: tuple[Effect, ...]
     """In the order of the levels, without the reference."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
-from taller_cnn.study.analysis.results import QuestionAnalysis, Term
+from taller_cnn.study.analysis.folds import blocks_of
+from taller_cnn.study.analysis.results import Columns, QuestionAnalysis, Term
 
 __all__ = ["variance_terms"]
 
-FORMULA = "error ~ C(a) * C(b) + C(seed)"
+FORMULA = "error ~ C(a) * C(b) + C(block)"
 
 
 def variance_terms(question: QuestionAnalysis) -> tuple[Term, ...]:
-    """Both factors and their interaction, type II, with the seed as block.
+    """Both factors and their interaction, type II, with the seed (or the fold) as block.
 
     Empty for a question of one factor, without repetitions, or where a combination of levels has
     no results.
@@ -21,10 +21,7 @@ def variance_terms(question: QuestionAnalysis) -> tuple[Term, ...]:
     factors, compared = question.factors, question.compared
     if len(factors) != 2 or not question.df or any(not len(own["seed"]) for own in compared):
         return ()
-    columns = (("a", "level_a"), ("b", "level_b"), ("seed", "seed"), ("error", "validation_error"))
-    rows = pd.DataFrame(
-        {short: np.concatenate([trials[name] for trials in compared]) for short, name in columns}
-    )
+    rows = pd.concat([_measurements(trials) for trials in compared])
     complete = rows["a"].nunique() * rows["b"].nunique() == len(compared)
     if not complete or rows["a"].nunique() < 2 or rows["b"].nunique() < 2:
         return ()
@@ -35,6 +32,13 @@ def variance_terms(question: QuestionAnalysis) -> tuple[Term, ...]:
     residual = lines.loc["Residual"]
     terms = {"C(a)": factors[:1], "C(b)": factors[1:], "C(a):C(b)": factors}
     return tuple(_term(terms[key], lines.loc[key], residual, len(rows)) for key in terms)
+
+
+def _measurements(trials: Columns) -> pd.DataFrame:
+    """The errors of a combination of levels, with the block of each."""
+    errors, blocks = blocks_of(trials, "validation_error")
+    names = {"a": trials["level_a"][0], "b": trials["level_b"][0]}
+    return pd.DataFrame({"block": blocks, "error": errors, **names})
 
 
 def _term(factors: tuple[str, ...], line: pd.Series, residual: pd.Series, count: int) -> Term:

@@ -22,7 +22,7 @@ from taller_cnn.figures.style import (
 )
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import Level, QuestionAnalysis
-from taller_cnn.study.labels import level_label, question_label
+from taller_cnn.study.labels import capital, level_label, question_label, words_for
 
 __all__ = ["cost_figure", "pareto_front"]
 
@@ -51,6 +51,7 @@ def cost_figure(
         messages: the reader's language.
         note: what the reader must know about the data; it becomes part of the title.
     """
+    words = words_for(questions, messages)
     figure, axes = new_figure(15, 8.2)
     points: list[Point] = [
         (level, question)
@@ -64,7 +65,7 @@ def cost_figure(
     _draw_front(axes, points, messages)
     reference = next((level for level, _ in points if level.is_reference), None)
     if reference:
-        _draw_reference(axes, reference, messages)
+        _draw_reference(axes, reference, capital(words["baseline_name"]))
     macs = [level.macs for level, _ in points]
     axes.set_xscale("log")
     axes.set_xlim(min(macs) / 1.3, max(macs) * 1.7)
@@ -72,7 +73,8 @@ def cost_figure(
     plain_axes(axes)
     value_axis(axes.yaxis, messages)
     axes.set_xlabel(messages("study_report.figure.macs_axis"), fontsize=LABEL)
-    axes.set_ylabel(messages("study_report.figure.accuracy_axis"), fontsize=LABEL)
+    label = capital(messages("study_report.figure.accuracy_axis", **words))
+    axes.set_ylabel(label, fontsize=LABEL)
     figure.legend(fontsize=TICK, loc="outside lower center", ncols=2, frameon=False)
     set_title(figure, messages("study_report.figure.cost"), note, messages)
     return figure
@@ -135,7 +137,7 @@ def _draw_front(axes: Axes, points: list[Point], messages: Messages) -> None:
     )
 
 
-def _draw_reference(axes: Axes, level: Level, messages: Messages) -> None:
+def _draw_reference(axes: Axes, level: Level, label: str) -> None:
     axes.plot(
         [level.macs],
         [_accuracy(level)],
@@ -146,5 +148,5 @@ def _draw_reference(axes: Axes, level: Level, messages: Messages) -> None:
         markeredgecolor=INK,
         markeredgewidth=1.5,
         zorder=5,
-        label=messages("study_report.figure.reference_long"),
+        label=label,
     )

@@ -18,7 +18,7 @@ from taller_cnn.figures.axes import log_axis, plain_axes, value_axis
 from taller_cnn.figures.style import BLUE, LABEL, TICK, VERMILION, set_title, shrink_to
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import Level, QuestionAnalysis
-from taller_cnn.study.labels import level_label, question_label
+from taller_cnn.study.labels import capital, level_label, question_label, words_for
 
 __all__ = ["learning_curves_figure", "mean_curve"]
 
@@ -62,7 +62,9 @@ def learning_curves_figure(
     _set_scales(grid, curves, which, messages)
     _draw_legend(figure, question, messages)
     figure.supxlabel(messages("study_report.figure.images_axis"), fontsize=LABEL)
-    figure.supylabel(messages(f"study_report.figure.{which}_axis"), fontsize=LABEL)
+    words = words_for([question], messages)
+    label = capital(messages(f"study_report.figure.{which}_axis", **words))
+    figure.supylabel(label, fontsize=LABEL)
     heading = messages("study_report.figure.curves", question=question_label(question, messages))
     set_title(figure, heading, note, messages)
     return figure
@@ -165,7 +167,7 @@ def _draw_legend(figure: Figure, question: QuestionAnalysis, messages: Messages)
             color=VERMILION,
             linewidth=2,
             linestyle="--",
-            label=messages("study_report.figure.reference_long"),
+            label=capital(words_for([question], messages)["baseline_name"]),
         ),
     ]
     shown = lines if question.reference else lines[:2]

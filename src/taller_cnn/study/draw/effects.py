@@ -1,4 +1,4 @@
-"""Every level against the workshop's network, with simultaneous intervals."""
+"""Every level against the reference, with simultaneous intervals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from taller_cnn.figures.axes import plain_axes, signed_axis
 from taller_cnn.figures.style import BLUE, GREY, HEADING, INK, LABEL, TICK, VERMILION, set_title
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import Estimate, QuestionAnalysis
-from taller_cnn.study.labels import estimate_label, level_label, question_label
+from taller_cnn.study.labels import estimate_label, level_label, question_label, words_for
 
 __all__ = ["VERDICT_MARKS", "effects_figure", "pages"]
 
@@ -50,9 +50,10 @@ def effects_figure(
     grid = figure.subplots(len(rows), 1, squeeze=False, height_ratios=ratios)
     for axes, question in zip(grid[:, 0], questions, strict=True):
         _draw_question(axes, question, messages)
-    grid[-1, 0].set_xlabel(messages("study_report.figure.difference"), fontsize=LABEL)
+    words = words_for(questions, messages)
+    grid[-1, 0].set_xlabel(messages("study_report.figure.difference", **words), fontsize=LABEL)
     _draw_legend(figure, questions, messages)
-    set_title(figure, messages("study_report.figure.effects"), note, messages)
+    set_title(figure, messages("study_report.figure.effects", **words), note, messages)
     return figure
 
 

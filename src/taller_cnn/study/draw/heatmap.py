@@ -16,7 +16,14 @@ from taller_cnn.figures.axes import log_axis
 from taller_cnn.figures.style import HEADING, INK, LABEL, TICK, VERMILION, new_figure, set_title
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import Level, QuestionAnalysis
-from taller_cnn.study.labels import factor_label, interval_label, points, short_level
+from taller_cnn.study.labels import (
+    capital,
+    factor_label,
+    interval_label,
+    points,
+    short_level,
+    words_for,
+)
 
 __all__ = ["heatmap_figure"]
 
@@ -40,6 +47,7 @@ def heatmap_figure(
     known = [100 * error for error in errors if error > 0]
     low, high = (min(known), max(known)) if known else (0.1, 1.0)
     norm = LogNorm(low, max(high, 1.05 * low))
+    words = words_for([question], messages)
     figure, axes = new_figure(max(9.0, 2.9 * len(across) + 2.6), 1.45 * len(down) + 3.0)
     differences = {effect.levels: effect.error for effect in question.effects}
     for level in question.levels:
@@ -48,7 +56,7 @@ def heatmap_figure(
         if level.validation_error.n:
             lines = [messages("study_report.percent", x=level.validation_error.mean)]
             if level.is_reference:
-                lines.append(messages("study_report.figure.reference"))
+                lines.append(words["baseline_name"])
             elif level.levels in differences:
                 estimate = differences[level.levels]
                 lines.append(GLYPHS[estimate.verdict] + points(estimate.value, messages))
@@ -59,8 +67,9 @@ def heatmap_figure(
     bar = figure.colorbar(ScalarMappable(norm, colormaps[COLOURS]), ax=axes, fraction=0.04)
     log_axis(bar.ax.yaxis, norm.vmin or low, norm.vmax or high, messages)
     bar.ax.tick_params(labelsize=TICK)
-    bar.set_label(messages("study_report.figure.error_axis"), fontsize=LABEL)
-    set_title(figure, messages("study_report.figure.heatmap"), note, messages)
+    bar.set_label(capital(messages("study_report.figure.error_axis", **words)), fontsize=LABEL)
+    heading = capital(messages("study_report.figure.heatmap", **words))
+    set_title(figure, heading, note, messages)
     return figure
 
 
@@ -108,11 +117,7 @@ def _set_axes(
     axes.set_yticks(
         range(len(down)), [short_level(other, n, messages) for n in down], fontsize=TICK
     )
-    axes.set_xlabel(_capital(factor_label(one, messages)), fontsize=LABEL)
-    axes.set_ylabel(_capital(factor_label(other, messages)), fontsize=LABEL)
+    axes.set_xlabel(capital(factor_label(one, messages)), fontsize=LABEL)
+    axes.set_ylabel(capital(factor_label(other, messages)), fontsize=LABEL)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -20,7 +20,7 @@ from taller_cnn.figures.style import (
 )
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import QuestionAnalysis
-from taller_cnn.study.labels import factor_label, short_level
+from taller_cnn.study.labels import capital, factor_label, short_level, words_for
 
 __all__ = ["gap_figure", "size_figure"]
 
@@ -87,7 +87,8 @@ def size_figure(
     log_axis(axes.yaxis, low, high, messages)
     plain_axes(axes)
     axes.set_xlabel(messages("study_report.figure.size_axis"), fontsize=LABEL)
-    axes.set_ylabel(messages("study_report.figure.error_axis"), fontsize=LABEL)
+    words = words_for([question], messages)
+    axes.set_ylabel(capital(messages("study_report.figure.error_axis", **words)), fontsize=LABEL)
     set_title(figure, messages("study_report.figure.size"), note, messages)
     return figure
 
@@ -124,7 +125,7 @@ def _set_level_axis(axes: Axes, question: QuestionAnalysis, messages: Messages) 
         name = short_level(question.factors[0], level.levels[0], messages)
         if level.is_reference:
             axes.axvline(place, color=YELLOW, linewidth=10, alpha=0.5, zorder=0)
-            name += "\n" + messages("study_report.figure.reference")
+            name += "\n" + words_for([question], messages)["baseline_name"]
         places.append(place)
         names.append(name)
     axes.set_xticks(places, names, fontsize=TICK)
