@@ -93,9 +93,9 @@ def test_a_result_adds_up(sample_digits: Digits) -> None:
 
 def test_there_is_no_gap_where_no_digit_is_seen_twice(sample_digits: Digits) -> None:
     once = changed(epochs=1)
-    assert not once.sees_digits_again
+    assert not once.has_gap
     assert train_trial(once, sample_digits).seen_error is None
-    assert changed(epochs=1.5).sees_digits_again
+    assert changed(epochs=1.5).has_gap
 
 
 def test_a_long_trial_is_evaluated_at_a_few_epochs_and_at_the_last() -> None:

@@ -48,7 +48,9 @@ def show_design(terminal: Terminal, design: Design, done: Set[str]) -> None:
         regime = question.regime
         if say.has(f"study.regime.{regime}.title"):
             regime = say(f"study.regime.{regime}.title")
-        title = say("cli_study.panel.question", name=question.name, regime=regime)
+        folds = design.regimes[question.regime].folds
+        key = "cli_study.panel.question_folds" if folds else "cli_study.panel.question"
+        title = say(key, name=question.name, regime=regime, folds=folds)
         terminal.out.print(Text(title, "bold"))
         terminal.show(_cells(terminal, question))
     trials = design.trials()

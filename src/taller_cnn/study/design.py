@@ -113,9 +113,14 @@ class Trial:
         return self.images_after(self.steps)
 
     @property
-    def sees_digits_again(self) -> bool:
-        """Whether a digit is trained on more than once; otherwise there is nothing to overfit."""
-        return self.images > self.train_n
+    def has_gap(self) -> bool:
+        """Whether the error on seen digits is measured too.
+
+        Only where digits are trained on more than once: otherwise there is nothing to overfit.
+        Folds are for differences in the error that are small; the gap would take half of the
+        probability that the intervals may be wrong.
+        """
+        return self.images > self.train_n and not self.folds
 
     def images_after(self, step: int) -> int:
         """Images trained on in the first `step` steps."""

@@ -30,7 +30,7 @@ class Evaluated:
     def work(self, trial: Trial) -> float:
         """Images that a trial passes through its network, counted as trained ones."""
         times = len(evaluated_epochs(trial))
-        seen = min(trial.train_n, SEEN_DIGITS) if trial.sees_digits_again else 0
+        seen = min(trial.train_n, SEEN_DIGITS) if trial.has_gap else 0
         judged = self.validation
         if trial.folds:
             judged = math.ceil((self.train + self.validation) / trial.folds)

@@ -38,7 +38,8 @@ class Regime:
     """Trials of each level and learning rate, unless the reader says how many."""
     folds: int = 0
     """Cross-validation: the trial with seed k is judged by fold k mod `folds` of all training
-    digits, held-out ones too, and trains on the other folds. 0: on the validation digits."""
+    digits, held-out ones too, and trains on the other folds; only the error is compared then, not
+    the gap. 0: the validation digits judge."""
     precision: str = "float32"
     """Arithmetic of training; named, because what a machine would choose differs."""
 

@@ -97,7 +97,7 @@ class TrialResult:
     or its fold. The other errors are fractions too."""
     test_error: float | None = None
     seen_error: float | None = None
-    """On digits that were trained on, in evaluation mode; None where each was seen once only."""
+    """On digits that were trained on, in evaluation mode; None where there is no gap to measure."""
     validation_loss: float | None = None
     """Mean cross-entropy, in nats."""
     train_seconds: float | None = None
@@ -238,7 +238,7 @@ def train_trial(trial: Trial, digits: Digits) -> TrialResult:
         status="ok",
         validation_error=_error(validation),
         test_error=_error(_evaluate(model, digits, digits.test)),
-        seen_error=_seen_error(model, digits, subset) if trial.sees_digits_again else None,
+        seen_error=_seen_error(model, digits, subset) if trial.has_gap else None,
         validation_loss=validation.loss,
         train_seconds=training.history.epochs[-1].train_seconds,
         images_seen=trial.images_after(training.step),

@@ -84,7 +84,7 @@ def analyse_question(name: str, factors: tuple[str, ...], trials: pd.DataFrame) 
     regime = str(trials["regime"].iloc[0])
     trends = trend_contrasts(factors, levels)
     weights = np.vstack([effect_weights(levels), *(trend.weights for trend in trends)])
-    with_gap = _sees_digits_again(trials)
+    with_gap = _has_gap(trials)
     alpha = ALPHA / 2 if with_gap else ALPHA
     model = _model(compared, "validation_error")
     errors = _estimates(model, weights, alpha, levels, "validation_error")
@@ -109,9 +109,9 @@ def analyse_question(name: str, factors: tuple[str, ...], trials: pd.DataFrame) 
     )
 
 
-def _sees_digits_again(trials: pd.DataFrame) -> bool:
-    """Whether there is anything to overfit; otherwise the gap is noise."""
-    return bool((trials["epochs"] > 1).any())
+def _has_gap(trials: pd.DataFrame) -> bool:
+    """Whether there is anything to overfit; otherwise the gap is noise. Folds have none."""
+    return bool(((trials["epochs"] > 1) & (trials["folds"] == 0)).any())
 
 
 def _compared(trials: Columns, level: Level) -> Columns:

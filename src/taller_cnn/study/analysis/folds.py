@@ -8,10 +8,16 @@ every level. The difference of two levels then varies from fold to fold by the c
 training and the digits, so that intervals over folds hold for both. Trials of one fold share its
 digits and are no repetitions of that chance: with more seeds than folds, their mean counts once.
 
-Folds train on digits that they share in part, which makes the intervals of cross-validation a
-little too short where networks hang on which digits they were given (Bengio and Grandvalet 2004,
-*No unbiased estimator of the variance of k-fold cross-validation*, JMLR 5). A test measures by how
-much: tests/study/test_simulation_folds.py.
+Folds train on digits that they share in part, and no estimate from them is free of that (Bengio
+and Grandvalet 2004, *No unbiased estimator of the variance of k-fold cross-validation*, JMLR 5).
+What it does to 1,000 simulated studies of 4 levels without any effect, linear classifiers that are
+really trained, 5 folds, 5% intended:
+
+    digits, weights of each    studies with a false verdict
+    500, 10                               4%
+    120, 60                              10%
+
+60,000 digits and networks whose error they have all but stopped to change are the upper case.
 """
 
 from __future__ import annotations
