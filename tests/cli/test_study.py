@@ -238,3 +238,37 @@ def test_a_store_of_other_digits_is_kept_aside_and_told(cli, studied: Path) -> N
     assert outcome.code == 2, "nobody answers there"
     assert "es de otro conjunto de dígitos" in outcome.sentences
     assert (folder / "estudio.sqlite.broken").exists()
+
+
+FOLDS = """
+name = "shared"
+[regimes.shared]
+recipe = "quick"
+train_n = 64
+epochs = 2
+seeds = 2
+folds = 2
+[factors.head]
+regime = "shared"
+rates = [1]
+levels = [{ name = "usual" }, { name = "small", model = { hidden = 16 } }]
+[[questions]]
+factors = ["head"]
+"""
+
+
+def test_a_study_in_folds_is_run_gone_on_with_and_reported_from_its_store(
+    cli, workdir: Path
+) -> None:
+    design = write(workdir, FOLDS)
+    planned = cli(*here(workdir, "--design", design, "--dry-run"))
+    assert "validación cruzada con 2 partes" in planned.out
+    ran = cli(*here(workdir, "--design", design, "--json"))
+    assert (ran.code, ran.json["trials"], ran.json["failed"]) == (0, 4, 0)
+    again = cli(*here(workdir, "--design", design))
+    assert "no se entrena nada" in again.out
+    report = workdir / "resultados" / "estudio" / "estudio.md"
+    report.unlink()
+    made = cli("study", "--report", "--workdir", workdir)
+    assert made.code == 0, made.err
+    assert "Juntas son 4.000 dígitos distintos" in report.read_text(encoding="utf-8")

@@ -127,6 +127,16 @@ def test_a_file_brings_factors_and_regimes_of_ones_own(tmp_path: Path) -> None:
         (('recipe = "workshop"', 'recipe = "slow"'), "regimes.tiny", "workshop"),
         (("train_n = 64", "train_n = 3"), "regimes.tiny.train_n", "from 10 to"),
         (("seeds = 3\n", ""), "regimes.tiny.seeds", "missing"),
+        (("seeds = 3\n", "seeds = 3\nfolds = 1\n"), "regimes.tiny.folds", "from 2 to 100"),
+        (("seeds = 3\n", "seeds = 3\nfolds = -5\n"), "regimes.tiny.folds", "from 0 to 100"),
+        (("seeds = 3\n", 'seeds = 3\nfolds = "5"\n'), "regimes.tiny.folds", "right type"),
+        (("seeds = 3\n", 'seeds = 3\nprecision = "auto"\n'), "regimes.tiny.precision", "bfloat16"),
+        (("seeds = 3\n", 'seeds = 3\nprecision = "half"\n'), "regimes.tiny", "precision"),
+        (
+            ('name = "small"', 'name = "small"\nrates = [0]'),
+            "factors.head.levels[2].rates",
+            "right type",
+        ),
     ],
 )
 def test_a_mistake_in_a_file_is_told_with_its_key(

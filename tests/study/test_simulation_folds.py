@@ -120,7 +120,7 @@ def test_without_any_effect_at_most_one_study_in_twenty_claims_one(repeats: int)
     [
         (500, 10, 0, 0.05),
         (500, 10, 10, 0.05),
-        # 60 weights from 96 digits: what is learned hangs on the very digits, and so does the error.
+        # 60 weights from 96 digits: what is learned hangs on the very digits, so does the error.
         (120, 60, 0, 0.1),
     ],
 )
