@@ -149,6 +149,17 @@ def test_a_level_has_learning_rates_of_its_own() -> None:
     assert rates[2.0] == pytest.approx(4 * rates[0.5])
 
 
+@pytest.mark.parametrize(("optimizer", "other"), [("muon", 2.0), ("adamw", 1.0)])
+def test_a_rate_is_a_multiple_of_muons_own_rate_too(optimizer: str, other: float) -> None:
+    level = {**RAW["factors"]["head"]["levels"][1], "train": {"optimizer": optimizer}}
+    head = {**RAW["factors"]["head"], "levels": [{"name": "usual"}, level]}
+    plan = Plan.from_dict({**RAW, "factors": {"head": head}})
+    cell = build(plan, available=3500, checksum="", held_out=500).questions[0].cells[1]
+    twice, usual = cell.trials[(2.0, 0)].train, design().trials()[0].train
+    assert twice.learning_rate == pytest.approx(2 * usual.learning_rate)
+    assert twice.muon_learning_rate == pytest.approx(other * usual.muon_learning_rate)
+
+
 def test_folds_are_part_of_what_identifies_a_trial_and_nothing_changes_without() -> None:
     one = design().trials()[0]
     without = dataclasses.replace(one, folds=0)

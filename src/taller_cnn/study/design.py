@@ -350,8 +350,7 @@ def _trial(
     model, train = regime.configs()
     model = model.replace(**model_of(changes))
     train = train.replace(**train_of(changes), seed=seed)
-    multiple = changes.get(RATE_CHANGE, 1) * rate
-    train = train.replace(learning_rate=train.learning_rate * multiple)
+    train = _with_rate(train, changes.get(RATE_CHANGE, 1) * rate)
     digits = regime.digits(available)
     if SIZE_CHANGE in changes:
         # The same number of steps, so that more digits are not also more training.
@@ -362,3 +361,11 @@ def _trial(
         digits = max(1, math.ceil(train.epochs * digits))
         train = train.replace(epochs=1.0)
     return Trial(model=model, train=train, train_n=digits, folds=regime.folds)
+
+
+def _with_rate(train: TrainConfig, multiple: float) -> TrainConfig:
+    """The training with its learning rates multiplied; Muon has one of its own."""
+    rates = {"learning_rate": train.learning_rate * multiple}
+    if train.optimizer == "muon":
+        rates["muon_learning_rate"] = train.muon_learning_rate * multiple
+    return train.replace(**rates)

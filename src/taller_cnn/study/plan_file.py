@@ -21,13 +21,12 @@ from taller_cnn.study.factors import (
     model_of,
     train_of,
 )
-from taller_cnn.study.regimes import Regime
+from taller_cnn.study.regimes import MOST_FOLDS, Regime
 
 __all__ = ["Section", "read_factor", "read_regime"]
 
 FIXED = ("recipe", "seed", "device", "precision", "holdout")
 """Fields of a training that the design sets, so that all levels are compared alike."""
-MOST_FOLDS = 100
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ from typing import Any
 
 from taller_cnn.config import ModelConfig, TrainConfig, recipe
 
-__all__ = ["DEFAULT_REGIMES", "THOROUGH_REGIMES", "Regime"]
+__all__ = ["DEFAULT_REGIMES", "MOST_FOLDS", "THOROUGH_REGIMES", "Regime"]
+
+MOST_FOLDS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
