@@ -112,7 +112,15 @@ def report(said: dict[int, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
         f"Mean of the probabilities of the {len(runs)}: {100 * (1 - errors / n):.2f}% "
         f"({errors} errors). Test digits that none of them gets: {len(none_right)}.",
     ]
-    return "\n\n".join(lines), {"runs": runs, "together": errors, "none_right": none_right}
+    answers = [one["log_probabilities"].argmax(1).tolist() for one in said.values()]
+    figures = {
+        "n": n,
+        "runs": runs,
+        "together": errors,
+        "none_right": none_right,
+        "answers": {position: [own[position] for own in answers] for position in none_right},
+    }
+    return "\n\n".join(lines), figures
 
 
 def mean_line(accuracy: list[float]) -> str:

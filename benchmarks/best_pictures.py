@@ -1,0 +1,385 @@
+"""Make the pictures and tables of `mejor.md` and `best.md`, from what the benchmarks have measured.
+
+    python benchmarks/best_pictures.py [--study FOLDER]
+
+`benchmarks/results` gives the figures: the newest file of each kind. ``best_time_<language>.png``
+is the error against the seconds of training, from `fast` to the ensemble, and
+``best_none_right_<language>.png`` the test digits that no network of `best` gets. With the folder
+of the ablation (``resultados/estudio``), its table is printed in both languages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from reporting import RESULTS, table
+from time_to_accuracy import ROOT, digits
+
+from taller_cnn.data import Digits
+from taller_cnn.evaluation import wilson_interval
+from taller_cnn.figures import save_figure
+from taller_cnn.figures.axes import log_axis, plain_axes
+from taller_cnn.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    LABEL,
+    LINES,
+    TICK,
+    VERMILION,
+    new_figure,
+    set_title,
+)
+from taller_cnn.messages import Messages
+from taller_cnn.study.analysis import QuestionAnalysis
+from taller_cnn.study.labels import interval_label, level_label, points
+
+IMAGES = ROOT / "docs" / "images"
+WRONG_LABELS: Mapping[int, int] = {
+    947: 0,
+    1621: 2,
+    1901: 2,
+    2130: 2,
+    2462: 0,
+    2597: 0,
+    2654: 0,
+    3520: 2,
+    3558: 1,
+    5937: 1,
+    6651: 0,
+    6783: 2,
+    8527: 2,
+    9679: 2,
+    9729: 2,
+}
+"""Test digits whose label at least 3 of 5 people rejected, and how many of the 5 agreed with it:
+Northcutt, Athalye & Mueller 2021, arXiv:2103.14749, mturk/mnist_mturk.json of
+github.com/cleanlab/label-errors. Nobody was asked about most of the other test digits."""
+COLUMNS = ("level", "errors", "rate", "difference", "interval", "multiple", "seconds")
+TEXTS: Mapping[str, Mapping[str, str]] = {
+    "es": {
+        "time": "Lo que compran los segundos",
+        "time_axis": "Segundos de entrenamiento",
+        "error_axis": "Error en los {n:d} dígitos de prueba (%)",
+        "machine": "{processor}, {cores:d} núcleos, {instructions}",
+        "one": "Cada red",
+        "mean": "Media, con el intervalo de Wilson del 95 % para {n:d} dígitos",
+        "labels": "{wrong:d} etiquetas que las personas rechazan",
+        "ensemble": "{k:d} redes juntas",
+        "none_right": "Los {count:d} dígitos de prueba que ninguna de las {k:d} redes acierta",
+        "label": "etiqueta {label}",
+        "says": "dicen {answers}",
+        "votes": "{votes:d} de 5 aceptan la etiqueta",
+        "column_level": "nivel",
+        "column_errors": "errores de {n}",
+        "column_rate": "error",
+        "column_difference": "diferencia (puntos)",
+        "column_interval": "intervalo simultáneo del 95 %",
+        "column_multiple": "tasa (×)",
+        "column_seconds": "segundos",
+        "framed": "Con marco: 3 o más de 5 personas rechazan la etiqueta (Northcutt et al. 2021)",
+    },
+    "en": {
+        "time": "What seconds buy",
+        "time_axis": "Seconds of training",
+        "error_axis": "Error on the {n:d} test digits (%)",
+        "machine": "{processor}, {cores:d} cores, {instructions}",
+        "one": "Each network",
+        "mean": "Mean, with the 95% Wilson interval for {n:d} digits",
+        "labels": "{wrong:d} labels that people reject",
+        "ensemble": "{k:d} networks together",
+        "none_right": "The {count:d} test digits that none of the {k:d} networks gets",
+        "label": "label {label}",
+        "says": "they say {answers}",
+        "votes": "{votes:d} of 5 accept the label",
+        "column_level": "level",
+        "column_errors": "errors of {n}",
+        "column_rate": "error",
+        "column_difference": "difference (points)",
+        "column_interval": "simultaneous 95% interval",
+        "column_multiple": "rate (×)",
+        "column_seconds": "seconds",
+        "framed": "Framed: 3 or more of 5 people reject the label (Northcutt et al. 2021)",
+    },
+}
+
+
+def text(messages: Messages, key: str, **values: Any) -> str:
+    return messages.vformat(TEXTS[messages.language][key], (), values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """The networks of a recipe: seconds of training and errors of each, and what they make."""
+
+    name: str
+    seconds: Sequence[float]
+    errors: Sequence[float]
+    n: int
+    machine: Mapping[str, Any]
+
+    @property
+    def mean(self) -> float:
+        return statistics.mean(self.errors)
+
+    def interval(self) -> tuple[float, float]:
+        """Errors that other test digits would give, 95% (Wilson)."""
+        low, high = wilson_interval(round(self.mean), self.n)
+        return self.n * low, self.n * high
+
+
+def newest(kind: str) -> dict[str, Any]:
+    """The newest result of that kind; empty if there is none."""
+    files = sorted(RESULTS.glob(f"????-??-??-{kind}.json"))
+    return dict(json.loads(files[-1].read_text(encoding="utf-8"))) if files else {}
+
+
+def measured() -> list[Trained]:
+    """The recipes that there are results of, each from its own benchmark."""
+    found = []
+    fast = newest("time-to-accuracy")
+    if fast:
+        errors = [(1 - run["test_accuracy"]) * 10_000 for run in fast["fast"]]
+        found.append(trained("fast", fast, [run["seconds"] for run in fast["fast"]], errors))
+    workshop = newest("workshop-accuracy")
+    if workshop:
+        runs = workshop["runs"]
+        errors = [(1 - run["test_accuracy"]) * 10_000 for run in runs]
+        found.append(trained("workshop", workshop, [run["train_seconds"] for run in runs], errors))
+    for name in ("distilled", "best"):
+        result = newest(f"{name}-accuracy")
+        if result:
+            runs = result["runs"]
+            errors = [float(run["test_errors"]) for run in runs]
+            found.append(trained(name, result, [run["seconds"] for run in runs], errors))
+    return found
+
+
+def together() -> Trained | None:
+    """The ensemble of all networks of `best`; its time is that of all of them."""
+    result = newest("best-accuracy")
+    if not result:
+        return None
+    seconds = [sum(run["seconds"] for run in result["runs"])]
+    return trained("ensemble", result, seconds, [float(result["together"])])
+
+
+def trained(
+    name: str, result: Mapping[str, Any], seconds: Sequence[float], errors: Sequence[float]
+) -> Trained:
+    machine = result["provenance"]["machine"]
+    return Trained(name=name, seconds=seconds, errors=errors, n=10_000, machine=machine)
+
+
+def time_figure(messages: Messages) -> Figure:
+    """Error against seconds of training, both on logarithmic axes."""
+    singles, joint = measured(), together()
+    everything = [*singles, *([joint] if joint else [])]
+    if not everything:
+        raise SystemExit(f"no results of any recipe in {RESULTS}")
+    n = everything[0].n
+    figure, axes = new_figure(14, 8)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for index, recipe in enumerate(everything):
+        is_joint = recipe is joint
+        colour, marker = (VERMILION, "D") if is_joint else (BLUE, "o")
+        if not is_joint:
+            percent = [100 * errors / n for errors in recipe.errors]
+            label = text(messages, "one") if not index else None
+            axes.plot(recipe.seconds, percent, ".", color=GREY, markersize=8, label=label)
+        label = text(messages, "mean", n=n) if not index else None
+        draw_mean(axes, recipe, colour, marker, label)
+        name = recipe.name
+        if is_joint:
+            name = text(messages, "ensemble", k=len(newest("best-accuracy")["runs"]))
+        annotate(axes, recipe, name, messages)
+    wrong = 100 * len(WRONG_LABELS) / n
+    label = text(messages, "labels", wrong=len(WRONG_LABELS))
+    axes.axhline(wrong, color=GREEN, linewidth=2, linestyle="--", label=label)
+    set_axes(axes, everything, wrong, messages)
+    machines = [text(messages, "machine", **recipe.machine) for recipe in everything]
+    note = "; ".join(dict.fromkeys(machines))
+    figure.legend(fontsize=TICK, loc="outside lower center", ncols=2, frameon=False)
+    set_title(figure, text(messages, "time"), note, messages)
+    return figure
+
+
+def draw_mean(axes: Axes, recipe: Trained, colour: str, marker: str, label: str | None) -> None:
+    low, high = (100 * errors / recipe.n for errors in recipe.interval())
+    mean = 100 * recipe.mean / recipe.n
+    axes.errorbar(
+        [statistics.mean(recipe.seconds)],
+        [mean],
+        yerr=[[mean - low], [high - mean]],
+        color=colour,
+        marker=marker,
+        markersize=12,
+        elinewidth=2,
+        capsize=5,
+        linestyle="none",
+        label=label,
+        zorder=3,
+    )
+
+
+def annotate(axes: Axes, recipe: Trained, name: str, messages: Messages) -> None:
+    accuracy = messages.percent(1 - recipe.mean / recipe.n, 2)
+    axes.annotate(
+        f"{name}\n{accuracy}",
+        xy=(statistics.mean(recipe.seconds), 100 * recipe.mean / recipe.n),
+        xytext=(14, 8),
+        textcoords="offset points",
+        fontsize=TICK,
+        color=INK,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1},
+    )
+
+
+def set_axes(axes: Axes, recipes: Sequence[Trained], wrong: float, messages: Messages) -> None:
+    seconds = [value for recipe in recipes for value in recipe.seconds]
+    ends = [100 * errors / recipe.n for recipe in recipes for errors in recipe.interval()]
+    low, high = min(1.0, *seconds) / 1.4, max(seconds) * 4
+    axes.set_xlim(low, high)
+    log_axis(axes.xaxis, low, high, messages)
+    bottom, top = min(*ends, wrong) / 1.2, max(ends) * 1.25
+    axes.set_ylim(bottom, top)
+    log_axis(axes.yaxis, bottom, top, messages)
+    plain_axes(axes)
+    axes.set_xlabel(text(messages, "time_axis"), fontsize=LABEL)
+    axes.set_ylabel(text(messages, "error_axis", n=recipes[0].n), fontsize=LABEL)
+
+
+def none_right_figure(result: Mapping[str, Any], data: Digits, messages: Messages) -> Figure:
+    """The test digits that no network gets, with their labels and what the networks say."""
+    positions: list[int] = result["none_right"]
+    columns = min(6, max(len(positions), 1))
+    rows = math.ceil(len(positions) / columns)
+    height = 3.1 * rows + 1.4
+    figure = Figure(figsize=(2.5 * columns, height))
+    grid = figure.subplots(rows, columns, squeeze=False)
+    figure.subplots_adjust(
+        left=0.02, right=0.98, bottom=1.15 / height, top=1 - 0.85 / height, hspace=0.6
+    )
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes, position in zip(grid.flat, positions, strict=False):
+        draw_digit(axes, position, data, result["answers"][str(position)], messages)
+    count, k = len(positions), len(result["runs"])
+    figure.text(0.5, 0.15 / height, text(messages, "framed"), ha="center", size=TICK)
+    set_title(figure, text(messages, "none_right", count=count, k=k), None, messages)
+    return figure
+
+
+def draw_digit(
+    axes: Axes, position: int, data: Digits, answers: Sequence[int], messages: Messages
+) -> None:
+    axes.imshow(255 - data.test.images[position, 0].numpy(), cmap="gray", vmin=0, vmax=255)
+    label = int(data.test.labels[position])
+    counted = Counter(answers).most_common()
+    said = ", ".join(
+        f"{answer} (×{count})" if count > 1 else str(answer) for answer, count in counted
+    )
+    lines = [text(messages, "label", label=label), text(messages, "says", answers=said)]
+    is_wrong = position in WRONG_LABELS
+    if is_wrong:
+        lines.append(text(messages, "votes", votes=WRONG_LABELS[position]))
+    frame = Rectangle(
+        (-0.5, -0.5),
+        28,
+        28,
+        fill=False,
+        edgecolor=VERMILION if is_wrong else LINES,
+        linewidth=6 if is_wrong else 1,
+    )
+    axes.add_patch(frame)
+    axes.set_title(f"#{position}", fontsize=12, color=GREY, pad=3)
+    axes.text(13.5, 29.5, "\n".join(lines), ha="center", va="top", fontsize=12, color=INK)
+
+
+def told(result: Mapping[str, Any]) -> str:
+    """How the networks' errors compare with the labels that people reject."""
+    none_right = set(result["none_right"])
+    shared = [len(WRONG_LABELS.keys() & set(run["wrong"])) for run in result["runs"]]
+    mean = statistics.mean(run["test_errors"] for run in result["runs"])
+    found = sorted(none_right & WRONG_LABELS.keys())
+    return (
+        f"{len(none_right)} digits that no network gets; {len(found)} of the {len(WRONG_LABELS)} "
+        f"rejected labels are among them: {found}.\n"
+        f"Of a network's {mean:.1f} errors, {statistics.mean(shared):.1f} are rejected labels "
+        f"({min(shared)} to {max(shared)}); the other rejected labels it repeats."
+    )
+
+
+def ablation_tables(folder: Path, messages: Messages) -> str:
+    """The questions of the ablation as Markdown tables, with errors as numbers of digits."""
+    from taller_cnn.study import Store, build
+    from taller_cnn.study.analysis import analyse
+
+    store = Store.existing(folder / "estudio.sqlite")
+    plan = store.latest_plan() if store else None
+    if store is None or plan is None:
+        raise SystemExit(f"there is no study in {folder}")
+    with store:
+        known = store.digits
+        design = build(
+            plan, available=known.train_n, checksum=known.checksum, held_out=known.held_out
+        )
+        results = design.table(store.results(design))
+    study = analyse(results, {question.name: question.factors for question in design.questions})
+    return "\n\n".join(ablation_table(question, messages) for question in study.questions)
+
+
+def ablation_table(question: QuestionAnalysis, messages: Messages) -> str:
+    effects = {effect.levels: effect.error for effect in question.effects}
+    rows = []
+    for level in question.levels:
+        error = effects.get(level.levels)
+        rows.append(
+            [
+                level_label(question.factors, level.levels, messages),
+                messages.number(round(level.validation_error.mean * level.judged), 0),
+                messages.percent(level.validation_error.mean, 3),
+                points(error.value, messages, decimals=3) if error else "–",
+                interval_label(error.low, error.high, messages, 3) if error else "–",
+                messages.significant(level.rate, 2),
+                messages.number(level.train_seconds, 0),
+            ]
+        )
+    judged = messages.number(max(level.judged for level in question.levels), 0)
+    return table([text(messages, f"column_{name}", n=judged) for name in COLUMNS], rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--study", type=Path, help="folder of the ablation's results")
+    study = parser.parse_args().study
+    result = newest("best-accuracy")
+    for language in ("es", "en"):
+        messages = Messages(language)
+        save_figure(time_figure(messages), IMAGES / f"best_time_{language}.png")
+        if result:
+            figure = none_right_figure(result, digits(), messages)
+            save_figure(figure, IMAGES / f"best_none_right_{language}.png")
+        if study:
+            print(ablation_tables(study, messages))
+    if result:
+        print(told(result))
+
+
+if __name__ == "__main__":
+    main()
