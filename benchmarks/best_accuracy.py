@@ -27,10 +27,13 @@ from reporting import child, table, write_results
 from scipy import stats
 from time_to_accuracy import OURS, digits
 
-from taller_cnn.checkpoints import read_tensors, write_tensors
+from taller_cnn.checkpoints import read_tensors, save_model, write_tensors
 from taller_cnn.config import recipe
 from taller_cnn.evaluation import wilson_interval
+from taller_cnn.files import provenance
 from taller_cnn.model import SimpleCNN, count_parameters
+from taller_cnn.runs import Workdir
+from taller_cnn.runs.results import brief_scores, model_info
 from taller_cnn.training import TrainState, train
 
 
@@ -57,6 +60,11 @@ def train_for(seed: int, seconds: float, folder: Path) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
     }
     write_tensors(folder / f"seed{seed}.said", result)
+    # As `train --ensemble` would leave them, for whoever learns from them.
+    where = Workdir(folder, "mnist", seed)
+    where.model.parent.mkdir(parents=True, exist_ok=True)
+    info = model_info(model_config, config, digits(), brief_scores(training), provenance())
+    save_model(model, where.model, info)
     return {"done": True, "errors": training.test.errors}
 
 

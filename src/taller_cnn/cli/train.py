@@ -54,6 +54,16 @@ Members = Annotated[
         show_default="cli_train.option.ensemble_default",
     ),
 ]
+Teacher = Annotated[
+    Path | None,
+    panel(
+        "training",
+        "--teacher",
+        help="cli_train.option.teacher",
+        metavar="cli.metavar.file",
+        show_default="cli_train.option.teacher_default",
+    ),
+]
 Quiet = Annotated[bool, panel("output", "--quiet", help="cli_train.option.quiet")]
 
 
@@ -63,6 +73,7 @@ def train(
     threads: Threads = None,
     resume: Resume = False,
     ensemble: Members = None,
+    teacher: Teacher = None,
     dataset: Dataset = "mnist",
     source: Source = "auto",
     data_dir: DataDir = None,
@@ -78,8 +89,8 @@ def train(
         raise UsageError("ensemble_resume")
     _use_threads(threads)
     place = {"dataset": dataset, "data_dir": data_folder(data_dir, workdir), "workdir": workdir}
-    language = terminal.messages.tag
-    request = _request(fields, resume=resume, source=source, language=language, **place)
+    others = {"teacher": teacher, "language": terminal.messages.tag, **place}
+    request = _request(fields, resume=resume, source=source, **others)
     with stop_on_signals() as stop, view(terminal, quiet=quiet, stop=stop) as shown:
         again = _again(request, fields, ensemble)
         result = _follow(request, ensemble, stop, shown, terminal, again)
@@ -181,6 +192,8 @@ def _again(request: RunRequest, fields: dict[str, Any], ensemble: int | None) ->
         words += ["--workdir", str(request.workdir)]
     if request.dataset != "mnist":
         words += ["--dataset", request.dataset]
+    if request.teacher:
+        words += ["--teacher", str(request.teacher)]
     if request.data_dir != data_folder(None, request.workdir):
         words += ["--data-dir", str(request.data_dir)]
     return shlex.join(words)

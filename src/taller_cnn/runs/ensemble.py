@@ -67,7 +67,7 @@ def run_ensemble(
 
     Raises:
         InterruptedRunError: `stop` was set.
-        ModelError: the folder holds networks of another ensemble.
+        ModelError: the folder holds networks of another ensemble, or is to teach itself.
         TallerError: as `run`.
     """
     seeds = range(request.train.seed, request.train.seed + count)
@@ -76,6 +76,8 @@ def run_ensemble(
         for seed in seeds
     ]
     folder = request.where.ensemble
+    if request.teacher_path == folder:
+        raise ModelError("ensemble_teaches_itself", folder=folder)
     own = {member.where.model for member in members}
     for path in member_files(folder):
         if path not in own:
