@@ -21,7 +21,7 @@ from taller_cnn.cli.training_report import (
     show_result,
     show_start,
 )
-from taller_cnn.cli.values import count
+from taller_cnn.cli.values import count, path
 from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ Teacher = Annotated[
         "--teacher",
         help="cli_train.option.teacher",
         metavar="cli.metavar.file",
+        parser=path,
         show_default="cli_train.option.teacher_default",
     ),
 ]
