@@ -53,6 +53,16 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "Muon 0.02": {"optimizer": "muon", "muon_learning_rate": 0.02},
     "Muon 0.05": {"optimizer": "muon", "muon_learning_rate": 0.05},
     "16-64-128 filters": {"filters": [16, 16, 64, 64, 128, 128]},
+    "16-64-128 filters, Muon 0.02": {
+        "filters": [16, 16, 64, 64, 128, 128],
+        "optimizer": "muon",
+        "muon_learning_rate": 0.02,
+    },
+    "16-64-128 filters, Muon 0.05": {
+        "filters": [16, 16, 64, 64, 128, 128],
+        "optimizer": "muon",
+        "muon_learning_rate": 0.05,
+    },
     "32-64-128 filters": {"filters": [32, 32, 64, 64, 128, 128]},
     "batch 64": {"batch_size": 64, "weight_average": 0.999},
     "rate 0.008": {"learning_rate": 8e-3},
