@@ -30,6 +30,7 @@ from taller_cnn.training import EpochResult, loop, train
 START: dict[str, Any] = {
     "filters": [16, 16, 48, 48, 96, 96],
     "dropout": 0.3,
+    "optimizer": "adamw",
     "learning_rate": 4e-3,
     "label_smoothing": 0.05,
     "augmentation": "affine",

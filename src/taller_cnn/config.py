@@ -240,7 +240,7 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
         # Accuracy before speed, in minutes on a laptop; benchmarks/best_accuracy.py measures it.
         "best": Recipe(
             model={
-                "filters": (16, 16, 48, 48, 96, 96),
+                "filters": (16, 16, 64, 64, 128, 128),
                 "convs_per_pool": 2,
                 "hidden": 0,
                 "dropout": 0.3,
@@ -248,10 +248,11 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
                 "final_size": 1,
             },
             train={
-                "epochs": 12.0,
+                "epochs": 15.0,
                 "batch_size": 128,
                 "learning_rate": 4e-3,
-                "optimizer": "adamw",
+                "optimizer": "muon",
+                "muon_learning_rate": 0.05,
                 "schedule": "one-cycle",
                 "label_smoothing": 0.05,
                 "augmentation": "affine",
