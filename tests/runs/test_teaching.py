@@ -13,7 +13,7 @@ from taller_cnn.checkpoints import weights_checksum
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits
 from taller_cnn.errors import InterruptedRunError, ModelError
-from taller_cnn.runs import RunRequest, RunResult, run, run_ensemble
+from taller_cnn.runs import EnsemblePlan, RunRequest, RunResult, run, run_ensemble
 from taller_cnn.training import EpochResult
 
 TRAIN = TrainConfig(epochs=2, batch_size=250, learning_rate=0.01, device="cpu", seed=5)
@@ -32,7 +32,7 @@ def pupil(tmp_path: Path, sample_digits: Digits) -> RunRequest:
         data_dir=tmp_path / "none",
         source="sample",
     )
-    list(run_ensemble(request, 2, threading.Event()))
+    list(run_ensemble(request, EnsemblePlan(count=2), threading.Event()))
     return dataclasses.replace(request, train=TRAIN.replace(distillation=1.0))
 
 
@@ -88,4 +88,4 @@ def test_a_teacher_that_learned_from_the_digits_that_judge_is_refused(pupil: Run
 
 def test_an_ensemble_does_not_teach_itself(pupil: RunRequest) -> None:
     with pytest.raises(ModelError, match="cannot learn from itself"):
-        list(run_ensemble(pupil, 2, threading.Event()))
+        list(run_ensemble(pupil, EnsemblePlan(count=2), threading.Event()))

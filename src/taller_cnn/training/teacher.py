@@ -12,7 +12,7 @@ from taller_cnn.model import CLASSES, SimpleCNN
 
 __all__ = ["ROUNDS", "Teacher"]
 
-ROUNDS = 10
+ROUNDS = 5
 """Passes over the digits before they come again in the same batches, varied in the same way."""
 
 
