@@ -1,12 +1,13 @@
-"""Test accuracy of the `best` recipe: one network per seed, and what they say together.
+"""Test accuracy of the recipe `best` or `distilled`: one network per seed, and all together.
 
-    python benchmarks/best_accuracy.py [--seeds 5] [--jobs 1] [--minutes 3.5] [--keep FOLDER]
+    python benchmarks/best_accuracy.py [--recipe distilled] [--seeds 5] [--jobs 1] [--keep FOLDER]
 
 Every network trains on all 60,000 training digits, in a process of its own: one after the other
 with all threads, or with `--jobs` several at a time with one thread each, which wastes less on a
 machine that does other things too. A call stops after `--minutes` and the next one goes on, with
-the same numbers; what is done is in the folder. Nothing was chosen here: the test digits are not
-loaded by benchmarks/best_search.py.
+the same numbers; what is done is in the folder, as `train --ensemble` would leave it, and
+`distilled` learns from the networks of `best` that are there. Nothing was chosen here: the test
+digits are not loaded by benchmarks/best_search.py.
 """
 
 from __future__ import annotations
@@ -27,27 +28,33 @@ from reporting import child, table, write_results
 from scipy import stats
 from time_to_accuracy import OURS, digits
 
-from taller_cnn.checkpoints import read_tensors, write_tensors
+from taller_cnn.checkpoints import load_model, read_tensors, save_model, write_tensors
 from taller_cnn.config import recipe
 from taller_cnn.evaluation import wilson_interval
+from taller_cnn.files import provenance
 from taller_cnn.model import SimpleCNN, count_parameters
-from taller_cnn.training import TrainState, train
+from taller_cnn.runs import Workdir
+from taller_cnn.runs.results import brief_scores, model_info
+from taller_cnn.training import Training, TrainState, train
 
 
-def train_for(seed: int, seconds: float, folder: Path) -> dict[str, Any]:
+def train_for(name: str, seed: int, seconds: float, keep: Path) -> dict[str, Any]:
     """Train the network of a seed for some time; when it is done, keep what it says."""
     began = time.perf_counter()
-    kept = folder / f"seed{seed}.state"
+    kept, said = files(name, seed, keep)
     state = TrainState.from_dict(read_tensors(kept)) if kept.exists() else None
-    model_config, config = recipe("best", train={"seed": seed, "holdout": 0})
+    model_config, config = recipe(name, train={"seed": seed, "holdout": 0})
     model = SimpleCNN(model_config, seed=seed)
-    training = train(model, digits(), config, state, score="last-epoch")
+    teacher = load_model(Workdir(keep).ensemble).model if config.distillation else None
+    training = train(model, digits(), config, state, score="last-epoch", teacher=teacher)
     for _ in training:
         if training.step < training.steps and time.perf_counter() - began > seconds:
             break
     write_tensors(kept, training.state().to_dict())
     if training.test is None:
         return {"done": False, "step": training.step, "of": training.steps}
+    if name == "best":
+        save_member(keep, seed, training, model)
     result = {
         "log_probabilities": training.test.log_probabilities,
         "labels": training.test.labels,
@@ -56,17 +63,31 @@ def train_for(seed: int, seconds: float, folder: Path) -> dict[str, Any]:
         "epochs": config.epochs,
         "threads": torch.get_num_threads(),
     }
-    write_tensors(folder / f"seed{seed}.said", result)
+    write_tensors(said, result)
     return {"done": True, "errors": training.test.errors}
 
 
-def call_child(seed: int, end: float, jobs: int, folder: Path) -> None:
+def files(name: str, seed: int, keep: Path) -> tuple[Path, Path]:
+    """The state of a training, and what its network says of the test digits."""
+    return keep / f"{name}{seed}.state", keep / f"{name}{seed}.said"
+
+
+def save_member(keep: Path, seed: int, training: Training, model: SimpleCNN) -> None:
+    """Keep the network as one of the ensemble's."""
+    path = Workdir(keep, "mnist", seed).model
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scores = brief_scores(training)
+    info = model_info(model.config, training.config, digits(), scores, provenance())
+    save_model(model, path, info)
+
+
+def call_child(seed: int, name: str, end: float, jobs: int, keep: Path) -> None:
     """Train a seed's network until it is done or `end` has come."""
     left = end - time.perf_counter()
-    if left <= 0 or (folder / f"seed{seed}.said").exists():
+    if left <= 0 or files(name, seed, keep)[1].exists():
         return
     environment = OURS if jobs == 1 else {**OURS, "OMP_NUM_THREADS": "1"}
-    call = [sys.argv[0], "--keep", str(folder), "--child", str(seed), str(left)]
+    call = [sys.argv[0], "--recipe", name, "--keep", str(keep), "--child", str(seed), str(left)]
     print(seed, child(call, environment), flush=True)
 
 
@@ -138,25 +159,27 @@ def mean_line(accuracy: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recipe", choices=("best", "distilled"), default="best")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=1, help="networks trained at a time")
     parser.add_argument("--minutes", type=float, default=60.0, help="then stop, to go on later")
     parser.add_argument("--keep", type=Path, default=Path("resultados/best_accuracy"))
     parser.add_argument("--child", nargs=2, metavar=("SEED", "SECONDS"))
     arguments = parser.parse_args()
+    name, keep = arguments.recipe, arguments.keep
     if arguments.child:
         seed, seconds = arguments.child
-        print(json.dumps(train_for(int(seed), float(seconds), arguments.keep)))
+        print(json.dumps(train_for(name, int(seed), float(seconds), keep)))
         return
-    arguments.keep.mkdir(parents=True, exist_ok=True)
+    keep.mkdir(parents=True, exist_ok=True)
     end = time.perf_counter() + 60 * arguments.minutes
-    one = partial(call_child, end=end, jobs=arguments.jobs, folder=arguments.keep)
+    one = partial(call_child, name=name, end=end, jobs=arguments.jobs, keep=keep)
     with ThreadPoolExecutor(arguments.jobs) as pool:
         list(pool.map(one, range(arguments.seeds)))
-    files = {seed: arguments.keep / f"seed{seed}.said" for seed in range(arguments.seeds)}
-    said = {seed: read_tensors(path) for seed, path in files.items() if path.exists()}
+    paths = {seed: files(name, seed, keep)[1] for seed in range(arguments.seeds)}
+    said = {seed: read_tensors(path) for seed, path in paths.items() if path.exists()}
     if said:
-        write_results("best-accuracy", "Accuracy of the `best` recipe", *report(said))
+        write_results(f"{name}-accuracy", f"Accuracy of the `{name}` recipe", *report(said))
 
 
 if __name__ == "__main__":

@@ -77,6 +77,13 @@ def test_figures_of_a_case_counted_by_hand() -> None:
     assert result.loss == pytest.approx(-(4 * math.log(0.9) + 2 * math.log(0.05)) / 6)
 
 
+def test_naming_the_commonest_class_and_little_more_is_guessing() -> None:
+    labels = [1] * 30 + [2] * 70
+    assert evaluation_of([2] * 100, labels).is_guessing
+    assert evaluation_of([1] * 5 + [2] * 95, labels).is_guessing
+    assert not evaluation_of([1] * 28 + [2] * 72, labels).is_guessing
+
+
 def test_a_class_never_predicted_has_precision_zero() -> None:
     assert evaluation_of([0, 0], [0, 1], classes=2).per_class()[1].precision == 0.0
 

@@ -90,6 +90,12 @@ class Evaluation:
         """Wilson's interval of the accuracy."""
         return wilson_interval(self.correct, self.n, confidence)
 
+    @property
+    def is_guessing(self) -> bool:
+        """Whether always naming the commonest class may do as well, by 95% intervals."""
+        commonest = int(self.confusion.sum(dim=1).max())
+        return self.interval()[0] <= wilson_interval(commonest, self.n)[1]
+
     @cached_property
     def confusion(self) -> Tensor:
         """Counts, int64 ``[K, K]``: a row per true class, a column per predicted one."""

@@ -16,7 +16,7 @@ import torch
 
 from taller_cnn.cli.train import _again
 from taller_cnn.config import recipe
-from taller_cnn.runs import RunRequest
+from taller_cnn.runs import EnsemblePlan, RunRequest
 
 SHORT = ("train", "--source", "sample", "--filters", "4", "--hidden", "16", "--batch-size", "32")
 
@@ -64,6 +64,30 @@ def test_quiet_english_has_no_epochs_but_the_summary(cli, workdir: Path) -> None
     assert "Result on 1,000 test images" in out
     assert "95% Wilson interval" in out
     assert out.count("SAMPLE of 5,000 digits") == 2
+
+
+def test_a_network_that_has_learned_nothing_is_not_left_without_a_word(cli, workdir: Path) -> None:
+    useless = ("--epochs", "0.5", "--learning-rate", "50")
+    done = cli(*SHORT, *useless, "--workdir", workdir)
+    assert done.code == 0
+    said = " ".join((done.out + done.err).replace("│", " ").split())
+    assert "no ha aprendido nada" in said
+    assert "--learning-rate 5." in said
+
+
+def test_without_a_network_to_learn_from_it_says_how_to_get_one(cli, workdir: Path) -> None:
+    done = cli(*SHORT, "--recipe", "distilled", "--workdir", workdir)
+    assert done.code == 1
+    assert "ensemble_mnist" in done.err
+    assert "taller-cnn train --recipe best --ensemble 5" in done.err
+
+
+def test_a_teacher_that_would_not_be_heard_is_refused(cli, workdir: Path) -> None:
+    teacher = workdir / "modelo" / "cnn_mnist.pt"
+    assert cli(*SHORT, "--epochs", "0.1", "--workdir", workdir).code == 0
+    done = cli(*SHORT, "--teacher", teacher, "--workdir", workdir)
+    assert done.code == 2
+    assert "quita --teacher" in done.err
 
 
 def test_json_is_one_object_with_the_figures_of_the_run(cli, workdir: Path) -> None:
@@ -184,12 +208,14 @@ def ensemble_workdir(tmp_path_factory: pytest.TempPathFactory, sample_dir: Path)
 
 def test_an_ensemble_is_trained_evaluated_and_described(cli, ensemble_workdir: Path) -> None:
     place = ("--workdir", ensemble_workdir)
-    words = (*SHORT, *place, "--epochs", "0.5", "--ensemble", "2", "--quiet")
+    different = ("--ensemble", "2", "--kernel-sizes", "3,5")
+    words = (*SHORT, *place, "--epochs", "0.5", *different, "--quiet")
     first = cli(*words, "--json")
     told = first.json
     assert "semilla 0)" in first.err
     assert "semilla 1)\n" in first.err
-    assert [member["seed"] for member in told["members"]] == [0, 1]
+    members = [(member["seed"], member["kernel_size"]) for member in told["members"]]
+    assert members == [(0, 3), (1, 5)]
     again = cli(*words)
     assert "Red 2 de 2 (semilla 1): ya está" in again.out
     assert "Por separado" in again.out
@@ -209,14 +235,21 @@ def test_an_ensemble_goes_on_by_itself(cli, workdir: Path) -> None:
     assert "--resume" in outcome.err
 
 
+def test_kernel_sizes_without_an_ensemble_are_refused(cli, workdir: Path) -> None:
+    outcome = cli(*SHORT, "--workdir", workdir, "--kernel-sizes", "3,5")
+    assert outcome.code == 2
+    assert "--kernel-size " in outcome.err
+
+
 def test_the_command_that_goes_on_with_an_ensemble_has_its_options() -> None:
     model, config = recipe("best", model={"filters": [4, 4]}, train={"epochs": 0.5})
     request = RunRequest(
         model=model, train=config, workdir=Path(), data_dir=Path("data"), source="sample"
     )
     fields = {"recipe": "best", "filters": (4, 4), "epochs": 0.5, "batch_norm": True, "seed": None}
-    assert _again(request, fields, 3) == (
+    plan = EnsemblePlan(count=3, kernel_sizes=(3, 5))
+    assert _again(request, fields, plan) == (
         "taller-cnn train --ensemble 3 --recipe best --filters 4,4 --epochs 0.5 --batch-norm "
-        "--source sample"
+        "--kernel-sizes 3,5 --source sample"
     )
     assert _again(request, fields, None) == "taller-cnn train --resume"

@@ -84,3 +84,13 @@ def test_the_page_has_been_answered_once_before_its_address_is_told(fresh_lab: L
 
     serve(noted, fresh_lab, listen("127.0.0.1", 0, or_any=True), stop, ready)
     assert {"/", "/api/models", "/api/digits"} <= set(told)
+
+
+def test_what_goes_wrong_before_the_address_is_told_ends_the_server(fresh_lab: Lab) -> None:
+    server = listen("127.0.0.1", 0, or_any=True)
+
+    def broken() -> None:
+        raise ArithmeticError("no browser")
+
+    with pytest.raises(ArithmeticError, match="no browser"):
+        serve(create_app(fresh_lab), fresh_lab, server, threading.Event(), broken)

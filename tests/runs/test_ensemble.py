@@ -8,13 +8,14 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 
 from taller_cnn.checkpoints import load_model
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits
 from taller_cnn.errors import InterruptedRunError, ModelError
 from taller_cnn.evaluation import evaluate
-from taller_cnn.runs import EnsembleResult, Member, RunRequest, run_ensemble
+from taller_cnn.runs import EnsemblePlan, EnsembleResult, Member, RunRequest, run_ensemble
 from taller_cnn.training import EpochResult
 
 
@@ -35,7 +36,7 @@ def asked(tmp_path: Path, sample_digits: Digits) -> RunRequest:
 
 def complete(request: RunRequest, count: int) -> tuple[EnsembleResult, list[Member], int]:
     """The result, the networks as they were announced, and how many epochs were trained."""
-    events = list(run_ensemble(request, count, threading.Event()))
+    events = list(run_ensemble(request, EnsemblePlan(count=count), threading.Event()))
     result = events[-1]
     assert isinstance(result, EnsembleResult)
     members = [event for event in events if isinstance(event, Member)]
@@ -44,7 +45,7 @@ def complete(request: RunRequest, count: int) -> tuple[EnsembleResult, list[Memb
 
 def stop_after_an_epoch(request: RunRequest, count: int) -> None:
     stop = threading.Event()
-    for event in run_ensemble(request, count, stop):
+    for event in run_ensemble(request, EnsemblePlan(count=count), stop):
         if isinstance(event, EpochResult):
             stop.set()
 
@@ -119,3 +120,28 @@ def test_a_smaller_ensemble_does_not_take_what_is_left_of_a_larger_one(asked: Ru
     complete(asked, 2)
     with pytest.raises(ModelError, match=r"seed6\.pt is not of the ensemble"):
         complete(asked, 1)
+
+
+def test_networks_take_turns_with_kernel_sizes_and_answer_together(
+    asked: RunRequest, sample_digits: Digits
+) -> None:
+    plan = EnsemblePlan(count=3, kernel_sizes=(3, 5))
+    *_, result = run_ensemble(asked, plan, threading.Event())
+    assert isinstance(result, EnsembleResult)
+    networks = [load_model(path) for path in sorted(asked.where.ensemble.glob("seed*.pt"))]
+    assert [one.model.config.kernel_size for one in networks] == [3, 5, 3]
+    assert [one["kernel_size"] for one in result.summary["members"]] == [3, 5, 3]
+    probabilities = torch.stack(
+        [
+            evaluate(
+                one.model,
+                sample_digits.test,
+                mean=one.info.mean,
+                std=one.info.std,
+                class_names=result.test.class_names,
+            ).log_probabilities.exp()
+            for one in networks
+            if one.info is not None
+        ]
+    ).mean(dim=0)
+    torch.testing.assert_close(result.test.log_probabilities.exp(), probabilities)

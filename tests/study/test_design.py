@@ -48,6 +48,7 @@ DEFAULTS_OF_REVISION_1 = {
     "middle": False,
     "augmentation": "none",
     "weight_average": 0.0,
+    "distillation": 0.0,
     "holdout": 5000,
     "seed": 0,
     "device": "auto",

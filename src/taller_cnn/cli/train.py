@@ -21,13 +21,13 @@ from taller_cnn.cli.training_report import (
     show_result,
     show_start,
 )
-from taller_cnn.cli.values import count
+from taller_cnn.cli.values import count, path, whole_numbers
 from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
 
 if TYPE_CHECKING:
     import threading
 
-    from taller_cnn.runs import EnsembleResult, RunRequest, RunResult
+    from taller_cnn.runs import EnsemblePlan, EnsembleResult, RunRequest, RunResult
 
 __all__ = ["train"]
 
@@ -54,6 +54,28 @@ Members = Annotated[
         show_default="cli_train.option.ensemble_default",
     ),
 ]
+Kernels = Annotated[
+    str | None,
+    panel(
+        "training",
+        "--kernel-sizes",
+        help="cli_train.option.kernel_sizes",
+        metavar="cli.metavar.integers",
+        parser=whole_numbers,
+        show_default="cli_train.option.kernel_sizes_default",
+    ),
+]
+Teacher = Annotated[
+    Path | None,
+    panel(
+        "training",
+        "--teacher",
+        help="cli_train.option.teacher",
+        metavar="cli.metavar.file",
+        parser=path,
+        show_default="cli_train.option.teacher_default",
+    ),
+]
 Quiet = Annotated[bool, panel("output", "--quiet", help="cli_train.option.quiet")]
 
 
@@ -63,6 +85,8 @@ def train(
     threads: Threads = None,
     resume: Resume = False,
     ensemble: Members = None,
+    kernel_sizes: Kernels = None,
+    teacher: Teacher = None,
     dataset: Dataset = "mnist",
     source: Source = "auto",
     data_dir: DataDir = None,
@@ -74,15 +98,14 @@ def train(
     from taller_cnn.runs import RunResult
 
     terminal: Terminal = context.obj
-    if ensemble and resume:
-        raise UsageError("ensemble_resume")
+    plan = _plan(ensemble, kernel_sizes, resume=resume)
     _use_threads(threads)
     place = {"dataset": dataset, "data_dir": data_folder(data_dir, workdir), "workdir": workdir}
-    language = terminal.messages.tag
-    request = _request(fields, resume=resume, source=source, language=language, **place)
+    others = {"teacher": teacher, "language": terminal.messages.tag, **place}
+    request = _request(fields, resume=resume, source=source, **others)
     with stop_on_signals() as stop, view(terminal, quiet=quiet, stop=stop) as shown:
-        again = _again(request, fields, ensemble)
-        result = _follow(request, ensemble, stop, shown, terminal, again)
+        again = _again(request, fields, plan)
+        result = _follow(request, plan, stop, shown, terminal, again)
     if isinstance(result, RunResult):
         show_result(terminal, request, result)
     else:
@@ -93,6 +116,19 @@ def train(
             shown.waiting("cli_predict.choosing")
             _choose_threshold(request, result.files["model"])
     terminal.result(result.summary)
+
+
+def _plan(count: int | None, kernel_sizes: Any, *, resume: bool) -> EnsemblePlan | None:
+    """The ensemble that is asked for; None for one network."""
+    from taller_cnn.runs import EnsemblePlan
+
+    if count is None:
+        if kernel_sizes is not None:
+            raise UsageError("ensemble_kernel_sizes")
+        return None
+    if resume:
+        raise UsageError("ensemble_resume")
+    return EnsemblePlan(count=count, kernel_sizes=kernel_sizes or ())
 
 
 def _use_threads(threads: int | None) -> None:
@@ -119,7 +155,7 @@ def _request(fields: dict[str, Any], *, resume: bool, source: str, **values: Any
 
 def _follow(
     request: RunRequest,
-    ensemble: int | None,
+    plan: EnsemblePlan | None,
     stop: threading.Event,
     shown: View,
     terminal: Terminal,
@@ -131,7 +167,7 @@ def _follow(
 
     shown.waiting("cli.loading")
     result: RunResult | EnsembleResult | None = None
-    running = run_ensemble(request, ensemble, stop) if ensemble else run(request, stop)
+    running = run_ensemble(request, plan, stop) if plan else run(request, stop)
     try:
         # Closed, so that the folder's lock does not wait for the garbage collector.
         with closing(running) as events:
@@ -169,11 +205,13 @@ def _choose_threshold(request: RunRequest, path: Path) -> None:
             ensure_threshold(path, loaded.info, reader, **folders)
 
 
-def _again(request: RunRequest, fields: dict[str, Any], ensemble: int | None) -> str:
+def _again(request: RunRequest, fields: dict[str, Any], plan: EnsemblePlan | None) -> str:
     """The command that goes on with a stopped training; an ensemble's needs its options again."""
     words = ["taller-cnn", "train"]
-    if ensemble:
-        words += ["--ensemble", str(ensemble), *flags(fields)]
+    if plan:
+        words += ["--ensemble", str(plan.count), *flags(fields)]
+        if plan.kernel_sizes:
+            words += ["--kernel-sizes", ",".join(map(str, plan.kernel_sizes))]
         words += [] if request.source == "auto" else ["--source", request.source]
     else:
         words += ["--resume"]
@@ -181,6 +219,8 @@ def _again(request: RunRequest, fields: dict[str, Any], ensemble: int | None) ->
         words += ["--workdir", str(request.workdir)]
     if request.dataset != "mnist":
         words += ["--dataset", request.dataset]
+    if request.teacher:
+        words += ["--teacher", str(request.teacher)]
     if request.data_dir != data_folder(None, request.workdir):
         words += ["--data-dir", str(request.data_dir)]
     return shlex.join(words)

@@ -50,6 +50,9 @@ def show_result(terminal: Terminal, request: RunRequest, result: RunResult) -> N
     names = display_class_names(request.dataset, say)
     time = say("cli_train.end.time"), say("cli_train.end.time_value", **result.summary)
     show_score(terminal, result.test, names, "test", [time])
+    if result.test.is_guessing:
+        rate = request.train.learning_rate / 10
+        terminal.notice(say("cli_train.end.guessing", learning_rate=rate))
     show_files(terminal, result.files)
     # Again, so that nobody takes the sample's figures for MNIST's.
     _show_sample_notice(terminal, request, result.summary["source"], None)

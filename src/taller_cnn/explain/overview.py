@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from taller_cnn.data import Split, display_class_names
-from taller_cnn.evaluation import Evaluation, wilson_interval
+from taller_cnn.evaluation import Evaluation
 from taller_cnn.explain.section import (
     Block,
     Cell,
@@ -262,9 +262,7 @@ def _with_interval(result: Evaluation) -> dict[str, object]:
 def _against_guessing(subject: Subject) -> str:
     """Whether the network does better than always naming the commonest class."""
     result = subject.evaluation
-    guess = int(result.confusion.sum(dim=1).max())
-    low, _ = result.interval()
-    if low <= wilson_interval(guess, result.n)[1]:
+    if result.is_guessing:
         return "untrained"
     return "better" if result.accuracy >= LEARNED else "hardly"
 

@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import uvicorn
 from starlette.types import ASGIApp, Message
@@ -85,28 +85,34 @@ def serve(
         server_socket: from `listen`; closed at the end.
         stop: looked at ten times a second.
         ready: called once requests are answered.
+
+    Raises:
+        Exception: whatever the application's first answers or `ready` raise.
     """
     config = _settings(app)
     server = _Server(config)
 
     async def watch() -> None:
-        while not server.started:
-            await asyncio.sleep(POLL_SECONDS / 10)
-        for path in FIRST_ASKED:
-            await _ask(app, path)
-        ready()
-        while not stop.is_set():
-            await asyncio.sleep(POLL_SECONDS)
-        # First the training: its events keep connections open.
-        await lab.runs.close()
-        server.should_exit = True
+        try:
+            while not server.started:
+                await asyncio.sleep(POLL_SECONDS / 10)
+            for path in FIRST_ASKED:
+                await _ask(app, path)
+            ready()
+            while not stop.is_set():
+                await asyncio.sleep(POLL_SECONDS)
+            # First the training: its events keep connections open.
+            await lab.runs.close()
+        finally:
+            server.should_exit = True
 
     async def main() -> None:
         watcher = asyncio.create_task(watch())
-        try:
-            await server.serve(sockets=[server_socket])
-        finally:
-            watcher.cancel()
+        await server.serve(sockets=[server_socket])
+        watcher.cancel()
+        # What went wrong in it goes on from here.
+        with suppress(asyncio.CancelledError):
+            await watcher
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(main())

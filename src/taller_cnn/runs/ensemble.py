@@ -26,7 +26,17 @@ from taller_cnn.runs.resuming import waiting_request
 from taller_cnn.runs.run import Started, load, run
 from taller_cnn.training import EpochResult, Progress
 
-__all__ = ["EnsembleResult", "Member", "run_ensemble"]
+__all__ = ["EnsemblePlan", "EnsembleResult", "Member", "run_ensemble"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsemblePlan:
+    """How many networks, and how they differ."""
+
+    count: int
+    kernel_sizes: tuple[int, ...] = ()
+    """Of the networks in turn, so that they differ by more than chance (An et al. 2020, arXiv
+    2008.10400); none for that of the request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,26 +66,25 @@ Event = DownloadProgress | Member | Started | Progress | EpochResult | RunResult
 
 
 def run_ensemble(
-    request: RunRequest, count: int, stop: threading.Event
+    request: RunRequest, plan: EnsemblePlan, stop: threading.Event
 ) -> Generator[Event, None, None]:
     """Train the networks that are missing, then ask all of them.
 
     Args:
         request: what to train; its seed is that of the first network, the others follow.
-        count: networks.
+        plan: how many networks, and how they differ.
         stop: when set, the present network keeps its state; the next call goes on with it.
 
     Raises:
+        ConfigError: a network cannot have that kernel size.
         InterruptedRunError: `stop` was set.
-        ModelError: the folder holds networks of another ensemble.
+        ModelError: the folder holds networks of another ensemble, or is to teach itself.
         TallerError: as `run`.
     """
-    seeds = range(request.train.seed, request.train.seed + count)
-    members = [
-        dataclasses.replace(request, member=seed, train=request.train.replace(seed=seed))
-        for seed in seeds
-    ]
+    members = _members(request, plan)
     folder = request.where.ensemble
+    if request.teacher_path == folder:
+        raise ModelError("ensemble_teaches_itself", folder=folder)
     own = {member.where.model for member in members}
     for path in member_files(folder):
         if path not in own:
@@ -84,10 +93,22 @@ def run_ensemble(
     for index, member in enumerate(members, start=1):
         is_there = _is_there(member, digits)
         assert member.member is not None
-        yield Member(index=index, of=count, seed=member.member, is_there=is_there)
+        yield Member(index=index, of=plan.count, seed=member.member, is_there=is_there)
         if not is_there:
             yield from run(dataclasses.replace(member, resume=_is_waiting(member)), stop)
     yield _together(request, digits)
+
+
+def _members(request: RunRequest, plan: EnsemblePlan) -> list[RunRequest]:
+    """What to train for each network."""
+    kernels = plan.kernel_sizes or (request.model.kernel_size,)
+    members = []
+    for index in range(plan.count):
+        seed = request.train.seed + index
+        model = request.model.replace(kernel_size=kernels[index % len(kernels)])
+        train = request.train.replace(seed=seed)
+        members.append(dataclasses.replace(request, member=seed, model=model, train=train))
+    return members
 
 
 def _is_there(member: RunRequest, digits: Digits) -> bool:
@@ -158,4 +179,5 @@ def _member_figures(path: Path) -> dict[str, Any]:
     """A network's file, seed and accuracies alone."""
     info = load_model(path).info
     assert isinstance(info, ModelInfo)
-    return {"file": path.name, "seed": info.train.seed, **info.metrics}
+    about = {"seed": info.train.seed, "kernel_size": info.model.kernel_size}
+    return {"file": path.name, **about, **info.metrics}

@@ -16,6 +16,7 @@ from taller_cnn.files import provenance, write_json
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN, count_parameters
 from taller_cnn.runs.request import RunRequest
+from taller_cnn.runs.teaching import teacher_checksum
 from taller_cnn.training import History, Training
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def _record(
         "dataset": digits.name,
         "source": digits.source,
         "data_checksum": digits.checksum,
+        "teacher": _teacher(request),
         "images": {
             "train": len(digits.train),
             "validation": len(digits.validation),
@@ -125,6 +127,13 @@ def _record(
         "validation": training.validation and training.validation.to_json(),
         "provenance": provenance(),
     }
+
+
+def _teacher(request: RunRequest) -> dict[str, str] | None:
+    """Whose answers were learned."""
+    if request.teacher_path is None:
+        return None
+    return {"name": request.teacher_path.name, "sha256": str(teacher_checksum(request))}
 
 
 def _summary(record: dict[str, Any], training: Training) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from taller_cnn.augmentation import AUGMENTATIONS, augment
 from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits, Split, normalise
 from taller_cnn.devices import choose_device, choose_precision
-from taller_cnn.errors import DivergedError
+from taller_cnn.errors import ConfigError, DivergedError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.model import SimpleCNN
 from taller_cnn.training.average import WeightAverage
@@ -33,6 +33,7 @@ from taller_cnn.training.events import EpochResult, History, Progress, TrainStat
 from taller_cnn.training.middle import MiddleOfImages, crop
 from taller_cnn.training.optimizers import make_optimizers
 from taller_cnn.training.patches import patch_filters
+from taller_cnn.training.teacher import ROUNDS, Teacher
 
 __all__ = ["Training", "train"]
 
@@ -58,6 +59,7 @@ def train(
     state: TrainState | None = None,
     *,
     score: Literal["each-epoch", "last-epoch"] = "each-epoch",
+    teacher: SimpleCNN | None = None,
 ) -> Training:
     """Train `model` in place; iterate over the result to make it go on.
 
@@ -67,12 +69,15 @@ def train(
         config: how to train.
         state: go on from here instead of from the model's present weights.
         score: when to evaluate validation and test.
+        teacher: whose answers are learned where the configuration has a `distillation`; moved to
+            the chosen device.
 
     Raises:
-        ConfigError: the device or the precision is not available here.
+        ConfigError: the device or the precision is not available here, or there is a teacher
+            and nothing to learn from it, or the other way round.
         DivergedError: the loss is no longer a number (raised while iterating).
     """
-    return Training(model, digits, config, state, score)
+    return Training(model, digits, config, state, score, teacher)
 
 
 class Training(Iterator[Progress | EpochResult]):
@@ -85,6 +90,7 @@ class Training(Iterator[Progress | EpochResult]):
         config: TrainConfig,
         state: TrainState | None,
         score: Literal["each-epoch", "last-epoch"],
+        teacher: SimpleCNN | None,
     ) -> None:
         self.config = config
         self.device = choose_device(config.device)
@@ -103,6 +109,7 @@ class Training(Iterator[Progress | EpochResult]):
         self._average = WeightAverage(self._averaged(), config.weight_average)
         self._dropout = torch.Generator(self.device.value).manual_seed(config.seed)
         self._model.dropout.generator = self._dropout
+        self._teacher = self._with_share(teacher)
         self._augmentation = AUGMENTATIONS[config.augmentation]
         self._varies = config.augmentation != "none"
         self._chance = torch.Generator(self.device.value)
@@ -122,6 +129,17 @@ class Training(Iterator[Progress | EpochResult]):
     def __next__(self) -> Progress | EpochResult:
         """Train until there is something to tell."""
         return next(self._events)
+
+    def _with_share(self, teacher: SimpleCNN | None) -> Teacher | None:
+        """The teacher with what the configuration makes of it."""
+        share = self.config.distillation
+        if (teacher is None) != (share == 0):
+            raise ConfigError("config_teacher" if share else "config_teacher_unused", value=share)
+        if teacher is None:
+            return None
+        if self.config.middle:
+            raise ConfigError("config_teacher_middle", value=share)
+        return Teacher(_on_device(teacher, self.device.value), share, self._autocast)
 
     def _parameters(self) -> tuple[list[Tensor], list[Tensor]]:
         """What is trained: the matrices between hidden features, and all the rest."""
@@ -191,7 +209,8 @@ class Training(Iterator[Progress | EpochResult]):
     def _train_epoch(self, epoch: int) -> Iterator[Progress]:
         """Train from the present step to the end of `epoch`, or of the training."""
         self._model.train()
-        order = _permutation(len(self._labels), self.config.seed, epoch).to(self.device.value)
+        order = _permutation(len(self._labels), self.config.seed, self._round(epoch))
+        order = order.to(self.device.value)
         end = min((epoch + 1) * self._steps_per_epoch, self.steps)
         started = last = time.perf_counter()
         seconds_before, first = self._train_seconds, self.step
@@ -210,6 +229,16 @@ class Training(Iterator[Progress | EpochResult]):
         self._check_finite()
         self._train_seconds = seconds_before + time.perf_counter() - started
 
+    def _round(self, epoch: int) -> int:
+        """Which of the different passes over the digits comes in `epoch`."""
+        return epoch % ROUNDS if self._teacher else epoch
+
+    @property
+    def _batch_number(self) -> int:
+        """The step at which the present one's batch came for the first time."""
+        epoch, batch = divmod(self.step, self._steps_per_epoch)
+        return self._round(epoch) * self._steps_per_epoch + batch
+
     def _prepared(self, images: Tensor) -> Tensor:
         """The training digits as they are kept: raw if each step varies them, else normalised."""
         if self._varies:
@@ -221,8 +250,8 @@ class Training(Iterator[Progress | EpochResult]):
         """The network's input for one step."""
         images = self._images[indices]
         if self._varies:
-            # From the step's number alone, so that a resumed training draws the same.
-            self._chance.manual_seed(_step_seed(self.config.seed, self.step))
+            # From the batch's number alone, so that a resumed training draws the same.
+            self._chance.manual_seed(_batch_seed(self.config.seed, self._batch_number))
             images = augment(images, self._augmentation, self._chance)
             images = images.sub_(self._digits.mean).div_(self._digits.std).to(self.precision.value)
             images = crop(images) if self._middle else images
@@ -238,7 +267,11 @@ class Training(Iterator[Progress | EpochResult]):
             optimizer.zero_grad()
         with self._autocast():
             logits = self._middle(images) if self._middle else self._model(images)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
+        targets = labels
+        if self._teacher:
+            targets = self._teacher.targets(self._batch_number, images, labels)
+        smoothing = self.config.label_smoothing
+        loss = F.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
         for optimizer in self._optimizers:
             optimizer.step(factor)
@@ -329,9 +362,9 @@ def _permutation(n: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(n, generator=generator)
 
 
-def _step_seed(seed: int, step: int) -> int:
-    """Seed of what varies the digits in one step."""
-    return seed * 2_000_003 + step
+def _batch_seed(seed: int, batch: int) -> int:
+    """Seed of what varies the digits of a batch."""
+    return seed * 2_000_003 + batch
 
 
 def _schedule(config: TrainConfig, step: int, steps: int) -> float:

@@ -1,0 +1,40 @@
+"""The network whose answers are learned."""
+
+from __future__ import annotations
+
+from taller_cnn.checkpoints import load_model, weights_checksum
+from taller_cnn.data import Digits
+from taller_cnn.errors import ModelError
+from taller_cnn.model import SimpleCNN
+from taller_cnn.runs.request import RunRequest
+
+__all__ = ["load_teacher", "teacher_checksum"]
+
+
+def load_teacher(request: RunRequest, digits: Digits) -> SimpleCNN | None:
+    """The network that teaches; None for a training that learns from labels alone.
+
+    Raises:
+        ModelError: there is none, or it learned from other digits, among them perhaps those that
+            its pupil is to be judged by.
+    """
+    path = request.teacher_path
+    if path is None:
+        return None
+    if not path.exists():
+        raise ModelError("no_teacher", path=path)
+    loaded = load_model(path)
+    wanted = {"data_checksum": digits.checksum, "holdout": request.train.holdout}
+    info = loaded.info
+    found = info and {"data_checksum": info.data_checksum, "holdout": info.train.holdout}
+    for name, value in wanted.items():
+        given = found[name] if found else "-"
+        if given != value:
+            raise ModelError("teacher_other", path=path, field=name, found=given, expected=value)
+    return loaded.model
+
+
+def teacher_checksum(request: RunRequest) -> str | None:
+    """What stands for the teacher's weights; None for a training without one."""
+    path = request.teacher_path
+    return weights_checksum(path) if path else None
