@@ -8,6 +8,9 @@ machine that does other things too. A call stops after `--minutes` and the next 
 the same numbers; what is done is in the folder, as `train --ensemble` would leave it, and
 `distilled` learns from the networks of `best` that are there. Nothing was chosen here: the test
 digits are not loaded by benchmarks/best_search.py.
+
+With `--alone`, some steps are timed with all threads and nothing else at work, and the seconds in
+the table are what a whole training would take so.
 """
 
 from __future__ import annotations
@@ -36,6 +39,11 @@ from taller_cnn.model import SimpleCNN, count_parameters
 from taller_cnn.runs import Workdir
 from taller_cnn.runs.results import brief_scores, model_info
 from taller_cnn.training import Training, TrainState, train
+from taller_cnn.training.teacher import ROUNDS
+
+
+WARM_STEPS, TIMED_STEPS = 50, 350
+"""Together less than an epoch."""
 
 
 def train_for(name: str, seed: int, seconds: float, keep: Path) -> dict[str, Any]:
@@ -65,6 +73,32 @@ def train_for(name: str, seed: int, seconds: float, keep: Path) -> dict[str, Any
     }
     write_tensors(said, result)
     return {"done": True, "errors": training.test.errors}
+
+
+def time_alone(name: str, keep: Path) -> dict[str, Any]:
+    """Seconds that a whole training would take, from steps with and without its teacher's work."""
+    model_config, config = recipe(name, train={"holdout": 0})
+    teacher = load_model(Workdir(keep).ensemble).model if config.distillation else None
+    training = train(SimpleCNN(model_config), digits(), config, teacher=teacher)
+    per_epoch = training.steps / config.epochs
+    first = _step_seconds(training)
+    if teacher is None:
+        return {"seconds": first * training.steps, "steps": TIMED_STEPS}
+    # From the start again: what the teacher says of these digits is known by now.
+    training.step = 0
+    asked = ROUNDS * per_epoch
+    seconds = first * asked + _step_seconds(training) * (training.steps - asked)
+    return {"seconds": seconds, "steps": 2 * TIMED_STEPS}
+
+
+def _step_seconds(training: Training) -> float:
+    """Mean over some steps, after some that are not counted."""
+    last, began = training.step + WARM_STEPS + TIMED_STEPS, 0.0
+    while training.step < last:
+        next(training)
+        if not began and training.step >= last - TIMED_STEPS:
+            began, counted = time.perf_counter(), training.step
+    return (time.perf_counter() - began) / (training.step - counted)
 
 
 def files(name: str, seed: int, keep: Path) -> tuple[Path, Path]:
@@ -99,7 +133,9 @@ def together(said: list[dict[str, Any]]) -> tuple[int, list[int]]:
     return int((mean.argmax(1) != labels).sum()), none_right.nonzero()[:, 0].tolist()
 
 
-def report(said: dict[int, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+def report(
+    said: dict[int, dict[str, Any]], alone: dict[str, Any] | None
+) -> tuple[str, dict[str, Any]]:
     """The table, and the same as figures."""
     runs = []
     for seed, one in said.items():
@@ -108,7 +144,7 @@ def report(said: dict[int, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
             {
                 "seed": seed,
                 "test_errors": int(wrong.sum()),
-                "seconds": one["seconds"],
+                "seconds": alone["seconds"] if alone else one["seconds"],
                 "wrong": wrong.nonzero()[:, 0].tolist(),
             }
         )
@@ -123,7 +159,9 @@ def report(said: dict[int, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
         "seed",
         f"test accuracy (95% Wilson), n = {n:,}",
         "errors",
-        f"training seconds, threads: {one['threads']}",
+        f"training seconds, alone with all threads, from {alone['steps']} steps"
+        if alone
+        else f"training seconds, threads: {one['threads']}",
     ]
     errors, none_right = together(list(said.values()))
     lines = [
@@ -163,6 +201,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=1, help="networks trained at a time")
     parser.add_argument("--minutes", type=float, default=60.0, help="then stop, to go on later")
+    parser.add_argument("--alone", action="store_true", help="time steps with nothing else at work")
     parser.add_argument("--keep", type=Path, default=Path("resultados/best_accuracy"))
     parser.add_argument("--child", nargs=2, metavar=("SEED", "SECONDS"))
     arguments = parser.parse_args()
@@ -178,8 +217,10 @@ def main() -> None:
         list(pool.map(one, range(arguments.seeds)))
     paths = {seed: files(name, seed, keep)[1] for seed in range(arguments.seeds)}
     said = {seed: read_tensors(path) for seed, path in paths.items() if path.exists()}
+    alone = time_alone(name, keep) if arguments.alone else None
     if said:
-        write_results(f"{name}-accuracy", f"Accuracy of the `{name}` recipe", *report(said))
+        title = f"Accuracy of the `{name}` recipe"
+        write_results(f"{name}-accuracy", title, *report(said, alone))
 
 
 if __name__ == "__main__":
