@@ -41,7 +41,6 @@ from taller_cnn.runs.results import brief_scores, model_info
 from taller_cnn.training import Training, TrainState, train
 from taller_cnn.training.teacher import ROUNDS
 
-
 WARM_STEPS, TIMED_STEPS = 50, 350
 """Together less than an epoch."""
 
