@@ -53,6 +53,14 @@ class Mark:
         """The longer of both."""
         return max(self.width, self.height)
 
+    def covers(self, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which pixels are of its pieces."""
+        # Of the few pieces that most marks have, sooner than `isin`, which sorts them.
+        own: NDArray[np.bool_] = labels == self.pieces[0]
+        for piece in self.pieces[1:]:
+            own |= labels == piece
+        return own
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Pieces:
