@@ -197,8 +197,9 @@ def _may_be_several(whole: Grey, size: float, *, alone: bool) -> bool:
 
 def _split(index: int, mark: Mark, whole: Grey, size: float, slope: float) -> Split:
     size = min(size, float(len(whole)))
-    paths = cut_paths(whole, size)
-    parts = runs(whole, paths, size, stroke_width(whole))
+    stroke = stroke_width(whole)
+    paths = cut_paths(whole, size, stroke)
+    parts = runs(whole, paths, size, stroke)
     boxes, images = [], []
     for part in parts:
         ink = part_of(whole, paths[part.start], paths[part.stop])
