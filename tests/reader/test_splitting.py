@@ -123,4 +123,4 @@ def test_cuts_through_more_ink_than_those_beside_them_are_left_out() -> None:
     ink[:, 58:62] = 0.1
     thick, thin = (cut_paths(ink, 40, stroke) for stroke in (400, 4))
     assert len(thin) < len(thick)
-    assert any(58 <= path.min() and path.max() <= 62 for path in thin[1:-1])
+    assert any(path.min() >= 58 and path.max() <= 62 for path in thin[1:-1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,7 @@ def test_marks_stand_in_their_boxes_beside_each_other() -> None:
     pieces = [other_mark(pen, generator) for _ in range(5)]
     ink, boxes = line_of(pieces, pen, generator)
     assert [(r - left, b - top) for left, top, r, b in boxes] == [p.shape[::-1] for p in pieces]
-    assert all(one[2] < other[0] for one, other in zip(boxes, boxes[1:], strict=False))
+    assert all(one[2] < other[0] for one, other in itertools.pairwise(boxes))
     inside = np.zeros(ink.shape, dtype=bool)
     for left, top, right, bottom in boxes:
         inside[top:bottom, left:right] = True
