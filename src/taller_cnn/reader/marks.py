@@ -18,7 +18,7 @@ SMALL_PART = 0.35
 """Of a digit's height: what is smaller, in both directions, is a piece of a digit or a speck."""
 SOLID = 0.27
 """Depth by size from which a mark has no strokes; the thickest marker's have a third of that."""
-MOST_MARKS = 2000
+MOST_MARKS = 1000
 """More pieces are a texture; the largest ones are looked at."""
 
 

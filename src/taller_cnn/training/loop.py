@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from taller_cnn.augmentation import AUGMENTATIONS, augment
+from taller_cnn.augmentation import AUGMENTATIONS, augment, cut_amiss
 from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits, Split, normalise
 from taller_cnn.devices import choose_device, choose_precision
@@ -38,6 +38,8 @@ __all__ = ["Training", "train"]
 
 PROGRESS_SECONDS = 0.1
 """Least time between two `Progress` events."""
+UNSURE = 0.5
+"""What an image of no digit counts for in the loss, as a part of what a digit does."""
 PATCH_IMAGES = 512
 """Training digits that a fixed first layer is made from."""
 
@@ -104,7 +106,7 @@ class Training(Iterator[Progress | EpochResult]):
         self._dropout = torch.Generator(self.device.value).manual_seed(config.seed)
         self._model.dropout.generator = self._dropout
         self._augmentation = AUGMENTATIONS[config.augmentation]
-        self._varies = config.augmentation != "none"
+        self._varies = config.augmentation != "none" or config.cut_amiss > 0
         self._chance = torch.Generator(self.device.value)
         self._images = self._prepared(digits.train.images).to(self.device.value)
         self._labels = digits.train.labels.to(self.device.value)
@@ -218,11 +220,15 @@ class Training(Iterator[Progress | EpochResult]):
         return crop(images) if self._middle else images
 
     def _batch(self, indices: Tensor) -> Tensor:
-        """The network's input for one step."""
+        """The network's input for one step: the digits, then images of none."""
         images = self._images[indices]
         if self._varies:
             # From the step's number alone, so that a resumed training draws the same.
             self._chance.manual_seed(_step_seed(self.config.seed, self.step))
+            if self.config.cut_amiss:
+                images = images.float().div_(255)
+                more = round(self.config.cut_amiss * len(images))
+                images = torch.cat([images, cut_amiss(images, self._chance)[:more]])
             images = augment(images, self._augmentation, self._chance)
             images = images.sub_(self._digits.mean).div_(self._digits.std).to(self.precision.value)
             images = crop(images) if self._middle else images
@@ -238,7 +244,12 @@ class Training(Iterator[Progress | EpochResult]):
             optimizer.zero_grad()
         with self._autocast():
             logits = self._middle(images) if self._middle else self._model(images)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
+        logits, unknown = logits.float().tensor_split([len(labels)])
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
+        if len(unknown):
+            # What is no digit is as likely each of them (Hendrycks et al. 2019).
+            unsure = -unknown.log_softmax(dim=1).mean()
+            loss = loss + UNSURE * self.config.cut_amiss * unsure
         loss.backward()  # type: ignore[no-untyped-call]
         for optimizer in self._optimizers:
             optimizer.step(factor)
