@@ -71,9 +71,7 @@ def kept_threshold(model_path: Path) -> Threshold | None:
 def ensure_threshold(
     model_path: Path, loaded: LoadedModel, *, data_dir: Path, sample_dir: Path
 ) -> Threshold:
-    """The kept threshold of a network; if there is none it is chosen now, which takes seconds.
-
-    Nothing is downloaded for it.
+    """The kept threshold of a network, or one chosen now, in seconds and without any download.
 
     Args:
         model_path: the network's weights; the threshold is kept beside them.
