@@ -191,10 +191,9 @@ def networks(workdir: Path) -> dict[str, tuple[Path, LoadedModel]]:
 
 def reader_of(path: Path, loaded: LoadedModel) -> Reader:
     assert loaded.info is not None, f"{path} has no description"
-    reader = Reader(model=loaded.model, mean=loaded.info.mean, std=loaded.info.std)
     folder = data_dir()
-    kept = ensure_threshold(path, loaded.info, reader, data_dir=folder, sample_dir=folder)
-    return Reader(model=reader.model, mean=reader.mean, std=reader.std, threshold=kept.threshold)
+    kept = ensure_threshold(path, loaded, data_dir=folder, sample_dir=folder)
+    return Reader.of(loaded, kept.threshold)
 
 
 def accuracy_rows(sets: Sequence[Pictures], readers: dict[str, Reader]) -> tuple[str, Any]:

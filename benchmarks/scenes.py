@@ -35,7 +35,7 @@ from scene_parts import (
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from taller_cnn.data import Split
-from taller_cnn.reader.rendering import Pen, written
+from taller_cnn.reader.writing import Pen, written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,26 +68,31 @@ def scenes(split: Split, n: int, seed: int, kinds: list[str] | None = None) -> l
     return result
 
 
+def on_paper(
+    write: Writer, g: Generator, shape: tuple[int, int], *sizes: tuple[float, float]
+) -> tuple[Grey, str]:
+    """A page of that shape with a digit, before it is lit; sizes as for `one`."""
+    ink, text, _ = one(write, g, shape, *sizes)
+    return inked(sheet(shape, g), ink, g.uniform(0.7, 1), pen_colour(g), 0.1, g), text
+
+
 def photo(write: Writer, g: Generator) -> tuple[bytes, str]:
     shape = page_shape(g)
-    ink, text, _ = one(write, g, shape)
-    page = inked(sheet(shape, g), ink, g.uniform(0.7, 1), pen_colour(g), 0.1, g)
+    page, text = on_paper(write, g, shape)
     return camera(lit(page, g), g), text
 
 
 def close_up(write: Writer, g: Generator) -> tuple[bytes, str]:
     side = int(g.integers(150, 900))
     shape = (side, round(side * g.uniform(0.7, 1.3)))
-    ink, text, _ = one(write, g, shape, (0.75, 0.97), (0.05, 0.15))
-    page = inked(sheet(shape, g), ink, g.uniform(0.7, 1), pen_colour(g), 0.1, g)
+    page, text = on_paper(write, g, shape, (0.75, 0.97), (0.05, 0.15))
     return camera(lit(page, g), g), text
 
 
 def small_photo(write: Writer, g: Generator) -> tuple[bytes, str]:
     side = int(g.integers(60, 160))
     shape = (side, round(side * g.uniform(0.75, 1.3)))
-    ink, text, _ = one(write, g, shape, (0.35, 0.8), (0.06, 0.15))
-    page = inked(sheet(shape, g), ink, g.uniform(0.7, 1), pen_colour(g), 0.1, g)
+    page, text = on_paper(write, g, shape, (0.35, 0.8), (0.06, 0.15))
     return camera(lit(page, g), g, blur=0.7), text
 
 
@@ -107,15 +112,13 @@ def marker(write: Writer, g: Generator) -> tuple[bytes, str]:
 
 def strong_shadow(write: Writer, g: Generator) -> tuple[bytes, str]:
     shape = page_shape(g)
-    ink, text, _ = one(write, g, shape)
-    page = inked(sheet(shape, g), ink, g.uniform(0.7, 1), pen_colour(g), 0.1, g)
+    page, text = on_paper(write, g, shape)
     return camera(lit(page, g, g.uniform(0.3, 0.6), g.uniform(0.4, 0.65)), g), text
 
 
 def desk(write: Writer, g: Generator) -> tuple[bytes, str]:
     shape = page_shape(g)
-    ink, text, _ = one(write, g, shape, (0.15, 0.6))
-    page = inked(sheet(shape, g), ink, g.uniform(0.7, 1), pen_colour(g), 0.1, g)
+    page, text = on_paper(write, g, shape, (0.15, 0.6))
     if g.random() < 0.4:
         page = lines_on(
             page, 0.05 * shape[0] * g.uniform(0.6, 1.5), 0.0, (0.5, 0.6, 0.8), 0.5, 1.5, 0
@@ -180,8 +183,7 @@ def ruled_margin(write: Writer, g: Generator) -> tuple[bytes, str]:
 def jpeg30(write: Writer, g: Generator) -> tuple[bytes, str]:
     side = int(g.integers(150, 500))
     shape = (side, round(side * g.uniform(0.75, 1.3)))
-    ink, text, _ = one(write, g, shape, (0.25, 0.8))
-    page = inked(sheet(shape, g), ink, g.uniform(0.7, 1), pen_colour(g), 0.1, g)
+    page, text = on_paper(write, g, shape, (0.25, 0.8))
     return camera(lit(page, g), g, quality=(20, 35)), text
 
 

@@ -24,10 +24,11 @@ from taller_cnn.reader.ink import ink_mask, noise_of, otsu
 from taller_cnn.reader.light import grey, ink_strength
 from taller_cnn.reader.preparation import prepare
 from taller_cnn.reader.reading import Reader, read
-from taller_cnn.reader.rendering import Pen, rendered_pictures, written
+from taller_cnn.reader.rendering import rendered_pictures
 from taller_cnn.reader.ruling import without_ruling
 from taller_cnn.reader.sheet import without_table
 from taller_cnn.reader.strokes import with_usual_strokes
+from taller_cnn.reader.writing import Pen, written
 
 IMAGES = Path(__file__).parent / "images"
 Grey = NDArray[np.float32]
@@ -144,7 +145,7 @@ def main(model: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         sample = Path(folder)
         digits = load_digits(source="sample", data_dir=sample, sample_dir=sample)
-    reader = Reader(model=load_model(model).model)
+    reader = Reader.of(load_model(model))
     panels = {name: stage(digits.validation) for name, stage in STAGES.items()}
     panels["cuts"] = cuts(digits.validation, reader)
     for name, shown in panels.items():

@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from taller_cnn.checkpoints import load_model
 from taller_cnn.data import Digits
 from taller_cnn.files import sha256
 from taller_cnn.reader import threshold
@@ -168,3 +171,30 @@ def test_the_robust_network_beside_the_own_one_is_used(
     outcome = cli("predict", pictures / "d0.png", "--workdir", own, "--robust", "--json")
     assert (outcome.code, outcome.err.count("Entrenando")) == (0, 0)
     assert len(outcome.json["files"][0]["digits"]) == 1
+
+
+@pytest.mark.slow
+def test_a_real_process_trains_the_robust_network_once_and_reads_with_it(
+    place: Path, pictures: Path, sample_digits: Digits, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(place, own)
+    files = [str(pictures / f"d{index}.png") for index in range(3)]
+    command = [sys.executable, "-m", "taller_cnn", "predict", *files, "--robust", "--json"]
+    command += ["--workdir", str(own)]
+
+    def read() -> str:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
+        return "".join(file["text"] for file in json.loads(done.stdout)["files"])
+
+    said = read()
+    assert said == "".join(str(label) for label in sample_digits.test.labels[:3].tolist())
+    robust = own / "modelo" / "cnn_mnist.robust.pt"
+    kept = load_model(robust)
+    assert kept.info is not None
+    assert kept.info.train.recipe == "handwriting"
+    assert kept.info.metrics["validation"]["accuracy"] > 0.95
+    assert threshold.kept_threshold(robust) is not None
+    trained = robust.stat().st_mtime_ns
+    assert read() == said
+    assert robust.stat().st_mtime_ns == trained

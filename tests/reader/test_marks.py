@@ -96,3 +96,15 @@ def test_a_single_digit_has_all_its_pieces_and_no_specks() -> None:
 
 def test_a_blank_page_has_no_marks() -> None:
     assert found(page()) == ([], [])
+
+
+def test_every_digit_of_a_page_that_is_broken_in_two_is_joined() -> None:
+    places = [(x, y) for y in range(10, 1400, 140) for x in range(10, 1900, 60)]
+    mask = np.zeros((1420, 1920), dtype=bool)
+    for x, y in places:
+        # The upper half leaves a gap below it that no bridge reaches.
+        mask[y : y + 36, x : x + 9] = True
+        mask[y + 48 : y + 90, x : x + 9] = True
+    marks, rejected = found(mask)
+    assert [mark.box for mark in marks] == sorted((x, y, x + 9, y + 90) for x, y in places)
+    assert not rejected

@@ -33,7 +33,7 @@ def rings(n: int) -> NDArray[np.float32]:
 
 def test_touching_rings_can_be_cut_where_they_touch() -> None:
     ink = rings(2)
-    touching = [path for path in cut_paths(ink, 84)[1:-1] if abs(path[42] - 87) <= 5]
+    touching = [path for path in cut_paths(ink, 84, 8)[1:-1] if abs(path[42] - 87) <= 5]
     assert touching
     for path in touching:
         # Through the bridge between them, 8 pixels thick, and nothing else.
@@ -41,7 +41,7 @@ def test_touching_rings_can_be_cut_where_they_touch() -> None:
 
 
 def test_cuts_go_from_left_to_right_and_by_a_pixel_from_row_to_row() -> None:
-    paths = cut_paths(rings(3), 84)
+    paths = cut_paths(rings(3), 84, 8)
     assert (paths[0] == 0).all()
     assert (paths[-1] == rings(3).shape[1]).all()
     for before, path in itertools.pairwise(paths):
@@ -51,23 +51,23 @@ def test_cuts_go_from_left_to_right_and_by_a_pixel_from_row_to_row() -> None:
 
 
 def test_a_long_mark_has_few_cuts_at_most() -> None:
-    assert len(cut_paths(np.ones((20, 4000), np.float32), 20)) <= MOST_CUTS + 2
+    assert len(cut_paths(np.ones((20, 4000), np.float32), 20, 8)) <= MOST_CUTS + 2
 
 
 def test_cuts_at_the_very_end_of_a_mark_stay_in_it() -> None:
-    assert np.max(cut_paths(np.ones((9, 8), np.float32), 30)[:-1]) < 8
+    assert np.max(cut_paths(np.ones((9, 8), np.float32), 30, 8)[:-1]) < 8
 
 
 def test_the_parts_of_a_mark_are_all_of_its_ink() -> None:
     ink = rings(2)
-    paths = cut_paths(ink, 84)
+    paths = cut_paths(ink, 84, 8)
     parts = [part_of(ink, left, right) for left, right in itertools.pairwise(paths)]
     np.testing.assert_array_equal(np.sum(parts, axis=0), ink)
 
 
 def test_runs_are_as_wide_as_digits_or_the_whole() -> None:
     ink = rings(3)
-    paths = cut_paths(ink, 84)
+    paths = cut_paths(ink, 84, 8)
     parts = runs(ink, paths, 84, 8)
     assert (0, len(paths) - 1) in {(part.start, part.stop) for part in parts}
     others = [part for part in parts if part.stop - part.start < len(paths) - 1]
@@ -116,3 +116,11 @@ def test_digits_beside_each_other_stand_apart_and_the_halves_of_one_do_not() -> 
     halves = np.zeros((60, 40), np.float32)
     halves[:28, 5:12] = halves[32:, 5:12] = 1
     assert not stands_apart(halves)
+
+
+def test_cuts_through_more_ink_than_those_beside_them_are_left_out() -> None:
+    ink = np.ones((40, 120), np.float32)
+    ink[:, 58:62] = 0.1
+    thick, thin = (cut_paths(ink, 40, stroke) for stroke in (400, 4))
+    assert len(thin) < len(thick)
+    assert any(path.min() >= 58 and path.max() <= 62 for path in thin[1:-1])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from taller_cnn.checkpoints import ModelInfo, save_model, weights_checksum
+from taller_cnn.checkpoints import LoadedModel, ModelInfo, save_model, weights_checksum
 from taller_cnn.config import ModelConfig, recipe
 from taller_cnn.data import Digits
 from taller_cnn.errors import DataError, InputError, ModelError
@@ -148,13 +148,11 @@ def test_it_is_chosen_once_and_kept_for_these_weights_alone(
     model_path: Path, network: SimpleCNN, sample_dir: Path, sample_digits: Digits, monkeypatch
 ) -> None:
     monkeypatch.setattr("taller_cnn.reader.threshold.PICTURES", 7)
-    reader = Reader(model=network)
+    loaded = LoadedModel(model=network, info=info(sample_digits))
     assert kept_threshold(model_path) is None
 
     def ensured():
-        return ensure_threshold(
-            model_path, info(sample_digits), reader, data_dir=sample_dir, sample_dir=sample_dir
-        )
+        return ensure_threshold(model_path, loaded, data_dir=sample_dir, sample_dir=sample_dir)
 
     chosen = ensured()
     assert kept_threshold(model_path) == chosen
@@ -210,19 +208,21 @@ def test_the_threshold_of_an_ensemble_is_kept_beside_its_folder(tmp_path: Path) 
 def test_without_the_networks_own_held_out_digits_nothing_is_chosen(
     model_path: Path, network: SimpleCNN, sample_dir: Path, sample_digits: Digits, tmp_path: Path
 ) -> None:
-    reader, missing = Reader(model=network), tmp_path / "none"
+    missing = tmp_path / "none"
     cases = (
         (info(sample_digits, holdout=0), sample_dir, InputError, "reader_no_holdout"),
         (info(sample_digits, checksum="0" * 16), sample_dir, ModelError, "reader_other_digits"),
     )
     for about, folder, kind, key in cases:
+        loaded = LoadedModel(model=network, info=about)
         with pytest.raises(kind) as caught:
-            ensure_threshold(model_path, about, reader, data_dir=folder, sample_dir=folder)
+            ensure_threshold(model_path, loaded, data_dir=folder, sample_dir=folder)
         assert caught.value.key == key
         assert str(model_path) in caught.value.text(Messages("es"))
     full = ModelInfo(**{**vars(info(sample_digits)), "source": "full"})
+    loaded = LoadedModel(model=network, info=full)
     with pytest.raises(DataError):
-        ensure_threshold(model_path, full, reader, data_dir=missing, sample_dir=missing)
+        ensure_threshold(model_path, loaded, data_dir=missing, sample_dir=missing)
     assert not threshold_path(model_path).exists()
 
 

@@ -47,6 +47,7 @@ DEFAULTS_OF_REVISION_1 = {
     "first_layer": "learned",
     "middle": False,
     "augmentation": "none",
+    "cut_amiss": 0.0,
     "weight_average": 0.0,
     "distillation": 0.0,
     "holdout": 5000,

@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from taller_cnn.augmentation import cut_amiss
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits, Split, normalise
 from taller_cnn.errors import ConfigError, DivergedError
@@ -152,7 +153,7 @@ FAST = QUICK.replace(
 
 VARIED = QUICK.replace(augmentation="handwriting")
 AVERAGED = QUICK.replace(weight_average=0.9, augmentation="affine")
-ALL_AT_ONCE = FAST.replace(augmentation="handwriting", weight_average=0.95)
+ALL_AT_ONCE = FAST.replace(augmentation="handwriting", weight_average=0.95, cut_amiss=0.2)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -252,6 +253,31 @@ def test_recorded_scores_are_those_of_the_final_weights(
     assert results[-1].test == again.score
     assert training.test is not None
     assert training.test.accuracy == again.accuracy
+
+
+def test_what_is_cut_amiss_is_seen_beside_the_digits_and_leaves_the_network_unsure(
+    tiny_digits: Digits,
+) -> None:
+    seen: list[int] = []
+
+    class Spy(SimpleCNN):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(len(x))
+            return super().forward(x)
+
+    images = tiny_digits.train.images.float() / 255
+    strange = cut_amiss(images, torch.Generator().manual_seed(3))
+    sure = []
+    for part in (0.0, 0.5):
+        model = Spy(SMALL)
+        config = QUICK.replace(epochs=6, cut_amiss=part, augmentation="affine")
+        finish(train(model, tiny_digits, config, score="last-epoch"))
+        with torch.no_grad():
+            logits = model.eval()((strange - tiny_digits.mean) / tiny_digits.std)
+        sure.append(float(logits.softmax(dim=1).amax(dim=1).mean()))
+    assert seen[0] == QUICK.batch_size
+    assert QUICK.batch_size + round(0.5 * QUICK.batch_size) in seen
+    assert sure[1] < sure[0] - 0.05
 
 
 def test_the_kept_weights_are_the_mean_over_the_steps(tiny_digits: Digits) -> None:

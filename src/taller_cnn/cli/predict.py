@@ -216,12 +216,9 @@ def _reader(
     else:
         loaded = load_model(path)
         show_model_notices(terminal, loaded)
-    info = loaded.info
-    if info is None:
-        return Reader(model=loaded.model)
-    reader = Reader(model=loaded.model, mean=info.mean, std=info.std)
-    threshold = _threshold(terminal, path, loaded, reader, data_dir, sample_dir)
-    return Reader(model=loaded.model, mean=info.mean, std=info.std, threshold=threshold)
+    if loaded.info is None:
+        return Reader.of(loaded)
+    return Reader.of(loaded, _threshold(terminal, path, loaded, data_dir, sample_dir))
 
 
 def _robust(terminal: Terminal, path: Path, data_dir: Path, sample_dir: Path) -> LoadedModel:
@@ -249,12 +246,7 @@ def _robust(terminal: Terminal, path: Path, data_dir: Path, sample_dir: Path) ->
 
 
 def _threshold(
-    terminal: Terminal,
-    path: Path,
-    loaded: LoadedModel,
-    reader: Reader,
-    data_dir: Path,
-    sample_dir: Path,
+    terminal: Terminal, path: Path, loaded: LoadedModel, data_dir: Path, sample_dir: Path
 ) -> float | None:
     """The network's own; chosen now if there is none yet."""
     from taller_cnn.reader.threshold import ensure_threshold, kept_threshold
@@ -262,12 +254,9 @@ def _threshold(
     kept = kept_threshold(path)
     if kept is not None:
         return kept.threshold
-    assert loaded.info is not None
     terminal.err.print(terminal.messages("cli_predict.choosing"), style="dim", markup=False)
     try:
-        return ensure_threshold(
-            path, loaded.info, reader, data_dir=data_dir, sample_dir=sample_dir
-        ).threshold
+        return ensure_threshold(path, loaded, data_dir=data_dir, sample_dir=sample_dir).threshold
     except TallerError as error:
         reason = error.text(terminal.messages)
     terminal.notice(terminal.messages("cli_predict.no_threshold", reason=reason))

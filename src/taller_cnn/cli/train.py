@@ -193,16 +193,14 @@ def _follow(
 def _choose_threshold(request: RunRequest, path: Path) -> None:
     """From when on `predict` believes a reading: now, so that the first need not wait for it."""
     from taller_cnn.checkpoints import load_model
-    from taller_cnn.reader.reading import Reader
     from taller_cnn.reader.threshold import ensure_threshold
 
     # What cannot be done now is tried again by `predict`, which says why it cannot.
     with suppress(TallerError):
         loaded = load_model(path)
         if loaded.info is not None:
-            reader = Reader(model=loaded.model, mean=loaded.info.mean, std=loaded.info.std)
             folders = {"data_dir": request.data_dir, "sample_dir": request.where.sample}
-            ensure_threshold(path, loaded.info, reader, **folders)
+            ensure_threshold(path, loaded, **folders)
 
 
 def _again(request: RunRequest, fields: dict[str, Any], plan: EnsemblePlan | None) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from taller_cnn.reader.ink import ink_mask, noise_of
-from taller_cnn.reader.light import enlarged, grey, ink_strength, is_light_on_dark
+from taller_cnn.reader.light import enlarged, grey, ink_on_ground
 from taller_cnn.reader.marks import Box, Mark, Rejected, marks_in
 from taller_cnn.reader.preparation import SIDE, prepare
 from taller_cnn.reader.ruling import without_ruling
@@ -74,7 +74,7 @@ class Found:
     rejected: tuple[Rejected, ...] = ()
     splits: tuple[Split, ...] = ()
     stroke: float = 0.0
-    """Width of the strokes in pixels of the picture; 0 where there is no ink."""
+    """Width of the strokes in pixels of the picture; 0 where there is no ink, or `TINY` pixels."""
     steps: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     """With `Options.steps`: ``grey``, ``light``, ``ink`` as ``float32 [H, W]``, ``mask``."""
 
@@ -105,7 +105,7 @@ def find(
     single = single or options.single or tiny
     picture, corner = (whole, (0, 0)) if tiny else without_table(whole)
     picture, factor = enlarged(picture)
-    flat = ink_strength(1 - picture if is_light_on_dark(picture) else picture)
+    flat = ink_on_ground(picture)
     noise = noise_of(flat)
     strength = flat if factor > 1 else without_ruling(flat, noise)
     mask = ink_mask(strength, noise)
@@ -115,7 +115,8 @@ def find(
     labels, marks, rejected = marks_in(mask, strength, single=single)
     ink = _Ink(strength=strength, labels=labels, margin=max(2, factor // 2))
     found = _prepared(ink, marks, rejected, single=single)
-    stroke = _stroke(labels, marks)
+    # Of a tiny picture, which is read as it is, nobody asks how thin its strokes are.
+    stroke = 0.0 if tiny else _stroke(labels, marks)
     steps = {"grey": picture, "light": flat, "ink": strength, "mask": mask}
     return _in_pixels(found, factor, corner, stroke, steps if options.steps else {})
 
@@ -149,7 +150,7 @@ def _ink_of(ink: _Ink, mark: Mark) -> Grey:
     height, width = ink.labels.shape
     rows = slice(max(top - ink.margin, 0), min(bottom + ink.margin, height))
     columns = slice(max(left - ink.margin, 0), min(right + ink.margin, width))
-    own = np.isin(ink.labels[rows, columns], mark.pieces)
+    own = mark.covers(ink.labels[rows, columns])
     strength = ink.strength[rows, columns]
     full = float(np.percentile(strength[own], 70))
     near = binary_dilation(own, iterations=ink.margin)
@@ -163,7 +164,7 @@ def _stroke(labels: NDArray[np.int32], marks: list[Mark]) -> float:
         return 0.0
     mark = max(marks, key=lambda mark: mark.height)
     left, top, right, bottom = mark.box
-    return stroke_width(np.isin(labels[top:bottom, left:right], mark.pieces).astype(np.float32))
+    return stroke_width(mark.covers(labels[top:bottom, left:right]).astype(np.float32))
 
 
 def _image28(ink: Grey, slope: float) -> NDArray[np.uint8]:
@@ -196,8 +197,9 @@ def _may_be_several(whole: Grey, size: float, *, alone: bool) -> bool:
 
 def _split(index: int, mark: Mark, whole: Grey, size: float, slope: float) -> Split:
     size = min(size, float(len(whole)))
-    paths = cut_paths(whole, size)
-    parts = runs(whole, paths, size, stroke_width(whole))
+    stroke = stroke_width(whole)
+    paths = cut_paths(whole, size, stroke)
+    parts = runs(whole, paths, size, stroke)
     boxes, images = [], []
     for part in parts:
         ink = part_of(whole, paths[part.start], paths[part.stop])

@@ -1,6 +1,6 @@
 """How dark the ink makes each place: colour, polarity and light taken away.
 
-    grey(pixels)  ->  is_light_on_dark(grey)  ->  ink_strength(grey)
+    grey(pixels)  ->  ink_on_ground(grey): is_light_on_dark(grey), ink_strength(grey)
 
 Light and shadow change slowly or leave wide areas; strokes are narrow. What a closing by a window
 wider than the strokes leaves is the paper as it is lit, and ink takes away a part of its light.
@@ -8,13 +8,23 @@ wider than the strokes leaves is the paper as it is lit, and ink takes away a pa
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from taller_cnn.reader.ink import otsu
 
-__all__ = ["background", "enlarged", "even_ground", "grey", "ink_strength", "is_light_on_dark"]
+__all__ = [
+    "background",
+    "enlarged",
+    "even_ground",
+    "grey",
+    "ink_on_ground",
+    "ink_strength",
+    "is_light_on_dark",
+]
 
 Grey = NDArray[np.float32]
 
@@ -77,7 +87,10 @@ def is_light_on_dark(picture: Grey) -> bool:
     there is only light, without what lies between them there are the strokes' edges.
     """
     small = reduced(picture)
-    drawn_on = even_ground(small)
+    return _is_light(small, even_ground(small))
+
+
+def _is_light(small: Grey, drawn_on: float | None) -> bool:
     if drawn_on is not None:
         low, high = np.percentile(small, (0.5, 99.5))
         return bool(drawn_on < (low + high) / 2)
@@ -118,28 +131,42 @@ def even_ground(small: Grey) -> float | None:
     if strokes.mean() > 0.5:
         # A sheet on an even table.
         return None
-    return None if _fits(_mirrored(strokes), WIDEST * min(small.shape)) else ground
+    return None if _fits(strokes, WIDEST * min(small.shape)) else ground
 
 
 def _border(small: Grey) -> Grey:
     return np.concatenate([small[0], small[-1], small[1:-1, 0], small[1:-1, -1]])
 
 
-def _mirrored(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """What is at the edge goes on beyond it."""
-    return np.pad(mask, max(mask.shape) // 2, "symmetric")
-
-
 def _fits(mask: NDArray[np.bool_], radius: float) -> bool:
-    """Whether a disk of that radius, in pixels, fits in what is set."""
-    from scipy.ndimage import distance_transform_cdt, distance_transform_edt
+    """Whether a disk of that radius, in pixels, fits in what is set, mirrored at the edge."""
+    from scipy.ndimage import distance_transform_edt
 
-    # The chessboard's distance takes a twentieth of the time, and the true one is at least
-    # that and at most its diagonal.
-    depth = float(distance_transform_cdt(mask, "chessboard").max())
-    if depth >= radius or np.sqrt(2) * depth < radius:
-        return depth >= radius
-    return bool(distance_transform_edt(mask).max() >= radius)
+    # The square in the disk fits if the disk does, and the disk if the square around it does;
+    # to try a square takes a tenth of the time of a distance transform.
+    if not _square_fits(mask, radius / math.sqrt(2)):
+        return False
+    if _square_fits(mask, radius):
+        return True
+    mirrored = np.pad(mask, math.ceil(radius), "symmetric")
+    return bool(distance_transform_edt(mirrored).max() >= radius)
+
+
+def _square_fits(mask: NDArray[np.bool_], half: float) -> bool:
+    """Whether all pixels nearer than `half` to some pixel, across and down, are set."""
+    from scipy.ndimage import minimum_filter
+
+    return bool(minimum_filter(mask.view(np.uint8), 2 * math.ceil(half) - 1, mode="reflect").any())
+
+
+def ink_on_ground(picture: Grey) -> Grey:
+    """`ink_strength` of a picture of either polarity."""
+    small = reduced(picture)
+    ground = even_ground(small)
+    if _is_light(small, ground):
+        picture, small = 1 - picture, 1 - small
+        ground = None if ground is None else 1 - ground
+    return _strength(picture, small, ground)
 
 
 def ink_strength(picture: Grey) -> Grey:
@@ -152,10 +179,13 @@ def ink_strength(picture: Grey) -> Grey:
         ``float32 [H, W]``; noise makes it negative in places.
     """
     small = reduced(picture)
-    ground = even_ground(small)
+    return _strength(picture, small, even_ground(small))
+
+
+def _strength(picture: Grey, small: Grey, ground: float | None) -> Grey:
     # Strokes so thick that a closing wide enough for them would follow no shadow.
     dark = small < 0.5 * ((ground or 0.0) + small.min())
-    if ground and _fits(_mirrored(dark), THICK * min(small.shape)):
+    if ground and _fits(dark, THICK * min(small.shape)):
         even: Grey = 1 - picture / np.float32(max(ground, DARKEST))
         return even
     paper = background(picture)

@@ -18,7 +18,7 @@ SMALL_PART = 0.35
 """Of a digit's height: what is smaller, in both directions, is a piece of a digit or a speck."""
 SOLID = 0.27
 """Depth by size from which a mark has no strokes; the thickest marker's have a third of that."""
-MOST_MARKS = 2000
+MOST_MARKS = 1000
 """More pieces are a texture; the largest ones are looked at."""
 
 
@@ -52,6 +52,14 @@ class Mark:
     def size(self) -> int:
         """The longer of both."""
         return max(self.width, self.height)
+
+    def covers(self, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which pixels are of its pieces."""
+        # Of the few pieces that most marks have, sooner than `isin`, which sorts them.
+        own: NDArray[np.bool_] = labels == self.pieces[0]
+        for piece in self.pieces[1:]:
+            own |= labels == piece
+        return own
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -258,22 +266,32 @@ def _attached(marks: list[Mark], size: float) -> list[Mark]:
     """Join pieces until none belongs to another one any more; the largest attract first."""
     marks = sorted(marks, key=lambda mark: -mark.size)
     done: list[Mark] = []
+    boxes = np.zeros((len(marks), 4), int)
     for mark in marks:
-        owner = _owner(mark, done, size)
+        near = np.flatnonzero(_are_near(boxes[: len(done)], mark.box, 0.3 * size))
+        owner = _owner(mark, done, near.tolist(), size)
         if owner is None:
+            owner = len(done)
             done.append(mark)
         else:
             done[owner] = _merged(done[owner], mark)
+        boxes[owner] = done[owner].box
     return done
 
 
-def _owner(mark: Mark, others: list[Mark], size: float) -> int | None:
-    """The digit that a piece belongs to: the nearest one that it fits."""
+def _are_near(boxes: NDArray[np.int_], box: Box, most: float) -> NDArray[np.bool_]:
+    """Which boxes have a gap of at most so many pixels to another, across and down."""
+    starts, ends = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
+    return np.asarray((starts - ends <= most).all(axis=1))
+
+
+def _owner(mark: Mark, others: list[Mark], near: list[int], size: float) -> int | None:
+    """Which of the others near a piece is its digit: the nearest one that it fits."""
     best, nearest = None, float("inf")
-    for index, other in enumerate(others):
-        across, down = _gaps(mark.box, other.box)
-        if across > 0.3 * size or down > 0.3 * size or not _belongs(mark, other, size):
+    for index in near:
+        if not _belongs(mark, others[index], size):
             continue
+        across, down = _gaps(mark.box, others[index].box)
         distance = max(across, 0) + max(down, 0) + 0.01 * across
         if distance < nearest:
             best, nearest = index, distance
@@ -302,29 +320,37 @@ def _stacked(marks: list[Mark]) -> list[Mark]:
 
     Joined they must be no higher than the other digits, if there are any.
     """
-    for first in sorted(marks, key=lambda mark: mark.box[1]):
-        for second in marks:
-            if first is second or not _continues(first, second):
-                continue
-            joined = _merged(first, second)
-            others = [m.height for m in marks if m is not first and m is not second]
-            large = [height for height in others if height > 0.4 * joined.height]
-            if not large or joined.height <= 1.25 * float(np.median(large)):
-                rest = [m for m in marks if m is not first and m is not second]
-                return _stacked([*rest, joined])
-    return marks
+    heights = np.array([mark.height for mark in marks])
+    gone: set[int] = set()
+    joined = []
+    for upper, lower in _continuing(marks):
+        both = _merged(marks[upper], marks[lower])
+        others = np.delete(heights, [upper, lower])
+        large = others[others > 0.4 * both.height]
+        usual = not large.size or both.height <= 1.25 * float(np.median(large))
+        if usual and not gone & {upper, lower}:
+            gone |= {upper, lower}
+            joined.append(both)
+    rest = [mark for index, mark in enumerate(marks) if index not in gone]
+    return _stacked([*rest, *joined]) if joined else marks
 
 
-def _continues(upper: Mark, lower: Mark) -> bool:
-    across, down = _gaps(upper.box, lower.box)
-    joined = _merged(upper, lower)
-    return (
-        lower.box[1] > upper.box[1]
-        and down < 0.2 * joined.height
-        and across < 0.1 * joined.height
-        and (-across >= 0.3 * min(upper.width, lower.width) or joined.width < 0.6 * joined.height)
-        and joined.width < 1.2 * joined.height
-    )
+def _continuing(marks: list[Mark]) -> list[tuple[int, int]]:
+    """Which marks stand above which others like the parts of one digit, from the top."""
+    boxes = np.array([mark.box for mark in marks], np.int32).reshape(-1, 4)
+    order = boxes[:, 1].argsort(kind="stable")
+    first, second = boxes[order, None], boxes[None]
+    starts, ends = (first[..., :2], second[..., :2]), (first[..., 2:], second[..., 2:])
+    gaps = np.maximum(*starts) - np.minimum(*ends)
+    sides = np.maximum(*ends) - np.minimum(*starts)
+    (across, down), (width, height) = (np.moveaxis(both, 2, 0) for both in (gaps, sides))
+    widths = boxes[:, 2] - boxes[:, 0]
+    overlap = -across >= 0.3 * np.minimum(widths[order, None], widths)
+    below = second[..., 1] > first[..., 1]
+    near = (down < 0.2 * height) & (across < 0.1 * height)
+    shaped = (overlap | (width < 0.6 * height)) & (width < 1.2 * height)
+    pairs = np.argwhere(below & near & shaped)
+    return [(int(order[i]), int(j)) for i, j in pairs]
 
 
 def _why_no_digit(mark: Mark, size: float, ink: float, depth: float) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from taller_cnn.checkpoints import LoadedModel
 from taller_cnn.reader.finding import Found, Options, Split, find
 from taller_cnn.reader.marks import Box, Rejected
 from taller_cnn.reader.splitting import best_parts
@@ -50,6 +52,14 @@ class Reader:
     std: float = 0.3081
     threshold: float | None = None
     """Readings less probable than this are uncertain; None: not known, none is."""
+
+    @classmethod
+    def of(cls, loaded: LoadedModel, threshold: float | None = None) -> Self:
+        """A network from disk, with the normalisation that it was trained with if that is known."""
+        if loaded.info is None:
+            return cls(model=loaded.model, threshold=threshold)
+        mean, std = loaded.info.mean, loaded.info.std
+        return cls(model=loaded.model, mean=mean, std=std, threshold=threshold)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -66,8 +66,7 @@ def robust_network(
         model_path: the user's own network; the robust one is kept beside it, and trained on the
             same digits if it is known which those are.
         stop: when set, the training keeps its state and ends at the next event.
-        data_dir: as for `load_digits`.
-        sample_dir: as for `load_digits`.
+        data_dir, sample_dir: as for `load_digits`.
         source: which digits, where `model_path` says nothing of them.
         seed: of the training.
 
@@ -80,22 +79,13 @@ def robust_network(
         TallerError: the folder or the digits cannot be used.
     """
     own = _own_info(model_path)
-    kept = kept_robust(model_path, own.data_checksum if own else None)
-    if kept is not None:
+    if kept := kept_robust(model_path, own.data_checksum if own else None):
         yield kept
         return
     place = _Place(model_path.parent, file=robust_path(model_path), sample_dir=sample_dir)
-    model, config = recipe(RECIPE, train={"seed": seed})
-    request = _Request(
-        model=model,
-        train=config,
-        workdir=place.root,
-        data_dir=data_dir,
-        source=own.source if own else source,
-        place=place,
-    )
-    check_writable(place.model.parent, FREE_BYTES)
-    with folder_lock(place.model.parent):
+    request = _request(place, data_dir, own.source if own else source, seed)
+    check_writable(model_path.parent, FREE_BYTES)
+    with folder_lock(model_path.parent):
         digits = yield from load(request)
         if kept_robust(model_path, digits.checksum) is None:
             yield from _train(request, digits, stop)
@@ -135,6 +125,18 @@ class _Request(RunRequest):
     @property
     def where(self) -> Workdir:
         return self.place
+
+
+def _request(place: _Place, data_dir: Path, source: str, seed: int) -> _Request:
+    model, config = recipe(RECIPE, train={"seed": seed})
+    return _Request(
+        model=model,
+        train=config,
+        workdir=place.root,
+        data_dir=data_dir,
+        source=source,
+        place=place,
+    )
 
 
 def _train(

@@ -25,6 +25,9 @@ STEP = 0.1
 REACH = 0.2
 """How far a cut may lie from its place, in digit heights."""
 MOST_CUTS = 30
+NO_WORSE = 0.5
+"""Strokes' widths of ink that a cut may go through more than the cuts beside it: fewer cuts are
+fewer parts to prepare and to read, which takes longer than all else."""
 TALL = 0.6
 """Least height of a piece, as a part of the mark's, that may be a digit by itself."""
 NARROWEST, WIDEST = 0.06, 1.6
@@ -75,12 +78,13 @@ def stands_apart(ink: Grey) -> bool:
     )
 
 
-def cut_paths(ink: Grey, size: float) -> list[Path]:
+def cut_paths(ink: Grey, size: float, stroke: float) -> list[Path]:
     """Ways from top to bottom that meet little ink, from left to right, the mark's ends included.
 
     Args:
         ink: ``float32 [H, W]``, 0 to 1.
         size: height of a digit, in pixels.
+        stroke: width of the strokes, in pixels.
     """
     height, width = ink.shape
     count = min(MOST_CUTS, max(1, round(width / (STEP * size)) - 1))
@@ -91,7 +95,20 @@ def cut_paths(ink: Grey, size: float) -> list[Path]:
         path = np.maximum(path, paths[-1])
         if np.abs(path - paths[-1]).mean() > 1:
             paths.append(path)
-    return [*paths, np.full(height, width)]
+    return [paths[0], *_least(paths[1:], ink, stroke), np.full(height, width)]
+
+
+def _least(paths: list[Path], ink: Grey, stroke: float) -> list[Path]:
+    """The ways that meet hardly more ink than their neighbours do."""
+    most = NO_WORSE * max(stroke, 1)
+    met = [_met(ink, path) for path in paths]
+    around = zip([np.inf, *met[:-1]], met, [*met[1:], np.inf], strict=True)
+    return [path for path, (a, b, c) in zip(paths, around, strict=True) if b <= min(a, c) + most]
+
+
+def _met(ink: Grey, path: Path) -> float:
+    """Ink that a cut goes through, in pixels."""
+    return float(ink[np.arange(len(ink)), path].sum())
 
 
 def _cheapest(ink: Grey, places: NDArray[np.float64], reach: int) -> NDArray[np.int_]:
@@ -127,8 +144,7 @@ def _followed(total: NDArray[np.floating]) -> NDArray[np.int_]:
 
 def runs(ink: Grey, paths: list[Path], size: float, stroke: float) -> list[Part]:
     """All runs of neighbouring parts that can be a digit; the whole mark is always among them."""
-    rows = np.arange(len(ink))
-    crossed = [0.0, *(float(ink[rows, path].sum()) / max(stroke, 1) for path in paths[1:-1]), 0.0]
+    crossed = [0.0, *(_met(ink, path) / max(stroke, 1) for path in paths[1:-1]), 0.0]
     parts = []
     last = len(paths) - 1
     for start in range(last):

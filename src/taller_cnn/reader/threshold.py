@@ -9,13 +9,13 @@ reader, with marks among them that are no digits, and kept beside the network it
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from taller_cnn.calibration import Threshold, threshold_for_precision
-from taller_cnn.checkpoints import ModelInfo, weights_checksum
+from taller_cnn.checkpoints import LoadedModel, weights_checksum
 from taller_cnn.data import Split, load_digits
 from taller_cnn.errors import InputError, ModelError
 from taller_cnn.files import read_json, write_json
@@ -69,18 +69,14 @@ def kept_threshold(model_path: Path) -> Threshold | None:
 
 
 def ensure_threshold(
-    model_path: Path, info: ModelInfo, reader: Reader, *, data_dir: Path, sample_dir: Path
+    model_path: Path, loaded: LoadedModel, *, data_dir: Path, sample_dir: Path
 ) -> Threshold:
-    """The kept threshold of a network; if there is none it is chosen now, which takes seconds.
-
-    Nothing is downloaded for it.
+    """The kept threshold of a network, or one chosen now, in seconds and without any download.
 
     Args:
         model_path: the network's weights; the threshold is kept beside them.
-        info: what is known of them.
-        reader: with that network.
-        data_dir: where the full data set lies, if the network was trained on it.
-        sample_dir: where the sample lies, if the network was trained on that.
+        loaded: the network, with a description.
+        data_dir, sample_dir: where the full data set and the sample lie.
 
     Raises:
         InputError: the network was trained with no digits held out.
@@ -91,6 +87,8 @@ def ensure_threshold(
     kept = kept_threshold(model_path)
     if kept is not None:
         return kept
+    info = loaded.info
+    assert info is not None, "whose digits it was trained on is not known without a description"
     if not info.train.holdout:
         raise InputError("reader_no_holdout", path=model_path)
     weights = weights_checksum(model_path)
@@ -104,7 +102,7 @@ def ensure_threshold(
     )
     if digits.checksum != info.data_checksum:
         raise ModelError("reader_other_digits", path=model_path, folder=digits.folder)
-    chosen = choose_threshold(reader, digits.validation)
+    chosen = choose_threshold(Reader.of(loaded), digits.validation)
     record: dict[str, Any] = {**asdict(chosen), "revision": REVISION, "sha256": weights}
     write_json(threshold_path(model_path), record)
     return chosen
@@ -120,7 +118,7 @@ def choose_threshold(
 ) -> Threshold:
     """The least probability from which on `precision` of the readings are right.
 
-    One mark in fifty among them is no digit: where more are, fewer than `precision` are right.
+    One mark in fifty is no digit: where more are, fewer than `precision` are right.
 
     Args:
         reader: the network to choose for.
@@ -136,22 +134,24 @@ def choose_threshold(
     count = PICTURES if pictures is None else pictures
     readings = judged(rendered_pictures(validation, count, seed, heights=HEIGHTS), reader)
     sure, right = [p for p, _ in readings], [hit for _, hit in readings]
-    never = Threshold(threshold=NONE_IS_SURE, precision=0.0, coverage=0.0, n=len(sure))
     try:
         chosen = threshold_for_precision(sure, right, precision)
     except InputError:
-        return never
-    if chosen.threshold >= LEAST:
-        return chosen
+        return _never(len(readings))
+    return chosen if chosen.threshold >= LEAST else _least(readings)
+
+
+def _least(readings: Sequence[tuple[float, bool]]) -> Threshold:
+    """The lowest threshold there is, with what it does on the readings."""
     believed = [hit for p, hit in readings if p >= LEAST]
     if not believed:
-        return never
-    return Threshold(
-        threshold=LEAST,
-        precision=sum(believed) / len(believed),
-        coverage=len(believed) / len(sure),
-        n=len(sure),
-    )
+        return _never(len(readings))
+    precision, coverage = sum(believed) / len(believed), len(believed) / len(readings)
+    return Threshold(threshold=LEAST, precision=precision, coverage=coverage, n=len(readings))
+
+
+def _never(n: int) -> Threshold:
+    return Threshold(threshold=NONE_IS_SURE, precision=0.0, coverage=0.0, n=n)
 
 
 def judged(pictures: Iterable[RenderedPicture], reader: Reader) -> list[tuple[float, bool]]:

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from taller_cnn.augmentation import AUGMENTATIONS, augment
+from taller_cnn.augmentation import AUGMENTATIONS, augment, cut_amiss
 from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits, Split, normalise
 from taller_cnn.devices import choose_device, choose_precision
@@ -39,6 +39,8 @@ __all__ = ["Training", "train"]
 
 PROGRESS_SECONDS = 0.1
 """Least time between two `Progress` events."""
+UNSURE = 0.5
+"""What an image of no digit counts for in the loss, as a part of what a digit does."""
 PATCH_IMAGES = 512
 """Training digits that a fixed first layer is made from."""
 
@@ -111,7 +113,7 @@ class Training(Iterator[Progress | EpochResult]):
         self._model.dropout.generator = self._dropout
         self._teacher = self._with_share(teacher)
         self._augmentation = AUGMENTATIONS[config.augmentation]
-        self._varies = config.augmentation != "none"
+        self._varies = config.augmentation != "none" or config.cut_amiss > 0
         self._chance = torch.Generator(self.device.value)
         self._images = self._prepared(digits.train.images).to(self.device.value)
         self._labels = digits.train.labels.to(self.device.value)
@@ -247,11 +249,15 @@ class Training(Iterator[Progress | EpochResult]):
         return crop(images) if self._middle else images
 
     def _batch(self, indices: Tensor) -> Tensor:
-        """The network's input for one step."""
+        """The network's input for one step: the digits, then images of none."""
         images = self._images[indices]
         if self._varies:
             # From the batch's number alone, so that a resumed training draws the same.
             self._chance.manual_seed(_batch_seed(self.config.seed, self._batch_number))
+            if self.config.cut_amiss:
+                images = images.float().div_(255)
+                more = round(self.config.cut_amiss * len(images))
+                images = torch.cat([images, cut_amiss(images, self._chance)[:more]])
             images = augment(images, self._augmentation, self._chance)
             images = images.sub_(self._digits.mean).div_(self._digits.std).to(self.precision.value)
             images = crop(images) if self._middle else images
@@ -267,21 +273,32 @@ class Training(Iterator[Progress | EpochResult]):
             optimizer.zero_grad()
         with self._autocast():
             logits = self._middle(images) if self._middle else self._model(images)
-        targets = labels
-        if self._teacher:
-            targets = self._teacher.targets(self._batch_number, images, labels)
-        smoothing = self.config.label_smoothing
-        loss = F.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
+        loss = self._loss(logits.float(), images, labels)
         loss.backward()  # type: ignore[no-untyped-call]
         for optimizer in self._optimizers:
             optimizer.step(factor)
         self._average.update(self.step)
         self._sums = _Sums(
             loss=self._sums.loss + loss.detach().double() * len(labels),
-            correct=self._sums.correct + (logits.argmax(dim=1) == labels).sum(),
+            correct=self._sums.correct + (logits[: len(labels)].argmax(dim=1) == labels).sum(),
             seen=self._sums.seen + len(labels),
         )
         self.step += 1
+
+    def _loss(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        """The loss of a batch, whose last images may be none of the digits."""
+        logits, unknown = logits.tensor_split([len(labels)])
+        targets = labels
+        if self._teacher:
+            seen = images[: len(labels)]
+            targets = self._teacher.targets(self._batch_number, seen, labels)
+        smoothing = self.config.label_smoothing
+        loss = F.cross_entropy(logits, targets, label_smoothing=smoothing)
+        if len(unknown):
+            # What is no digit is as likely each of them (Hendrycks et al. 2019).
+            unsure = -unknown.log_softmax(dim=1).mean()
+            loss = loss + UNSURE * self.config.cut_amiss * unsure
+        return loss
 
     def _autocast(self) -> Any:
         if self.precision.value == torch.float32:
