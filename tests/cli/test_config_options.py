@@ -77,3 +77,9 @@ def test_help_shows_the_recipes_default_and_where_another_differs(cli) -> None:
     assert re.search(r"\[por defecto: 16,32; best: 16,16,[\d,]+\]", text)
     assert "[por defecto: relu]" in text
     assert "[por defecto: --no-batch-norm; best: --batch-norm]" in text
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_the_help_names_every_recipe(language: str) -> None:
+    told = re.findall(r"\w+", Messages(language)("config.recipe"))
+    assert set(RECIPES) <= set(told)

@@ -107,7 +107,8 @@ def _option(panel_name: str, name: str, hint: Any, default_text: str) -> Any:
         flag = f"{flag}/--no-{flag.removeprefix('--')}"
         return Annotated[bool | None, panel(panel_name, flag, **settings)]
     # A word is not checked here: the configuration says which words it takes.
-    words = tuple(RECIPES) if name == "recipe" else choices(hint)
+    # Nor listed, if it is a recipe's: all their names in a row would leave the texts no width.
+    words = choices(hint)
     metavar, parser = _KINDS.get(hint, ("|".join(words) or "cli.metavar.text", str))
     return Annotated[
         str | None, panel(panel_name, flag, metavar=metavar, parser=parser, **settings)
