@@ -132,40 +132,45 @@ def together(said: list[dict[str, Any]]) -> tuple[int, list[int]]:
     return int((mean.argmax(1) != labels).sum()), none_right.nonzero()[:, 0].tolist()
 
 
+def run_figures(seed: int, one: dict[str, Any], alone: dict[str, Any] | None) -> dict[str, Any]:
+    """What one network has wrong, and how long it took."""
+    wrong = one["log_probabilities"].argmax(1) != one["labels"]
+    return {
+        "seed": seed,
+        "test_errors": int(wrong.sum()),
+        "seconds": alone["seconds"] if alone else one["seconds"],
+        "wrong": wrong.nonzero()[:, 0].tolist(),
+    }
+
+
+def row(run: dict[str, Any], n: int) -> list[str]:
+    """A network's line in the table."""
+    low, high = wilson_interval(n - run["test_errors"], n)
+    accuracy = 100 * (1 - run["test_errors"] / n)
+    interval = f"{accuracy:.2f}% ({100 * low:.2f} to {100 * high:.2f})"
+    return [str(run["seed"]), interval, str(run["test_errors"]), f"{run['seconds']:.0f}"]
+
+
 def report(
     said: dict[int, dict[str, Any]], alone: dict[str, Any] | None
 ) -> tuple[str, dict[str, Any]]:
     """The table, and the same as figures."""
-    runs = []
-    for seed, one in said.items():
-        wrong = one["log_probabilities"].argmax(1) != one["labels"]
-        runs.append(
-            {
-                "seed": seed,
-                "test_errors": int(wrong.sum()),
-                "seconds": alone["seconds"] if alone else one["seconds"],
-                "wrong": wrong.nonzero()[:, 0].tolist(),
-            }
-        )
+    runs = [run_figures(seed, one, alone) for seed, one in said.items()]
+    one = next(iter(said.values()))
     n = len(one["labels"])
-    rows = []
-    for run in runs:
-        low, high = wilson_interval(n - run["test_errors"], n)
-        accuracy = 100 * (1 - run["test_errors"] / n)
-        interval = f"{accuracy:.2f}% ({100 * low:.2f} to {100 * high:.2f})"
-        rows.append([str(run["seed"]), interval, str(run["test_errors"]), f"{run['seconds']:.0f}"])
+    timed = f"threads: {one['threads']}"
+    if alone:
+        timed = f"alone with all threads, from {alone['steps']} steps"
     header = [
         "seed",
         f"test accuracy (95% Wilson), n = {n:,}",
         "errors",
-        f"training seconds, alone with all threads, from {alone['steps']} steps"
-        if alone
-        else f"training seconds, threads: {one['threads']}",
+        f"training seconds, {timed}",
     ]
     errors, none_right = together(list(said.values()))
     lines = [
         f"{one['epochs']:g} epochs of all 60,000 digits, {one['parameters']:,} parameters.",
-        table(header, rows),
+        table(header, [row(run, n) for run in runs]),
         mean_line([100 * (1 - run["test_errors"] / n) for run in runs]),
         f"Mean of the probabilities of the {len(runs)}: {100 * (1 - errors / n):.2f}% "
         f"({errors} errors). Test digits that none of them gets: {len(none_right)}.",
