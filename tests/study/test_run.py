@@ -37,6 +37,7 @@ from taller_cnn.study import (
 from taller_cnn.study import cluster as cluster_module
 from taller_cnn.study import run as run_module
 from taller_cnn.study import trial as trial_module
+from taller_cnn.study.run import _fetched
 from taller_cnn.study.trial import train_trial
 
 # In-process workers share asyncio and dask state with the test, which warn at shutdown.
@@ -281,3 +282,19 @@ def test_worker_processes_of_our_own_give_the_same_table(
     with open_store(tmp_path / "other", sample_digits) as other:
         list(study(design, settings, other, scheduler=scheduler))
         pd.testing.assert_frame_equal(numbers(design, store), numbers(design, other))
+
+
+def test_a_result_whose_worker_died_is_not_waited_for_for_ever() -> None:
+    class Gone:
+        is_cancelled = False
+
+        def result(self, timeout: float | None = None) -> TrialResult:
+            assert timeout is not None
+            raise TimeoutError
+
+        def cancel(self) -> None:
+            self.is_cancelled = True
+
+    gone = Gone()
+    assert _fetched(gone) is None  # type: ignore[arg-type]
+    assert gone.is_cancelled
