@@ -122,7 +122,7 @@ def test_a_trial_that_kills_every_worker_is_recorded_as_failed(
         if isinstance(event, WorkerJoined) and lost < run_module.MOST_TRIES:
             lost += 1
             threading.Timer(
-                1.0,
+                0.1,
                 lambda: [
                     kill(p.pid)
                     for p in psutil.Process().children(recursive=True)
