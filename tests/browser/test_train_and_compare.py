@@ -51,6 +51,8 @@ def test_a_network_is_trained_kept_and_compared(train: Any, draw: Any, three: An
     train.get_by_label("Nombre de la red").fill("pequena")
     train.get_by_role("button", name="Guardar").click()
     train.wait_for_selector("[data-state=kept]")
+    # The lab says it is kept before the page has asked for the new list of networks.
+    train.wait_for_selector('option[value="pequena"]:checked', state="attached")
     assert train.get_by_label("Red", exact=True).input_value() == "pequena"
     train.get_by_role("tab", name="Dibuja").click()
     draw(train, three)
