@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -73,6 +74,17 @@ def test_a_stopped_pupil_goes_on_only_with_the_same_teacher(pupil: RunRequest) -
     with pytest.raises(ModelError, match="another teacher"):
         complete(other)
     assert len(complete(again).history.epochs) == 2
+
+
+def test_a_teacher_taken_away_meanwhile_is_not_missed(pupil: RunRequest) -> None:
+    events = run(pupil, threading.Event())
+    while not isinstance(next(events), EpochResult):
+        pass
+    checksum = weights_checksum(pupil.where.ensemble)
+    shutil.rmtree(pupil.where.ensemble)
+    *_, result = events
+    assert isinstance(result, RunResult)
+    assert json.loads(result.files["numbers"].read_text())["teacher"]["sha256"] == checksum
 
 
 def test_without_an_ensemble_it_says_how_to_get_one(pupil: RunRequest) -> None:

@@ -161,18 +161,24 @@ def _together(request: RunRequest, digits: Digits) -> EnsembleResult:
     files = {"model": folder, **save_figures(drawn, results)}
     files["numbers"] = results / "ensemble.json"
     write_json(files["numbers"], record)
-    kept = ("members", "parameters", "dataset", "source")
     summary = {
+        **_scores(test, validation),
+        **{name: record[name] for name in ("members", "parameters", "dataset", "source")},
+        "recipe": request.train.recipe,
+        "files": {name: str(path) for name, path in files.items()},
+    }
+    return EnsembleResult(test=test, validation=validation, summary=summary, files=files)
+
+
+def _scores(test: Evaluation, validation: Evaluation | None) -> dict[str, Any]:
+    """What the networks get right together."""
+    return {
         "test_accuracy": test.accuracy,
         "test_errors": test.errors,
         "test_interval_95": list(test.interval()),
         "test_n": test.n,
         "validation_accuracy": validation and validation.accuracy,
-        **{name: record[name] for name in kept},
-        "recipe": request.train.recipe,
-        "files": {name: str(path) for name, path in files.items()},
     }
-    return EnsembleResult(test=test, validation=validation, summary=summary, files=files)
 
 
 def _member_figures(path: Path) -> dict[str, Any]:

@@ -67,6 +67,8 @@ class RunRequest:
     teacher: Path | None = None
     """Whose answers are learned where the training has a `distillation`: a network's file or an
     ensemble's folder; None for the ensemble of the working directory."""
+    teacher_checksum: str | None = None
+    """SHA-256 of the teacher's weights, once they have been loaded."""
 
     @property
     def teacher_path(self) -> Path | None:

@@ -16,7 +16,6 @@ from taller_cnn.files import provenance, write_json
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN, count_parameters
 from taller_cnn.runs.request import RunRequest
-from taller_cnn.runs.teaching import teacher_checksum
 from taller_cnn.training import History, Training
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ def _teacher(request: RunRequest) -> dict[str, str] | None:
     """Whose answers were learned."""
     if request.teacher_path is None:
         return None
-    return {"name": request.teacher_path.name, "sha256": str(teacher_checksum(request))}
+    return {"name": request.teacher_path.name, "sha256": str(request.teacher_checksum)}
 
 
 def _summary(record: dict[str, Any], training: Training) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits
 from taller_cnn.errors import ModelError, TallerError
 from taller_cnn.runs.request import RunRequest, Workdir
-from taller_cnn.runs.teaching import teacher_checksum
 from taller_cnn.training import TrainState
 
 __all__ = ["checkpoint_request", "resume_state", "waiting_request", "write_checkpoint"]
@@ -26,7 +25,7 @@ def write_checkpoint(request: RunRequest, digits: Digits, state: TrainState) -> 
         "train": request.train.to_dict(),
         "source": digits.source,
         "data_checksum": digits.checksum,
-        "teacher": teacher_checksum(request),
+        "teacher": request.teacher_checksum,
     }
     write_tensors(request.where.checkpoint, {**header, "state": state.to_dict()})
 
@@ -72,7 +71,7 @@ def resume_state(request: RunRequest, digits: Digits) -> TrainState:
         **request.model.to_dict(),
         **request.train.to_dict(),
         "data_checksum": digits.checksum,
-        "teacher": teacher_checksum(request),
+        "teacher": request.teacher_checksum,
     }
     try:
         found = {

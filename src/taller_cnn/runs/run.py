@@ -71,7 +71,7 @@ def run(
     with folder_lock(where.model.parent):
         notices = _notices(request)
         digits = yield from load(request)
-        teacher = load_teacher(request, digits)
+        request, teacher = load_teacher(request, digits)
         state = resume_state(request, digits) if request.resume else None
         model = SimpleCNN(request.model, seed=request.train.seed)
         training = train(model, digits, request.train, state, teacher=teacher)

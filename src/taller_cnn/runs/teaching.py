@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from taller_cnn.checkpoints import load_model, weights_checksum
 from taller_cnn.data import Digits
 from taller_cnn.errors import ModelError
 from taller_cnn.model import SimpleCNN
 from taller_cnn.runs.request import RunRequest
 
-__all__ = ["load_teacher", "teacher_checksum"]
+__all__ = ["load_teacher"]
 
 
-def load_teacher(request: RunRequest, digits: Digits) -> SimpleCNN | None:
-    """The network that teaches; None for a training that learns from labels alone.
+def load_teacher(request: RunRequest, digits: Digits) -> tuple[RunRequest, SimpleCNN | None]:
+    """The network that teaches, and the request with its checksum.
+
+    Without a network for a training that learns from labels alone.
 
     Raises:
         ModelError: there is none, or it learned from other digits, among them perhaps those that
@@ -20,7 +24,7 @@ def load_teacher(request: RunRequest, digits: Digits) -> SimpleCNN | None:
     """
     path = request.teacher_path
     if path is None:
-        return None
+        return request, None
     if not path.exists():
         raise ModelError("no_teacher", path=path)
     loaded = load_model(path)
@@ -31,10 +35,4 @@ def load_teacher(request: RunRequest, digits: Digits) -> SimpleCNN | None:
         given = found[name] if found else "-"
         if given != value:
             raise ModelError("teacher_other", path=path, field=name, found=given, expected=value)
-    return loaded.model
-
-
-def teacher_checksum(request: RunRequest) -> str | None:
-    """What stands for the teacher's weights; None for a training without one."""
-    path = request.teacher_path
-    return weights_checksum(path) if path else None
+    return dataclasses.replace(request, teacher_checksum=weights_checksum(path)), loaded.model
