@@ -129,25 +129,27 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
     return images.clamp(0, 1)
 
 
-def cut_amiss(images: Tensor, generator: torch.Generator) -> Tensor:
+def cut_amiss(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """What is left where writing is cut in the wrong place: no digit, or more than one.
 
-    Each image becomes a part of itself or, as often, itself with a part or all of the one after it
-    in the batch, so high and wide as a digit would be: what a reader sees that tries cuts.
+    Each of the first `count` images becomes a part of itself or, as often, itself with a part or
+    all of the one after it in the batch, so high and wide as a digit would be: what a reader sees
+    that tries cuts.
 
     Args:
         images: ``[N, 1, H, W]`` floating point, 0 to 1, bright strokes on a dark ground.
+        count: at most N.
         generator: what chance is drawn from, on the device of the images.
 
     Returns:
-        ``[N, 1, H, W]``, 0 to 1.
+        ``[count, 1, H, W]``, 0 to 1.
     """
     n, _, height, width = images.shape
-    others = images.roll(-1, dims=0)
+    images, others = images[:count], images.roll(-1, dims=0)[:count]
     (left, first), (other_left, second) = _extent(images), _extent(others)
-    part = torch.rand(n, device=images.device, generator=generator)
-    mirrored = torch.rand(n, device=images.device, generator=generator) < 0.5
-    halved = torch.rand(n, device=images.device, generator=generator) < 0.5
+    # Drawn for all, so that how many are asked for changes none of them.
+    part, mirrored, halved = torch.rand(3, n, device=images.device, generator=generator)[:, :count]
+    mirrored, halved = mirrored < 0.5, halved < 0.5
     # A third of a narrow digit is nothing, and half a 1 is one.
     halved &= first > width / 4
     kept = torch.where(halved, first * (0.3 + 0.25 * part), first + second * (0.25 + 0.75 * part))

@@ -266,7 +266,7 @@ def test_what_is_cut_amiss_is_seen_beside_the_digits_and_leaves_the_network_unsu
             return super().forward(x)
 
     images = tiny_digits.train.images.float() / 255
-    strange = cut_amiss(images, torch.Generator().manual_seed(3))
+    strange = cut_amiss(images, len(images), torch.Generator().manual_seed(3))
     sure = []
     for part in (0.0, 0.5):
         model = Spy(SMALL)

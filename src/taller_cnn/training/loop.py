@@ -106,14 +106,12 @@ class Training(Iterator[Progress | EpochResult]):
         if config.first_layer == "patches":
             _fix_first_layer(self._model, digits)
         self._middle = MiddleOfImages(self._model) if config.middle else None
-        matrices, others = self._parameters()
-        self._optimizers = make_optimizers(config, matrices, others)
+        self._optimizers = make_optimizers(config, *self._parameters())
         self._average = WeightAverage(self._averaged(), config.weight_average)
         self._dropout = torch.Generator(self.device.value).manual_seed(config.seed)
         self._model.dropout.generator = self._dropout
         self._teacher = self._with_share(teacher)
         self._augmentation = AUGMENTATIONS[config.augmentation]
-        self._varies = config.augmentation != "none" or config.cut_amiss > 0
         self._chance = torch.Generator(self.device.value)
         self._images = self._prepared(digits.train.images).to(self.device.value)
         self._labels = digits.train.labels.to(self.device.value)
@@ -142,6 +140,11 @@ class Training(Iterator[Progress | EpochResult]):
         if self.config.middle:
             raise ConfigError("config_teacher_middle", value=share)
         return Teacher(_on_device(teacher, self.device.value), share, self._autocast)
+
+    @property
+    def _varies(self) -> bool:
+        """Whether a digit is another image each time."""
+        return self.config.augmentation != "none" or self.config.cut_amiss > 0
 
     def _parameters(self) -> tuple[list[Tensor], list[Tensor]]:
         """What is trained: the matrices between hidden features, and all the rest."""
@@ -257,7 +260,7 @@ class Training(Iterator[Progress | EpochResult]):
             if self.config.cut_amiss:
                 images = images.float().div_(255)
                 more = round(self.config.cut_amiss * len(images))
-                images = torch.cat([images, cut_amiss(images, self._chance)[:more]])
+                images = torch.cat([images, cut_amiss(images, more, self._chance)])
             images = augment(images, self._augmentation, self._chance)
             images = images.sub_(self._digits.mean).div_(self._digits.std).to(self.precision.value)
             images = crop(images) if self._middle else images
