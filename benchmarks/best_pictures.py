@@ -325,7 +325,7 @@ def told(result: Mapping[str, Any]) -> str:
 
 def ablation_tables(folder: Path, messages: Messages) -> str:
     """The questions of the ablation as Markdown tables, with errors as numbers of digits."""
-    from taller_cnn.study import Store, build
+    from taller_cnn.study import Store
     from taller_cnn.study.analysis import analyse
 
     store = Store.existing(folder / "estudio.sqlite")
@@ -333,10 +333,7 @@ def ablation_tables(folder: Path, messages: Messages) -> str:
     if store is None or plan is None:
         raise SystemExit(f"there is no study in {folder}")
     with store:
-        known = store.digits
-        design = build(
-            plan, available=known.train_n, checksum=known.checksum, held_out=known.held_out
-        )
+        design = store.design(plan)
         results = design.table(store.results(design))
     study = analyse(results, {question.name: question.factors for question in design.questions})
     return "\n\n".join(ablation_table(question, messages) for question in study.questions)

@@ -37,7 +37,7 @@ from taller_cnn.study import (
 from taller_cnn.study import cluster as cluster_module
 from taller_cnn.study import run as run_module
 from taller_cnn.study import trial as trial_module
-from taller_cnn.study.run import _fetched
+from taller_cnn.study.cluster import fetched
 from taller_cnn.study.trial import train_trial
 
 # In-process workers share asyncio and dask state with the test, which warn at shutdown.
@@ -296,5 +296,5 @@ def test_a_result_whose_worker_died_is_not_waited_for_for_ever() -> None:
             self.is_cancelled = True
 
     gone = Gone()
-    assert _fetched(gone) is None  # type: ignore[arg-type]
+    assert fetched(gone) is None  # type: ignore[arg-type]
     assert gone.is_cancelled

@@ -281,7 +281,7 @@ def _follow(
 
 def _report_again(terminal: Terminal, asked: _Asked) -> None:
     """Write the report of what is in the store."""
-    from taller_cnn.study import Store, build
+    from taller_cnn.study import Store
 
     store = Store.existing(asked.store_path)
     if store is None:
@@ -289,10 +289,7 @@ def _report_again(terminal: Terminal, asked: _Asked) -> None:
     with store:
         latest = None if asked.names_a_plan else store.latest_plan()
         plan = asked.plan() if latest is None else latest.with_seeds(asked.seeds)
-        known = store.digits
-        design = build(
-            plan, available=known.train_n, checksum=known.checksum, held_out=known.held_out
-        )
+        design = store.design(plan)
         results = store.results(design)
         if not results:
             raise TallerError("study_no_results", path=asked.store_path, again=asked.command())

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from taller_cnn import __version__
 from taller_cnn.errors import InputError, Phrase, TallerError
@@ -23,10 +23,23 @@ from taller_cnn.study.trial import DigitsSettings, Introduction, introduce
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["Crew", "Worker", "WorkerJoined", "WorkerLost", "WorkerRefused", "open_client"]
+__all__ = [
+    "Crew",
+    "Worker",
+    "WorkerJoined",
+    "WorkerLost",
+    "WorkerRefused",
+    "fetched",
+    "open_client",
+]
+
+Answer = TypeVar("Answer")
 
 SCHEDULER_SECONDS = 10
 """How long a scheduler may take to answer."""
+
+RESULT_SECONDS = 20.0
+"""How long to wait for an answer, which is a few kilobytes, before its worker is taken for dead."""
 
 _ADDRESS = re.compile(r"((tcp|tls|ws|wss)://)?[^/\s]+:\d+")
 
@@ -213,22 +226,23 @@ class Crew:
     def _hear(
         self, address: str, threads: int, future: Future[Introduction]
     ) -> WorkerJoined | WorkerRefused:
-        reason = self._objection(future)
-        if reason is not None:
-            self.refused[address] = reason
-            return WorkerRefused(address=address, reason=reason)
-        worker = Worker(address=address, slots=threads, introduction=future.result())
+        found = self._introduced(future)
+        if isinstance(found, Phrase):
+            self.refused[address] = found
+            return WorkerRefused(address=address, reason=found)
+        worker = Worker(address=address, slots=threads, introduction=found)
         self.workers[address] = worker
         return WorkerJoined(worker=worker)
 
-    def _objection(self, future: Future[Introduction]) -> Phrase | None:
-        """Why a worker may not work, or None."""
-        if future.status != "finished":
+    def _introduced(self, future: Future[Introduction]) -> Introduction | Phrase:
+        """What a worker says of itself, or why it may not work."""
+        found = fetched(future) if future.status == "finished" else None
+        if found is None:
             error = future.exception() if future.status == "error" else None
             if isinstance(error, TallerError):
                 return Phrase(error.key, error.values)
-            return Phrase("study_worker_broken", {"reason": f"{type(error).__name__}: {error}"})
-        found = future.result()
+            reason = f"{type(error).__name__}: {error}" if error else future.status
+            return Phrase("study_worker_broken", {"reason": reason})
         ours = f"{__version__} ({TRAINING_REVISION})"
         theirs = f"{found.version} ({found.revision})"
         if theirs != ours:
@@ -236,4 +250,16 @@ class Crew:
         if found.checksum != self.checksum:
             values = {"found": found.checksum, "expected": self.checksum}
             return Phrase("study_worker_digits", values)
+        return found
+
+
+def fetched(future: Future[Answer]) -> Answer | None:
+    """What a worker answers; None if it died after its work and before the answer was fetched.
+
+    Dask would then wait for that very worker to do it again.
+    """
+    try:
+        return future.result(timeout=RESULT_SECONDS)
+    except TimeoutError:
+        future.cancel()
         return None

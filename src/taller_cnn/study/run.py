@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from taller_cnn.errors import InterruptedRunError, TallerError
 from taller_cnn.files import check_writable
-from taller_cnn.study.cluster import Crew, WorkerJoined, WorkerLost, WorkerRefused, open_client
+from taller_cnn.study.cluster import (
+    Crew,
+    WorkerJoined,
+    WorkerLost,
+    WorkerRefused,
+    fetched,
+    open_client,
+)
 from taller_cnn.study.design import Design, Trial
 from taller_cnn.study.estimate import Clock, Evaluated, calibration_trials
 from taller_cnn.study.standing import Standing, Standings
@@ -40,8 +47,6 @@ CREW_SECONDS = 0.5
 """Time between two questions to the scheduler about who is alive."""
 PATIENCE_SECONDS = 60.0
 """How long to wait for a first worker, or for another one when the last has gone."""
-RESULT_SECONDS = 20.0
-"""How long to wait for a result, which is a few kilobytes, before its worker is taken for dead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,7 +291,7 @@ class _Dispatcher:
             yield from self._try_again(running)
             return
         with self._crew.scheduler_answers():
-            result = _fetched(running.future)
+            result = fetched(running.future)
         if result is None:
             yield from self._try_again(running)
         else:
@@ -324,15 +329,3 @@ class _Dispatcher:
         now = time.perf_counter()
         under_way = [self._clock.seconds(r.trial) - (now - r.since) for r in self._running]
         return left + sum(max(s, 0.0) for s in under_way) / max(self._crew.slots, 1)
-
-
-def _fetched(future: Future[TrialResult]) -> TrialResult | None:
-    """What a worker answers; None if it died after the trial and before the answer was fetched.
-
-    Dask would then wait for that very worker to run the trial again.
-    """
-    try:
-        return future.result(timeout=RESULT_SECONDS)
-    except TimeoutError:
-        future.cancel()
-        return None

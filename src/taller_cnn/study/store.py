@@ -22,7 +22,7 @@ from typing import Any, Self
 from taller_cnn import __version__
 from taller_cnn.errors import OutputError, Phrase
 from taller_cnn.files import folder_lock, os_reason
-from taller_cnn.study.design import TRAINING_REVISION, Design, Trial
+from taller_cnn.study.design import TRAINING_REVISION, Design, Trial, build
 from taller_cnn.study.plan import Plan
 from taller_cnn.study.trial import TrialResult
 
@@ -129,6 +129,13 @@ class Store:
             held_out=int(meta.get("held_out", 0)),
         )
         return store
+
+    def design(self, plan: Plan) -> Design:
+        """The trials of a plan with the digits of this store."""
+        known = self.digits
+        return build(
+            plan, available=known.train_n, checksum=known.checksum, held_out=known.held_out
+        )
 
     def __enter__(self) -> Self:
         return self
