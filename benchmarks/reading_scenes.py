@@ -1,6 +1,6 @@
 """Where reading fails: scenes of many kinds, made from MNIST's validation digits.
 
-    python benchmarks/reading_scenes.py [--workdir FOLDER] [--n 60] [--errors FOLDER]
+    python benchmarks/reading_scenes.py [--workdir FOLDER] [--n 60] [--seeds 0] [--errors FOLDER]
 
 Digits come from the validation split, so that what is mended by them leaves the test digits alone.
 """
@@ -96,22 +96,23 @@ def write_errors(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workdir", type=Path, default=ROOT)
-    parser.add_argument("--n", type=int, default=60, help="pictures of each kind")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--n", type=int, default=60, help="pictures of each kind and seed")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--kinds", nargs="*")
     parser.add_argument("--errors", type=Path, help="folder for the pictures that are misread")
     parser.add_argument("--keep", action="store_true", help="write the dated result")
     arguments = parser.parse_args()
     split = digits(holdout=5000).validation
     readers = {name: reader_of(*pair) for name, pair in networks(arguments.workdir).items()}
-    pictures = scenes(split, arguments.n, arguments.seed, arguments.kinds)
+    n, kinds = arguments.n, arguments.kinds
+    pictures = [scene for seed in arguments.seeds for scene in scenes(split, n, seed, kinds)]
     readings = read_scenes(pictures, readers)
     body, figures = tables(pictures, readings)
     print(body)
     if arguments.errors:
         write_errors(arguments.errors, pictures, readings)
     if arguments.keep:
-        record = {"n": arguments.n, "seed": arguments.seed, "kinds": figures}
+        record = {"n": n, "seeds": arguments.seeds, "kinds": figures}
         write_results("reading-scenes", "Reading scenes of many kinds", body, record)
 
 
