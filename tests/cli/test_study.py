@@ -187,6 +187,8 @@ def test_the_report_of_a_study_that_was_not_run_is_refused(cli, studied: Path) -
     outcome = cli("study", "kernel", "--report", "--workdir", studied)
     assert outcome.code == 1
     assert "taller-cnn study kernel --workdir" in outcome.err
+    outcome = cli("study", "kernel", "--report", "--workdir", studied, "--lang", "en")
+    assert outcome.err.rstrip().rstrip(".").endswith("--lang en")
 
 
 def test_the_report_is_made_of_the_study_that_was_run_last(cli, studied: Path) -> None:

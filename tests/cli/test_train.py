@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -253,3 +254,5 @@ def test_the_command_that_goes_on_with_an_ensemble_has_its_options() -> None:
         "--kernel-sizes 3,5 --source sample"
     )
     assert _again(request, fields, None) == "taller-cnn train --resume"
+    request = dataclasses.replace(request, language="en-GB")
+    assert _again(request, fields, None) == "taller-cnn train --resume --lang en-GB"

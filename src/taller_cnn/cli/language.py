@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from taller_cnn.errors import UsageError
 from taller_cnn.messages import DEFAULT_LANGUAGE, LANGUAGES, Messages
 
-__all__ = ["VARIABLE", "find_language"]
+__all__ = ["VARIABLE", "find_language", "language_flags"]
 
 VARIABLE = "TALLER_LANG"
 OPTION = "--lang"
@@ -30,6 +30,11 @@ def find_language(arguments: Sequence[str], environment: Mapping[str, str]) -> M
     except UsageError:
         shown = f"{OPTION} {tag}" if given else f"{VARIABLE}={tag}"
         raise UsageError("language", value=shown, allowed=", ".join(LANGUAGES)) from None
+
+
+def language_flags(tag: str) -> list[str]:
+    """What makes another command speak `tag` too; nothing where all commands do."""
+    return [] if tag == DEFAULT_LANGUAGE else [OPTION, tag]
 
 
 def _last_value(arguments: Sequence[str]) -> str | None:

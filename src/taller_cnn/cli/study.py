@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from taller_cnn.cli.language import language_flags
 from taller_cnn.cli.loading import load
 from taller_cnn.cli.options import DataDir, Source, Workdir, choice, data_folder, panel
 from taller_cnn.cli.scores import show_rows
@@ -109,6 +110,7 @@ def study(
         source=source,
         data_dir=data_dir,
         workdir=workdir,
+        language=terminal.messages.tag,
     )
     if list_:
         list_factors(terminal)
@@ -132,6 +134,7 @@ class _Asked:
     source: str
     data_dir: Path | None
     workdir: Path
+    language: str
 
     @property
     def names_a_plan(self) -> bool:
@@ -187,7 +190,7 @@ class _Asked:
         }
         for flag, value in valued.items():
             words += [] if value is None else [flag, str(value)]
-        return shlex.join(words)
+        return shlex.join(words + language_flags(self.language))
 
 
 def _study(terminal: Terminal, asked: _Asked, *, dry_run: bool, yes: bool) -> None:

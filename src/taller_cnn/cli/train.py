@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from taller_cnn.cli.config_options import configs, flags, training_options
+from taller_cnn.cli.language import language_flags
 from taller_cnn.cli.options import DataDir, Dataset, Source, Workdir, data_folder, panel
 from taller_cnn.cli.progress import View, view
 from taller_cnn.cli.signals import stop_on_signals
@@ -221,4 +222,4 @@ def _again(request: RunRequest, fields: dict[str, Any], plan: EnsemblePlan | Non
         words += ["--teacher", str(request.teacher)]
     if request.data_dir != data_folder(None, request.workdir):
         words += ["--data-dir", str(request.data_dir)]
-    return shlex.join(words)
+    return shlex.join(words + language_flags(request.language))
