@@ -267,7 +267,7 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
         "distilled": Recipe(
             model={"dropout": 0.0},
             train={
-                "epochs": 30.0,
+                "epochs": 60.0,
                 "batch_size": 128,
                 "learning_rate": 4e-3,
                 "optimizer": "adamw",
