@@ -1,11 +1,11 @@
 """Make the pictures and tables of `mejor.md` and `best.md`, from what the benchmarks have measured.
 
-    python benchmarks/best_pictures.py [--study FOLDER]
+    python benchmarks/best_pictures.py [--study FOLDER ...]
 
 `benchmarks/results` gives the figures: the newest file of each kind. ``best_time_<language>.png``
 is the error against the seconds of training, from `fast` to the ensemble, and
 ``best_none_right_<language>.png`` the test digits that no network of `best` gets. With the folder
-of the ablation (``resultados/estudio``), its table is printed in both languages, and kept.
+of an ablation (``resultados/estudio``), its table is printed in both languages, and kept.
 """
 
 from __future__ import annotations
@@ -323,8 +323,8 @@ def told(result: Mapping[str, Any]) -> str:
     )
 
 
-def ablation_tables(folder: Path, messages: Messages) -> str:
-    """The questions of the ablation as Markdown tables, with errors as numbers of digits."""
+def ablation_tables(folder: Path, messages: Messages) -> tuple[str, str]:
+    """An ablation's name, and its questions as tables with errors as numbers of digits."""
     from taller_cnn.study import Store
     from taller_cnn.study.analysis import analyse
 
@@ -336,7 +336,8 @@ def ablation_tables(folder: Path, messages: Messages) -> str:
         design = store.design(plan)
         results = design.table(store.results(design))
     study = analyse(results, {question.name: question.factors for question in design.questions})
-    return "\n\n".join(ablation_table(question, messages) for question in study.questions)
+    tables = "\n\n".join(ablation_table(question, messages) for question in study.questions)
+    return plan.name, tables
 
 
 def ablation_table(question: QuestionAnalysis, messages: Messages) -> str:
@@ -363,8 +364,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--study", type=Path, help="folder of the ablation's results")
-    study = parser.parse_args().study
+    parser.add_argument("--study", type=Path, nargs="+", default=[], help="folders of ablations")
+    folders = parser.parse_args().study
     result = newest("best-accuracy")
     for language in ("es", "en"):
         messages = Messages(language)
@@ -372,11 +373,10 @@ def main() -> None:
         if result:
             figure = none_right_figure(result, digits(), messages)
             save_figure(figure, IMAGES / f"best_none_right_{language}.png")
-        if study:
-            tables = ablation_tables(study, messages)
-            print(tables)
-    if study:
-        write_results("best-ablation", "What each ingredient of `best` is worth", tables, {})
+        kept = [ablation_tables(folder, messages) for folder in folders]
+        print(*(tables for _, tables in kept), sep="\n\n")
+    for name, tables in kept:
+        write_results(name, "What each ingredient of `best` is worth", tables, {})
     if result:
         print(told(result))
 
