@@ -32,6 +32,7 @@ from taller_cnn.config import recipe
 from taller_cnn.data import Split
 from taller_cnn.model import SimpleCNN
 from taller_cnn.training import EpochResult, loop, train
+from taller_cnn.training.teacher import ROUNDS
 
 MORE = {"rotation": 15.0, "shear": 0.3, "scale": 0.15, "stretch": 0.2, "shift": 3.0}
 
@@ -121,9 +122,11 @@ def trial(
     held_out = dataclasses.replace(held_out, test=empty)
     search = SEARCHES[name]
     changes = {**search.start, **search.candidates[candidate]}
-    network = {key: changes.pop(key) for key in ("dropout", "filters") if key in changes}
+    network: dict[str, Any] = {
+        key: changes.pop(key) for key in ("dropout", "filters") if key in changes
+    }
     # This process trains nothing else.
-    vars(loop)["ROUNDS"] = changes.pop("rounds", loop.ROUNDS)
+    vars(loop)["ROUNDS"] = changes.pop("rounds", ROUNDS)
     if isinstance(changes["augmentation"], dict):
         varied = dataclasses.replace(AUGMENTATIONS["affine"], **changes["augmentation"])
         vars(loop)["AUGMENTATIONS"] = {**AUGMENTATIONS, "affine": varied}
