@@ -104,6 +104,11 @@ SEARCHES = {
             "Muon 0.05": {"optimizer": "muon", "muon_learning_rate": 0.05},
             "a fifth of labels": {"distillation": 0.8},
             "60 epochs": {"epochs": 60.0},
+            "labels alone, 60 epochs": {
+                "distillation": 0.0,
+                "label_smoothing": 0.05,
+                "epochs": 60.0,
+            },
             "60 epochs, 10 rounds": {"epochs": 60.0, "rounds": 10},
             "handwriting": {"augmentation": "handwriting"},
             "more of all": {"augmentation": MORE},
