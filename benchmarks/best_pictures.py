@@ -78,6 +78,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "mean": "Media, con el intervalo de Wilson del 95 % para {n:d} dígitos",
         "labels": "{wrong:d} etiquetas que las personas rechazan",
         "ensemble": "{k:d} redes juntas",
+        "distilled": "distilled, con sus maestras",
         "none_right": "Los {count:d} dígitos de prueba que ninguna de las {k:d} redes acierta",
         "label": "etiqueta {label}",
         "says": "dicen {answers}",
@@ -100,6 +101,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "mean": "Mean, with the 95% Wilson interval for {n:d} digits",
         "labels": "{wrong:d} labels that people reject",
         "ensemble": "{k:d} networks together",
+        "distilled": "distilled, with its teachers",
         "none_right": "The {count:d} test digits that none of the {k:d} networks gets",
         "label": "label {label}",
         "says": "they say {answers}",
@@ -163,8 +165,16 @@ def measured() -> list[Trained]:
         if result:
             runs = result["runs"]
             errors = [float(run["test_errors"]) for run in runs]
-            found.append(trained(name, result, [run["seconds"] for run in runs], errors))
+            before = seconds_of_teachers() if name == "distilled" else 0.0
+            seconds = [before + run["seconds"] for run in runs]
+            found.append(trained(name, result, seconds, errors))
     return found
+
+
+def seconds_of_teachers() -> float:
+    """What all networks of `best` took."""
+    result = newest("best-accuracy")
+    return float(sum(run["seconds"] for run in result["runs"])) if result else 0.0
 
 
 def together() -> Trained | None:
@@ -172,8 +182,7 @@ def together() -> Trained | None:
     result = newest("best-accuracy")
     if not result:
         return None
-    seconds = [sum(run["seconds"] for run in result["runs"])]
-    return trained("ensemble", result, seconds, [float(result["together"])])
+    return trained("ensemble", result, [seconds_of_teachers()], [float(result["together"])])
 
 
 def trained(
@@ -202,7 +211,7 @@ def time_figure(messages: Messages) -> Figure:
             axes.plot(recipe.seconds, percent, ".", color=GREY, markersize=8, label=label)
         label = text(messages, "mean", n=n) if not index else None
         draw_mean(axes, recipe, colour, marker, label)
-        name = recipe.name
+        name = text(messages, "distilled") if recipe.name == "distilled" else recipe.name
         if is_joint:
             name = text(messages, "ensemble", k=len(newest("best-accuracy")["runs"]))
         annotate(axes, recipe, name, messages)
@@ -376,7 +385,7 @@ def main() -> None:
         kept = [ablation_tables(folder, messages) for folder in folders]
         print(*(tables for _, tables in kept), sep="\n\n")
     for name, tables in kept:
-        write_results(name, "What each ingredient of `best` is worth", tables, {})
+        write_results(name, f"What ingredients of `best` are worth: {name}", tables, {})
     if result:
         print(told(result))
 
