@@ -8,6 +8,8 @@ import struct
 import subprocess
 import sys
 import types
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import jupytext
@@ -83,6 +85,16 @@ def lesson(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> types.ModuleType:
     """The lesson, imported in an empty folder, where its results go too."""
     monkeypatch.chdir(tmp_path)
     return import_lesson()
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing can be fetched; urllib, which keeps the first proxies it meets, meets them anew."""
+    for name, value in NO_NETWORK.items():
+        monkeypatch.setenv(name, value)
+    urllib.request.install_opener(None)  # type: ignore[arg-type]
+    yield
+    urllib.request.install_opener(None)  # type: ignore[arg-type]
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -244,10 +256,8 @@ def test_the_figures_have_the_titles_of_the_starting_document(
 
 
 def test_the_digits_come_from_the_package_and_are_the_sample_without_mnist_and_network(
-    lesson: types.ModuleType, workdir: Path, monkeypatch: pytest.MonkeyPatch
+    lesson: types.ModuleType, workdir: Path, no_network: None
 ) -> None:
-    for name, value in NO_NETWORK.items():
-        monkeypatch.setenv(name, value)
     assert lesson.digits_root() == Path(lesson.SAMPLE_DIR)
     train_loader, test_loader = lesson.load_data(batch_size=50)
     assert (len(train_loader.dataset), len(test_loader.dataset)) == (4000, 1000)
