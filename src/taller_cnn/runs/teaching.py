@@ -14,9 +14,9 @@ __all__ = ["load_teacher"]
 
 
 def load_teacher(request: RunRequest, digits: Digits) -> tuple[RunRequest, SimpleCNN | None]:
-    """The network that teaches, and the request with its checksum.
+    """The request with the checksum of the network that teaches, and that network.
 
-    Without a network for a training that learns from labels alone.
+    None in its place for a training that learns from labels alone.
 
     Raises:
         ModelError: there is none, or it learned from other digits, among them perhaps those that
