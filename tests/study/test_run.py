@@ -284,17 +284,28 @@ def test_worker_processes_of_our_own_give_the_same_table(
         pd.testing.assert_frame_equal(numbers(design, store), numbers(design, other))
 
 
+class Gone:
+    """The future of a worker that died before its answer was fetched."""
+
+    status = "finished"
+
+    def result(self, timeout: float | None = None) -> TrialResult:
+        assert timeout is not None
+        raise TimeoutError
+
+    def cancel(self) -> None:
+        self.status = "cancelled"
+
+
 def test_a_result_whose_worker_died_is_not_waited_for_for_ever() -> None:
-    class Gone:
-        is_cancelled = False
-
-        def result(self, timeout: float | None = None) -> TrialResult:
-            assert timeout is not None
-            raise TimeoutError
-
-        def cancel(self) -> None:
-            self.is_cancelled = True
-
     gone = Gone()
     assert fetched(gone) is None  # type: ignore[arg-type]
-    assert gone.is_cancelled
+    assert gone.status == "cancelled"
+
+
+def test_a_worker_that_died_before_it_was_heard_is_refused(settings: DigitsSettings) -> None:
+    crew = cluster_module.Crew(client=None, settings=settings, checksum="")  # type: ignore[arg-type]
+    heard = crew._hear("tcp://gone:1", 1, Gone())  # type: ignore[arg-type]
+    assert isinstance(heard, WorkerRefused)
+    assert "cancelled" in str(heard.reason)
+    assert (crew.workers, list(crew.refused)) == ({}, ["tcp://gone:1"])
