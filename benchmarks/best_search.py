@@ -47,6 +47,10 @@ class Search:
     start: Mapping[str, Any]
     candidates: Mapping[str, Mapping[str, Any]]
 
+    def changes(self, candidate: str) -> dict[str, Any]:
+        """What a candidate changes of the recipe."""
+        return {**self.start, **self.candidates[candidate]}
+
 
 SEARCHES = {
     "best": Search(
@@ -125,8 +129,7 @@ def trial(
     held_out = digits(holdout=HELD_OUT)
     empty = Split(images=held_out.test.images[:0], labels=held_out.test.labels[:0])
     held_out = dataclasses.replace(held_out, test=empty)
-    search = SEARCHES[name]
-    changes = {**search.start, **search.candidates[candidate]}
+    changes = SEARCHES[name].changes(candidate)
     network: dict[str, Any] = {
         key: changes.pop(key) for key in ("dropout", "filters") if key in changes
     }
@@ -203,14 +206,19 @@ def main() -> None:
         print(json.dumps(trial(recipe_name, name, int(seed), epochs, arguments.teacher)))
         return
     search, usual = SEARCHES[recipe_name], recipe(recipe_name)[1].epochs
+    names = arguments.only or list(search.candidates)
+    if unknown := set(names) - set(search.candidates):
+        parser.error(f"--only: no such candidate of {recipe_name}: {', '.join(unknown)}")
+    if recipe_name == "distilled" and arguments.teacher is None:
+        parser.error("--recipe distilled needs a --teacher")
     trials = kept(recipe_name)
     done = {(t["name"], t["seed"], t["epochs"]) for t in trials}
-    wanted = [(name, seed) for seed in range(arguments.seeds) for name in search.candidates]
+    wanted = [(name, seed) for seed in range(arguments.seeds) for name in names]
 
     def run(one: tuple[str, int]) -> None:
         name, seed = one
-        own = {**search.start, **search.candidates[name]}.get("epochs", usual)
-        if (arguments.only and name not in arguments.only) or (name, seed, epochs or own) in done:
+        trained = epochs or search.changes(name).get("epochs", usual)
+        if (name, seed, trained) in done:
             return
         call = [sys.argv[0], "--recipe", recipe_name, "--child", name, str(seed)]
         call += ["--epochs", str(epochs)] if epochs else []
