@@ -211,9 +211,9 @@ def time_figure(messages: Messages) -> Figure:
             axes.plot(recipe.seconds, percent, ".", color=GREY, markersize=8, label=label)
         label = text(messages, "mean", n=n) if not index else None
         draw_mean(axes, recipe, colour, marker, label)
-        name = text(messages, "distilled") if recipe.name == "distilled" else recipe.name
-        if is_joint:
-            name = text(messages, "ensemble", k=len(newest("best-accuracy")["runs"]))
+        name = recipe.name
+        if name in TEXTS[messages.language]:
+            name = text(messages, name, k=len(newest("best-accuracy").get("runs", ())))
         annotate(axes, recipe, name, messages)
     wrong = 100 * len(WRONG_LABELS) / n
     label = text(messages, "labels", wrong=len(WRONG_LABELS))
@@ -332,8 +332,8 @@ def told(result: Mapping[str, Any]) -> str:
     )
 
 
-def ablation_tables(folder: Path, messages: Messages) -> tuple[str, str]:
-    """An ablation's name, and its questions as tables with errors as numbers of digits."""
+def ablation(folder: Path) -> tuple[str, Sequence[QuestionAnalysis]]:
+    """An ablation's name and what its questions found."""
     from taller_cnn.study import Store
     from taller_cnn.study.analysis import analyse
 
@@ -345,11 +345,11 @@ def ablation_tables(folder: Path, messages: Messages) -> tuple[str, str]:
         design = store.design(plan)
         results = design.table(store.results(design))
     study = analyse(results, {question.name: question.factors for question in design.questions})
-    tables = "\n\n".join(ablation_table(question, messages) for question in study.questions)
-    return plan.name, tables
+    return plan.name, study.questions
 
 
 def ablation_table(question: QuestionAnalysis, messages: Messages) -> str:
+    """The levels of a question, with errors as numbers of digits too."""
     effects = {effect.levels: effect.error for effect in question.effects}
     rows = []
     for level in question.levels:
@@ -374,7 +374,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--study", type=Path, nargs="+", default=[], help="folders of ablations")
-    folders = parser.parse_args().study
+    ablations = [ablation(folder) for folder in parser.parse_args().study]
     result = newest("best-accuracy")
     for language in ("es", "en"):
         messages = Messages(language)
@@ -382,9 +382,10 @@ def main() -> None:
         if result:
             figure = none_right_figure(result, digits(), messages)
             save_figure(figure, IMAGES / f"best_none_right_{language}.png")
-        kept = [ablation_tables(folder, messages) for folder in folders]
-        print(*(tables for _, tables in kept), sep="\n\n")
-    for name, tables in kept:
+        for _, questions in ablations:
+            print(*(ablation_table(question, messages) for question in questions), sep="\n\n")
+    for name, questions in ablations:
+        tables = "\n\n".join(ablation_table(question, Messages("en")) for question in questions)
         write_results(name, f"What ingredients of `best` are worth: {name}", tables, {})
     if result:
         print(told(result))
