@@ -15,7 +15,7 @@ from PIL import Image
 from taller_cnn.checkpoints import load_model
 from taller_cnn.data import Digits
 from taller_cnn.files import sha256
-from taller_cnn.reader import threshold
+from taller_cnn.reader import robust, threshold
 
 Cli = Any
 
@@ -154,6 +154,17 @@ def test_without_a_network_it_says_how_to_have_one(
     assert outcome.code == 2
     assert "taller-cnn train" in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_what_is_not_there_is_told_before_a_network_is_trained(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(robust, "robust_network", lambda *_, **__: pytest.fail("it trains"))
+    words = [tmp_path / "escaneos", tmp_path / "no.png"]
+    outcome = cli("predict", *words, "--robust", "--workdir", tmp_path, "--json")
+    assert outcome.code == 2
+    assert [file["file"] for file in outcome.json["files"]] == list(map(str, words))
+    assert all("no existe" in file["error"] for file in outcome.json["files"])
 
 
 def test_the_robust_network_beside_the_own_one_is_used(

@@ -62,7 +62,14 @@ def predict(
     terminal: Terminal = context.obj
     where = RunFiles(workdir, "mnist")
     folders = {"data_dir": data_folder(data_dir, workdir), "sample_dir": where.sample}
+    output = _Output(terminal, where.results, annotate=annotate, show_steps=show_steps)
     sources = list(_sources(pictures))
+    missing = [(name, source) for name, source in sources if isinstance(source, TallerError)]
+    if len(missing) == len(sources):
+        # Said before a network is looked for, or the robust one trained, for nothing.
+        for name, error in missing:
+            output.failed(name, error)
+        output.finish(None)
     try:
         reader = _reader(terminal, model or where.model, robust=robust, **folders)
     except ModelError as error:
@@ -70,7 +77,6 @@ def predict(
         terminal.failure(error, error.text(terminal.messages))
         raise typer.Exit(2) from error
     options = Options(single=single, lines=lines, steps=show_steps)
-    output = _Output(terminal, where.results, annotate=annotate, show_steps=show_steps)
     with Progress(terminal, len(sources)) as progress:
         for reading in read_files(sources, reader, options):
             progress.advance()

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import io
 import math
+import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -104,14 +107,12 @@ def picture_files(path: Path) -> list[Path]:
     """A file as it is; of a folder, the pictures in it, by name, but for hidden ones.
 
     Raises:
-        InputError: the folder has no pictures or cannot be listed.
+        InputError: there is no such file, or the folder has no pictures or cannot be listed.
     """
-    if not path.is_dir():
-        return [path]
-    try:
+    with _refusals(str(path)):
+        if not stat.S_ISDIR(path.stat().st_mode):
+            return [path]
         found = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
-    except OSError as error:
-        raise InputError("reader_unreadable", path=path, reason=os_reason(error)) from error
     # A Mac leaves "._photo.jpg" beside what it copies.
     found = sorted(p for p in found if not p.name.startswith("."))
     if not found:
@@ -173,9 +174,15 @@ def read_bytes(file: BinaryIO, name: str) -> bytes:
 
 
 def _file_bytes(path: Path, name: str) -> bytes:
+    with _refusals(name), path.open("rb") as file:
+        return read_bytes(file, name)
+
+
+@contextmanager
+def _refusals(name: str) -> Iterator[None]:
+    """Say of a file or folder why the system does not give it."""
     try:
-        with path.open("rb") as file:
-            return read_bytes(file, name)
+        yield
     except FileNotFoundError as error:
         raise InputError("reader_no_file", path=name) from error
     except (OSError, ValueError) as error:
