@@ -313,8 +313,13 @@ def _reason(path: Path, config: ModelConfig | None = None) -> str:
 
 @pytest.mark.parametrize("name", ["none.pt", "none/deep.pt", ".", "a\0b.pt"])
 def test_a_file_that_is_not_there_is_told_with_what_to_do(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="Train one first: taller-cnn train"):
+    with pytest.raises(ModelError, match=r"Train one first: taller-cnn train$"):
         load_model(tmp_path / name)
+
+
+def test_a_missing_network_of_other_digits_is_told_with_their_name(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"Train one first: taller-cnn train --dataset kmnist$"):
+        load_model(tmp_path / "cnn_kmnist.pt")
 
 
 def test_an_empty_file_is_refused(saved: Path) -> None:
