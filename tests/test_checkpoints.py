@@ -317,11 +317,6 @@ def test_a_file_that_is_not_there_is_told_with_what_to_do(name: str, tmp_path: P
         load_model(tmp_path / name)
 
 
-def test_a_missing_network_of_other_digits_is_told_with_their_name(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"Train one first: taller-cnn train --dataset kmnist$"):
-        load_model(tmp_path / "cnn_kmnist.pt")
-
-
 def test_an_empty_file_is_refused(saved: Path) -> None:
     saved.write_bytes(b"")
     assert _reason(saved) == "reason_empty"

@@ -23,7 +23,6 @@ import torch
 from torch import Tensor
 
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import DATASETS
 from taller_cnn.errors import ConfigError, ModelError, OutputError, Phrase
 from taller_cnn.files import atomic_path, os_reason, read_json, sha256, write_json
 from taller_cnn.model import CLASSES, Ensemble, SimpleCNN
@@ -284,7 +283,7 @@ def load_model(path: Path, config: ModelConfig | None = None) -> LoadedModel:
     if os.path.isdir(path) and member_files(path):  # noqa: PTH112 - as below
         return _load_ensemble(path)
     if not os.path.isfile(path):  # noqa: PTH113 - unlike Path, takes an embedded NUL for "no"
-        raise _no_model(path)
+        raise ModelError("no_model", path=path)
     data = _read(path)
     state = _weights(path, data)
     info, notices = _read_info(path, data)
@@ -296,14 +295,6 @@ def load_model(path: Path, config: ModelConfig | None = None) -> LoadedModel:
         _require_lesson_shapes(path, state)
         config, notices = ModelConfig(), (*notices, "taken_as_lesson")
     return LoadedModel(model=_built(path, config, state), info=info, notices=notices)
-
-
-def _no_model(path: Path) -> ModelError:
-    """What to train where there is nothing: a file named as `train` does tells the data set."""
-    dataset = path.stem.removeprefix("cnn_")
-    if dataset in DATASETS and dataset != DEFAULT_DATASET:
-        return ModelError("no_model_of", path=path, dataset=dataset)
-    return ModelError("no_model", path=path)
 
 
 def _weights(path: Path, data: bytes) -> dict[str, Tensor]:

@@ -56,7 +56,15 @@ def test_a_model_that_is_not_there_says_how_to_get_one(cli, tmp_path: Path) -> N
     outcome = cli("evaluate", "--workdir", tmp_path)
     assert outcome.code == 1
     assert "cnn_mnist.pt" in outcome.err
-    assert "taller-cnn train" in outcome.err
+    assert outcome.err.endswith("taller-cnn train\n")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "explain"])
+def test_it_says_how_to_get_one_of_other_digits(cli, command: str, tmp_path: Path) -> None:
+    outcome = cli(command, "--dataset", "kmnist", "--workdir", tmp_path)
+    assert outcome.code == 1
+    assert "cnn_kmnist.pt" in outcome.err
+    assert outcome.err.endswith("taller-cnn train --dataset kmnist\n")
 
 
 def test_weights_alone_need_the_options_of_their_network(

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from taller_cnn.cli.config_options import network, network_options
-from taller_cnn.cli.loading import load
-from taller_cnn.cli.notices import show_model_notices
+from taller_cnn.cli.loading import load, load_network
 from taller_cnn.cli.options import (
     DATASETS,
     DataDir,
@@ -59,14 +58,13 @@ def evaluate(
     **fields: Any,
 ) -> None:
     """Measure how well a trained network does."""
-    from taller_cnn.checkpoints import dataset_of, load_model
+    from taller_cnn.checkpoints import dataset_of
     from taller_cnn.runs import Workdir as RunFiles
 
     terminal: Terminal = context.obj
     where = RunFiles(workdir, dataset or DATASETS[0])
     path = model or where.model
-    loaded = load_model(path, network(fields))
-    show_model_notices(terminal, loaded)
+    loaded = load_network(terminal, path, where, network(fields))
     digits = load(
         terminal,
         dataset=dataset_of(path, loaded, dataset),

@@ -9,8 +9,7 @@ import typer
 
 from taller_cnn.cli.evaluate import DatasetOfModel
 from taller_cnn.cli.explain_view import explain_view
-from taller_cnn.cli.loading import load
-from taller_cnn.cli.notices import show_model_notices
+from taller_cnn.cli.loading import load, load_network
 from taller_cnn.cli.options import (
     DATASETS,
     DataDir,
@@ -95,7 +94,7 @@ def explain(
     workdir: Workdir = Path(),
 ) -> None:
     """Open a trained network and its mistakes."""
-    from taller_cnn.checkpoints import dataset_of, holdout_of, load_model
+    from taller_cnn.checkpoints import dataset_of, holdout_of
     from taller_cnn.explain.report import checked_parts, write_report
     from taller_cnn.explain.report import explain as compute
     from taller_cnn.explain.subject import make_subject, positions
@@ -105,8 +104,7 @@ def explain(
     terminal: Terminal = context.obj
     parts, folder = checked_parts(only), data_folder(data_dir, workdir)
     where = RunFiles(workdir, dataset or DATASETS[0])
-    loaded = load_model(path := model or where.model)
-    show_model_notices(terminal, loaded)
+    loaded = load_network(terminal, path := model or where.model, where)
     check_writable(where.results, FREE_BYTES)
     digits = load(
         terminal,

@@ -1,4 +1,4 @@
-"""Digits for a command, with a download shown as it goes."""
+"""What a command needs from disk: digits, with a download shown as it goes, and a network."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taller_cnn.cli.notices import show_sample_notice
+from taller_cnn.cli.notices import show_model_notices, show_sample_notice
+from taller_cnn.cli.options import DATASETS
 from taller_cnn.cli.progress import view
 from taller_cnn.cli.terminal import Terminal
+from taller_cnn.errors import ModelError
 
 if TYPE_CHECKING:
+    from taller_cnn.checkpoints import LoadedModel
+    from taller_cnn.config import ModelConfig
     from taller_cnn.data import Digits
+    from taller_cnn.runs import Workdir
 
-__all__ = ["load"]
+__all__ = ["load", "load_network"]
 
 
 def load(
@@ -48,3 +53,21 @@ def load(
         terminal, digits.source, data_dir, asked=source == "sample", reason=digits.fallback_reason
     )
     return digits
+
+
+def load_network(
+    terminal: Terminal, path: Path, where: Workdir, config: ModelConfig | None = None
+) -> LoadedModel:
+    """The network of a file, with what there is to say of it.
+
+    Raises:
+        ModelError: as `taller_cnn.checkpoints.load_model`; where there is none of these digits
+            yet, it says how to train one.
+    """
+    from taller_cnn.checkpoints import load_model
+
+    if path == where.model and where.dataset != DATASETS[0] and not path.exists():
+        raise ModelError("no_model_of", path=path, dataset=where.dataset)
+    loaded = load_model(path, config)
+    show_model_notices(terminal, loaded)
+    return loaded
