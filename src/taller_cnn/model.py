@@ -24,6 +24,7 @@ __all__ = [
     "Stage",
     "count_parameters",
     "describe",
+    "mean_answer",
     "stages",
 ]
 
@@ -214,8 +215,12 @@ class Ensemble(SimpleCNN):
             ValueError: the images are not ``[N, 1, 28, 28]``.
         """
         logits = torch.stack([super().forward(x), *(member(x) for member in self.others)])
-        logs = logits.log_softmax(dim=2).logsumexp(dim=0)
-        return logs - math.log(len(logits))
+        return mean_answer(logits)
+
+
+def mean_answer(logits: Tensor) -> Tensor:
+    """Logarithms of the mean of M answers' probabilities, ``[N, K]`` of logits ``[M, N, K]``."""
+    return logits.log_softmax(dim=2).logsumexp(dim=0) - math.log(len(logits))
 
 
 @dataclass(frozen=True, kw_only=True)

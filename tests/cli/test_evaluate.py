@@ -33,6 +33,17 @@ def test_the_accuracy_is_the_one_on_record(cli, trained_workdir: Path) -> None:
     assert result["confusion"][true][predicted] == top[0]["count"]
 
 
+def test_views_are_asked_for_and_told(cli, trained_workdir: Path) -> None:
+    once = cli(*words(trained_workdir), "--json").json
+    several = cli(*words(trained_workdir), "--views", "--json").json
+    assert (once["views"], several["views"]) == (1, 6)
+    assert several["n"] == once["n"]
+    assert several["loss"] != once["loss"]
+    told = cli(*words(trained_workdir), "--views").out
+    assert "6 de cada dígito, media de las probabilidades" in told
+    assert "de cada dígito" not in cli(*words(trained_workdir)).out
+
+
 def test_the_validation_digits_are_those_held_out(cli, trained_workdir: Path) -> None:
     record = json.loads((trained_workdir / "resultados" / "run.json").read_text(encoding="utf-8"))
     result = cli(*words(trained_workdir), "--split", "validation", "--json").json

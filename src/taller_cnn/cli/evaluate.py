@@ -18,6 +18,7 @@ from taller_cnn.cli.options import (
     Workdir,
     choice,
     data_folder,
+    panel,
 )
 from taller_cnn.cli.scores import TOP_CONFUSIONS, show_per_class, show_rows, show_score
 from taller_cnn.cli.terminal import Terminal
@@ -42,6 +43,7 @@ DatasetOfModel = Annotated[
         show_default="cli_evaluate.option.dataset_default",
     ),
 ]
+Views = Annotated[bool, panel("model", "--views", help="cli_evaluate.option.views")]
 SplitName = Annotated[str, choice("data", "--split", "cli_evaluate.option.split", SPLITS)]
 
 
@@ -49,6 +51,7 @@ SplitName = Annotated[str, choice("data", "--split", "cli_evaluate.option.split"
 def evaluate(
     context: typer.Context,
     model: ModelFile = None,
+    views: Views = False,
     device: Device = "auto",
     split: SplitName = "test",
     dataset: DatasetOfModel = None,
@@ -74,7 +77,8 @@ def evaluate(
         holdout=_holdout(path, loaded, split),
     )
     _warn_of_seen_digits(terminal, loaded, digits, split)
-    _show(terminal, path, _evaluated(loaded, digits, split, device), digits, split)
+    evaluation = _evaluated(loaded, digits, split, device, views=views)
+    _show(terminal, path, evaluation, digits, split, views=views)
 
 
 def _holdout(path: Path, loaded: LoadedModel, split: str) -> int:
@@ -96,14 +100,18 @@ def _warn_of_seen_digits(
         terminal.notice(terminal.messages("cli_evaluate.seen"))
 
 
-def _evaluated(loaded: LoadedModel, digits: Digits, split: str, device: str) -> Evaluation:
+def _evaluated(
+    loaded: LoadedModel, digits: Digits, split: str, device: str, *, views: bool
+) -> Evaluation:
     """What the model says, with the normalisation that it was trained with."""
     from taller_cnn.devices import choose_device
     from taller_cnn.evaluation import evaluate
+    from taller_cnn.views import InViews
 
     source = loaded.info or digits
+    model = loaded.model.to(choose_device(device).value)
     return evaluate(
-        loaded.model.to(choose_device(device).value),
+        InViews(model, mean=source.mean, std=source.std) if views else model,
         getattr(digits, split),
         mean=source.mean,
         std=source.std,
@@ -112,10 +120,17 @@ def _evaluated(loaded: LoadedModel, digits: Digits, split: str, device: str) -> 
 
 
 def _show(
-    terminal: Terminal, path: Path, evaluation: Evaluation, digits: Digits, split: str
+    terminal: Terminal,
+    path: Path,
+    evaluation: Evaluation,
+    digits: Digits,
+    split: str,
+    *,
+    views: bool,
 ) -> None:
     """Print the figures, and give them to a program that asked."""
     from taller_cnn.data import display_class_names
+    from taller_cnn.views import VIEWS
 
     say = terminal.messages
     names = display_class_names(digits.name, say)
@@ -123,6 +138,9 @@ def _show(
         "cli_data.title", title=say(f"data.title.{digits.name}"), kind=say(f"data.{digits.source}")
     )
     rows = [(say("cli.panel.model"), str(path)), (say("cli.panel.data"), data)]
+    asked = len(VIEWS) if views else 1
+    if views:
+        rows.append((say("cli_evaluate.views"), say("cli_evaluate.views_value", n=asked)))
     show_rows(terminal, rows)
     show_score(terminal, evaluation, names, split)
     show_per_class(terminal, evaluation, names)
@@ -131,4 +149,4 @@ def _show(
         for t, p, n in evaluation.top_confusions(TOP_CONFUSIONS)
     ]
     origin = {"model": str(path), "dataset": digits.name, "source": digits.source, "split": split}
-    terminal.result({**origin, **evaluation.to_json(), "top_confusions": top})
+    terminal.result({**origin, "views": asked, **evaluation.to_json(), "top_confusions": top})

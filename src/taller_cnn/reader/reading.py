@@ -9,13 +9,13 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
 from taller_cnn.checkpoints import LoadedModel
 from taller_cnn.reader.finding import Found, Options, Split, find
 from taller_cnn.reader.marks import Box, Rejected
 from taller_cnn.reader.splitting import best_parts
+from taller_cnn.views import InViews
 
 __all__ = [
     "Box",
@@ -30,14 +30,6 @@ __all__ = [
 
 BATCH = 512
 """Images that the network sees at a time."""
-VIEWS = (
-    ((1.0, 0.15, 0.0), (0.0, 1.0, 0.0)),
-    ((1.0, -0.15, 0.0), (0.0, 1.0, 0.0)),
-    ((0.985, 0.174, 0.0), (-0.174, 0.985, 0.0)),
-    ((0.985, -0.174, 0.0), (0.174, 0.985, 0.0)),
-    ((1.1, 0.0, 0.0), (0.0, 1.1, 0.0)),
-)
-"""How else each image is looked at: slanted by 9 degrees, turned by 10, smaller."""
 GAP = 0.9
 """Empty part of a line, in digit heights, that is a space."""
 
@@ -115,28 +107,15 @@ def _parts(found: Found) -> list[NDArray[np.uint8]]:
 
 @torch.inference_mode()
 def _probabilities(parts: Sequence[NDArray[np.uint8]], reader: Reader) -> NDArray[np.float32]:
-    """``float32 [N, 10]``: the mean over each image as it is, turned and slanted a little.
-
-    A network is sure of nearly everything that it sees once; where it is right, it says the same
-    of the image turned a little.
-    """
+    """The mean over several views of each image, ``float32 [N, 10]``."""
     images = torch.from_numpy(np.concatenate([np.zeros((0, 28, 28), np.uint8), *parts]))
-    rows = [_mean_of_views(batch, reader) for batch in torch.split(images, BATCH) if len(batch)]
+    asked = InViews(reader.model, mean=reader.mean, std=reader.std)
+    rows = [
+        asked((batch[:, None].float() / 255 - reader.mean) / reader.std).exp()
+        for batch in torch.split(images, BATCH)
+        if len(batch)
+    ]
     return torch.cat(rows).cpu().numpy() if rows else np.zeros((0, 10), np.float32)
-
-
-def _mean_of_views(images: Tensor, reader: Reader) -> Tensor:
-    x = images[:, None].float() / 255
-    views = [x]
-    for view in VIEWS:
-        grid = functional.affine_grid(
-            torch.tensor([view]).expand(len(x), 2, 3), list(x.shape), align_corners=False
-        )
-        views.append(functional.grid_sample(x, grid, align_corners=False))
-    logits = reader.model((torch.cat(views) - reader.mean) / reader.std)
-    probabilities: Tensor = logits.softmax(dim=1)
-    mean: Tensor = probabilities.reshape(len(views), len(x), -1).mean(dim=0)
-    return mean
 
 
 def _reading(
