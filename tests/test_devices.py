@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from taller_cnn.devices import choose_device, choose_precision, cpu_has_bfloat16
+from taller_cnn.devices import choose_device, choose_precision, cpu_has_bfloat16, sum_dtype
 from taller_cnn.errors import ConfigError
 from taller_cnn.messages import Messages
 
@@ -110,6 +110,11 @@ def test_bfloat16_is_refused_on_a_device_without_it() -> None:
         choose_precision("bfloat16", torch.device("mps"))
     assert choose_precision("auto", torch.device("mps")).value == torch.float32
     assert choose_precision("float32", torch.device("mps")).value == torch.float32
+
+
+def test_sums_are_float64_but_where_there_is_none() -> None:
+    kinds = {kind: sum_dtype(torch.device(kind)) for kind in ("cpu", "cuda", "mps")}
+    assert kinds == {"cpu": torch.float64, "cuda": torch.float64, "mps": torch.float32}
 
 
 @pytest.mark.parametrize("language", ["es", "en"])

@@ -11,7 +11,7 @@ import torch
 
 from taller_cnn.errors import ConfigError
 
-__all__ = ["Choice", "choose_device", "choose_precision", "cpu_has_bfloat16"]
+__all__ = ["Choice", "choose_device", "choose_precision", "cpu_has_bfloat16", "sum_dtype"]
 
 T = TypeVar("T")
 
@@ -78,6 +78,11 @@ def choose_precision(name: str, device: torch.device) -> Choice[torch.dtype]:
     if name == "bfloat16" and device.type == "mps" and not native:
         raise ConfigError("no_bfloat16", device=device.type)
     return Choice(torch.bfloat16 if name == "bfloat16" else torch.float32, "asked")
+
+
+def sum_dtype(device: torch.device) -> torch.dtype:
+    """The most precise type that sums on a device can have: Apple's GPU knows no float64."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def _bfloat16_is_native(device: torch.device) -> bool:

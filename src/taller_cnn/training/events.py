@@ -23,7 +23,7 @@ class Progress:
     epoch: float
     """Passes over the training digits so far."""
     loss: float
-    """Mean training loss of the epoch so far, in nats."""
+    """Mean cross-entropy of the epoch's training digits so far, in nats."""
     accuracy: float
     """Training accuracy of the epoch so far, 0 to 1."""
     images_per_second: float
@@ -32,7 +32,11 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class EpochResult:
-    """One epoch's figures; `train` ones are running means over the epoch's batches."""
+    """One epoch's figures; `train` ones are running means over the epoch's batches.
+
+    They are of the digits as training sees them, varied and with dropout; the loss is the plain
+    cross-entropy in nats, to be compared with that of `validation` and `test`.
+    """
 
     epoch: float
     """Passes over the training digits so far; whole but for a fraction at the very end."""
@@ -82,7 +86,7 @@ class TrainState:
     """Running mean of the weights; empty without one."""
     step: int
     loss_sum: float
-    """Sum of the training loss over the present epoch's images."""
+    """Sum of the cross-entropy over the present epoch's digits."""
     correct: int
     seen: int
     train_seconds: float

@@ -24,7 +24,7 @@ from torch import Tensor
 from taller_cnn.augmentation import AUGMENTATIONS, augment, cut_amiss
 from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits, Split, normalise
-from taller_cnn.devices import choose_device, choose_precision
+from taller_cnn.devices import choose_device, choose_precision, sum_dtype
 from taller_cnn.errors import ConfigError, DivergedError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.model import SimpleCNN
@@ -33,6 +33,7 @@ from taller_cnn.training.events import EpochResult, History, Progress, TrainStat
 from taller_cnn.training.middle import MiddleOfImages, crop
 from taller_cnn.training.optimizers import make_optimizers
 from taller_cnn.training.patches import patch_filters
+from taller_cnn.training.schedule import rate_factor
 from taller_cnn.training.teacher import ROUNDS, Teacher
 
 __all__ = ["Training", "train"]
@@ -226,12 +227,12 @@ class Training(Iterator[Progress | EpochResult]):
             self._train_seconds = seconds_before + now - started
             # Not at the end of an epoch: its result comes next, and only then is the state whole.
             if now - last >= PROGRESS_SECONDS and self.step < end:
-                self._check_finite()
+                self._require_finite(self._sums.loss)
                 yield self._progress((self.step - first) / (now - started))
                 # Time that the caller keeps the event is not training.
                 paused = time.perf_counter() - now
                 started, last = started + paused, now + paused
-        self._check_finite()
+        self._require_finite(self._sums.loss)
         self._train_seconds = seconds_before + time.perf_counter() - started
 
     def _round(self, epoch: int) -> int:
@@ -271,7 +272,7 @@ class Training(Iterator[Progress | EpochResult]):
     def _train_step(self, indices: Tensor) -> None:
         images = self._batch(indices)
         labels = self._labels[indices]
-        factor = _schedule(self.config, self.step, self.steps)
+        factor = rate_factor(self.config, self.step, self.steps)
         for optimizer in self._optimizers:
             optimizer.zero_grad()
         with self._autocast():
@@ -281,12 +282,20 @@ class Training(Iterator[Progress | EpochResult]):
         for optimizer in self._optimizers:
             optimizer.step(factor)
         self._average.update(self.step)
+        self._add_up(logits.detach()[: len(labels)].float(), labels)
+        self.step += 1
+
+    def _add_up(self, logits: Tensor, labels: Tensor) -> None:
+        """Add a batch to the epoch's sums: the same quantities as an evaluation's.
+
+        Smoothed labels, a teacher or images of no digit change what is minimised and not this.
+        """
+        loss = F.cross_entropy(logits, labels, reduction="sum").to(sum_dtype(self.device.value))
         self._sums = _Sums(
-            loss=self._sums.loss + loss.detach().double() * len(labels),
-            correct=self._sums.correct + (logits[: len(labels)].argmax(dim=1) == labels).sum(),
+            loss=self._sums.loss + loss,
+            correct=self._sums.correct + (logits.argmax(dim=1) == labels).sum(),
             seen=self._sums.seen + len(labels),
         )
-        self.step += 1
 
     def _loss(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         """The loss of a batch, whose last images may be none of the digits."""
@@ -319,8 +328,8 @@ class Training(Iterator[Progress | EpochResult]):
             seconds_left=(self.steps - self.step) / steps_per_second,
         )
 
-    def _check_finite(self) -> None:
-        if not math.isfinite(self._sums.loss):
+    def _require_finite(self, loss: float | Tensor) -> None:
+        if not math.isfinite(loss):
             raise DivergedError(
                 "diverged",
                 epoch=self.step / self._steps_per_epoch,
@@ -334,6 +343,9 @@ class Training(Iterator[Progress | EpochResult]):
         if self._score == "each-epoch" or self.step == self.steps:
             self.validation = self._evaluate(self._digits.validation)
             self.test = self._evaluate(self._digits.test)
+            # The epoch's last step may have spoilt a network whose training loss was a number.
+            for score in filter(None, (self.validation, self.test)):
+                self._require_finite(score.loss)
         result = EpochResult(
             epoch=self.step / self._steps_per_epoch,
             train_loss=float(self._sums.loss) / self._sums.seen,
@@ -342,7 +354,7 @@ class Training(Iterator[Progress | EpochResult]):
             test=self.test.score if self.test else None,
             train_seconds=self._train_seconds,
             learning_rate=self.config.learning_rate
-            * _schedule(self.config, self.step - 1, self.steps),
+            * rate_factor(self.config, self.step - 1, self.steps),
         )
         self.history = History((*self.history.epochs, result))
         self._sums = _Sums()
@@ -385,16 +397,3 @@ def _permutation(n: int, seed: int, epoch: int) -> Tensor:
 def _batch_seed(seed: int, batch: int) -> int:
     """Seed of what varies the digits of a batch."""
     return seed * 2_000_003 + batch
-
-
-def _schedule(config: TrainConfig, step: int, steps: int) -> float:
-    """The learning rate of a step as a fraction of its peak: constant, or up and down in lines.
-
-    The second is the one-cycle policy (Smith & Topin 2019) with its final annealing left out.
-    """
-    if config.schedule == "constant":
-        return 1.0
-    peak = config.warmup * steps
-    # Half a step in, so that neither the first nor the last step is wasted at rate 0.
-    position = step + 0.5
-    return position / peak if position < peak else (steps - position) / (steps - peak)
