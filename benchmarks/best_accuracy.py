@@ -9,6 +9,9 @@ the same numbers; what is done is in the folder, as `train --ensemble` would lea
 `distilled` learns from the networks of `best` that are there. Nothing was chosen here: the test
 digits are not loaded by benchmarks/best_search.py.
 
+A network of `best` is asked once about each test digit, and once more with the six views that
+`evaluate --views` and `predict` ask about.
+
 With `--alone`, some steps are timed with all threads and nothing else at work, and the seconds in
 the table are what a whole training would take so.
 """
@@ -30,16 +33,18 @@ import torch
 from reporting import child, table, write_results
 from scipy import stats
 from time_to_accuracy import OURS, digits
+from torch import Tensor
 
 from taller_cnn.checkpoints import load_model, read_tensors, save_model, write_tensors
 from taller_cnn.config import recipe
-from taller_cnn.evaluation import wilson_interval
+from taller_cnn.evaluation import evaluate, wilson_interval
 from taller_cnn.files import provenance
 from taller_cnn.model import SimpleCNN, count_parameters
 from taller_cnn.runs import Workdir
 from taller_cnn.runs.results import brief_scores, model_info
 from taller_cnn.training import Training, TrainState, train
 from taller_cnn.training.teacher import ROUNDS
+from taller_cnn.views import VIEWS, InViews
 
 WARM_STEPS, TIMED_STEPS = 50, 350
 """Together less than an epoch."""
@@ -114,6 +119,14 @@ def save_member(keep: Path, seed: int, training: Training, model: SimpleCNN) -> 
     save_model(model, path, info)
 
 
+def in_views(seed: int, keep: Path) -> Tensor:
+    """What the network of a seed says of the test digits in several views."""
+    own, model = digits(), load_model(Workdir(keep, "mnist", seed).model).model
+    asked = InViews(model, mean=own.mean, std=own.std)
+    scale: dict[str, Any] = {"mean": own.mean, "std": own.std, "class_names": own.class_names}
+    return evaluate(asked, own.test, **scale).log_probabilities
+
+
 def call_child(seed: int, name: str, end: float, jobs: int, keep: Path) -> None:
     """Train a seed's network until it is done or `end` has come."""
     left = end - time.perf_counter()
@@ -124,31 +137,42 @@ def call_child(seed: int, name: str, end: float, jobs: int, keep: Path) -> None:
     print(seed, child(call, environment), flush=True)
 
 
-def together(said: list[dict[str, Any]]) -> tuple[int, list[int]]:
-    """Errors of the mean probabilities of all networks, and the digits none of them gets."""
-    labels = said[0]["labels"]
-    mean = torch.stack([one["log_probabilities"].double().exp() for one in said]).mean(dim=0)
-    none_right = torch.stack([one["log_probabilities"].argmax(1) != labels for one in said]).all(0)
-    return int((mean.argmax(1) != labels).sum()), none_right.nonzero()[:, 0].tolist()
+def errors_together(answers: list[Tensor], labels: Tensor) -> int:
+    """Errors of the mean probabilities of all networks, from what each says ``[N, K]``."""
+    mean = torch.stack([one.double().exp() for one in answers]).mean(dim=0)
+    return int((mean.argmax(1) != labels).sum())
 
 
 def run_figures(seed: int, one: dict[str, Any], alone: dict[str, Any] | None) -> dict[str, Any]:
     """What one network has wrong, and how long it took."""
     wrong = one["log_probabilities"].argmax(1) != one["labels"]
-    return {
+    figures = {
         "seed": seed,
         "test_errors": int(wrong.sum()),
         "seconds": alone["seconds"] if alone else one["seconds"],
         "wrong": wrong.nonzero()[:, 0].tolist(),
     }
+    if "in_views" in one:
+        figures["test_errors_in_views"] = int((one["in_views"].argmax(1) != one["labels"]).sum())
+    return figures
 
 
-def row(run: dict[str, Any], n: int) -> list[str]:
+def row(run: dict[str, Any], n: int, key: str) -> list[str]:
     """A network's line in the table."""
-    low, high = wilson_interval(n - run["test_errors"], n)
-    accuracy = 100 * (1 - run["test_errors"] / n)
+    low, high = wilson_interval(n - run[key], n)
+    accuracy = 100 * (1 - run[key] / n)
     interval = f"{accuracy:.2f}% ({100 * low:.2f} to {100 * high:.2f})"
-    return [str(run["seed"]), interval, str(run["test_errors"]), f"{run['seconds']:.0f}"]
+    return [str(run["seed"]), interval, str(run[key]), f"{run['seconds']:.0f}"]
+
+
+def accuracy_table(
+    runs: list[dict[str, Any]], n: int, timed: str, key: str = "test_errors"
+) -> list[str]:
+    """A line for each network, and their mean."""
+    header = ["seed", f"test accuracy (95% Wilson), n = {n:,}", "errors"]
+    rows = [row(run, n, key) for run in runs]
+    mean = mean_line([100 * (1 - run[key] / n) for run in runs])
+    return [table([*header, f"training seconds, {timed}"], rows), mean]
 
 
 def report(
@@ -157,33 +181,42 @@ def report(
     """The table, and the same as figures."""
     runs = [run_figures(seed, one, alone) for seed, one in said.items()]
     one = next(iter(said.values()))
-    n = len(one["labels"])
+    labels, n = one["labels"], len(one["labels"])
     timed = f"threads: {one['threads']}"
     if alone:
         timed = f"alone with all threads, from {alone['steps']} steps"
-    header = [
-        "seed",
-        f"test accuracy (95% Wilson), n = {n:,}",
-        "errors",
-        f"training seconds, {timed}",
-    ]
-    errors, none_right = together(list(said.values()))
+    answers = [one["log_probabilities"] for one in said.values()]
+    errors = errors_together(answers, labels)
+    wrong = torch.stack([own.argmax(1) != labels for own in answers])
+    none_right = wrong.all(dim=0).nonzero()[:, 0].tolist()
     lines = [
         f"{one['epochs']:g} epochs of all 60,000 digits, {one['parameters']:,} parameters.",
-        table(header, [row(run, n) for run in runs]),
-        mean_line([100 * (1 - run["test_errors"] / n) for run in runs]),
-        f"Mean of the probabilities of the {len(runs)}: {100 * (1 - errors / n):.2f}% "
-        f"({errors} errors). Test digits that none of them gets: {len(none_right)}.",
+        *accuracy_table(runs, n, timed),
+        f"{together_line(errors, n, len(runs))} Test digits that none gets: {len(none_right)}.",
     ]
-    answers = [one["log_probabilities"].argmax(1).tolist() for one in said.values()]
     figures = {
         "n": n,
         "runs": runs,
         "together": errors,
         "none_right": none_right,
-        "answers": {position: [own[position] for own in answers] for position in none_right},
+        "answers": {i: [int(own[i].argmax()) for own in answers] for i in none_right},
     }
+    if "in_views" in one:
+        errors = errors_together([one["in_views"] for one in said.values()], labels)
+        figures["together_in_views"] = errors
+        lines += [
+            f"Each digit in {len(VIEWS)} views (`evaluate --views`):",
+            *accuracy_table(runs, n, timed, "test_errors_in_views"),
+            together_line(errors, n, len(runs)),
+        ]
     return "\n\n".join(lines), figures
+
+
+def together_line(errors: int, n: int, networks: int) -> str:
+    """What all networks together get."""
+    low, high = wilson_interval(n - errors, n)
+    accuracy = f"{100 * (1 - errors / n):.2f}% ({100 * low:.2f} to {100 * high:.2f})"
+    return f"Mean of the probabilities of the {networks}: {accuracy}, {errors} errors."
 
 
 def mean_line(accuracy: list[float]) -> str:
@@ -221,6 +254,8 @@ def main() -> None:
         list(pool.map(one, range(arguments.seeds)))
     paths = {seed: files(name, seed, keep)[1] for seed in range(arguments.seeds)}
     said = {seed: read_tensors(path) for seed, path in paths.items() if path.exists()}
+    if name == "best":
+        said = {seed: {**one, "in_views": in_views(seed, keep)} for seed, one in said.items()}
     alone = time_alone(name, keep) if arguments.alone else None
     if said:
         title = f"Accuracy of the `{name}` recipe"

@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from taller_cnn.files import provenance
+from taller_cnn.files import atomic_path, provenance
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -46,9 +46,10 @@ def write_results(name: str, title: str, body: str, figures: Mapping[str, Any]) 
     RESULTS.mkdir(exist_ok=True)
     stem = RESULTS / f"{date.today().isoformat()}-{name}"
     text = f"# {title}\n\n{machine_line(where)}\n\n{body}\n"
-    stem.with_suffix(".md").write_text(text, encoding="utf-8")
-    record = {**figures, "provenance": where}
-    stem.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    record = json.dumps({**figures, "provenance": where}, indent=2) + "\n"
+    for suffix, content in ((".md", text), (".json", record)):
+        with atomic_path(stem.with_suffix(suffix)) as path:
+            path.write_text(content, encoding="utf-8")
     print(text)
 
 

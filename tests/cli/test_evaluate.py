@@ -63,6 +63,16 @@ def test_a_reader_gets_a_table_with_a_line_per_class(cli, trained_workdir: Path)
     assert max(map(len, lines)) <= 80
 
 
+def test_weights_that_do_not_say_what_they_learned_are_not_validated(
+    cli, trained_workdir: Path, bare_model: Path
+) -> None:
+    where = (*words(trained_workdir), "--model", bare_model, *NETWORK)
+    refused = cli(*where, "--split", "validation")
+    assert refused.code == 2
+    assert "weights.pt no tiene descripción" in refused.err
+    assert "--split test" in refused.err
+
+
 def test_a_model_that_is_not_there_says_how_to_get_one(cli, tmp_path: Path) -> None:
     outcome = cli("evaluate", "--workdir", tmp_path)
     assert outcome.code == 1

@@ -154,11 +154,12 @@ def test_ctrl_c_keeps_the_training_and_resume_ends_it(cli, workdir: Path) -> Non
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    words = ("--epochs", "6", "--workdir", workdir)
+    words = ("--epochs", "6", "--threads", "2", "--workdir", workdir)
     stopped = cli(*SHORT, *words)
     thread.join()
     assert stopped.code == 130
-    assert f"taller-cnn train --resume --workdir {workdir}" in stopped.err
+    # With other threads the numbers would be others.
+    assert f"taller-cnn train --resume --threads 2 --workdir {workdir}" in stopped.err
     assert not (workdir / "modelo" / "cnn_mnist.pt").exists()
     resumed = cli("train", "--resume", "--workdir", workdir)
     assert resumed.code == 0
@@ -167,6 +168,25 @@ def test_ctrl_c_keeps_the_training_and_resume_ends_it(cli, workdir: Path) -> Non
     record = json.loads((workdir / "resultados" / "run.json").read_text(encoding="utf-8"))
     assert [epoch["epoch"] for epoch in record["epochs"]] == [1, 2, 3, 4, 5, 6]
     assert record["model"]["filters"] == [4]
+
+
+def test_threads_beyond_reason_are_refused(cli, workdir: Path) -> None:
+    outcome = cli(*SHORT, "--threads", "99999", "--workdir", workdir)
+    assert outcome.code == 2
+    assert "--threads vale 99999; debe estar entre 1 y" in outcome.err
+
+
+def test_who_does_not_wait_for_the_threshold_has_the_network(
+    cli, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("taller_cnn.reader.threshold.ensure_threshold", interrupted)
+    outcome = cli(*SHORT, "--workdir", workdir, "--json")
+    assert outcome.code == 0
+    assert outcome.json["test_n"] == 1000
+    assert (workdir / "modelo" / "cnn_mnist.pt").exists()
 
 
 @pytest.mark.slow
@@ -249,10 +269,10 @@ def test_the_command_that_goes_on_with_an_ensemble_has_its_options() -> None:
     )
     fields = {"recipe": "best", "filters": (4, 4), "epochs": 0.5, "batch_norm": True, "seed": None}
     plan = EnsemblePlan(count=3, kernel_sizes=(3, 5))
-    assert _again(request, fields, plan) == (
+    assert _again(request, fields, plan, None) == (
         "taller-cnn train --ensemble 3 --recipe best --filters 4,4 --epochs 0.5 --batch-norm "
         "--kernel-sizes 3,5 --source sample"
     )
-    assert _again(request, fields, None) == "taller-cnn train --resume"
+    assert _again(request, fields, None, None) == "taller-cnn train --resume"
     request = dataclasses.replace(request, language="en-GB")
-    assert _again(request, fields, None) == "taller-cnn train --resume --lang en-GB"
+    assert _again(request, fields, None, 2) == "taller-cnn train --resume --threads 2 --lang en-GB"

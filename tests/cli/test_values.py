@@ -75,6 +75,10 @@ def test_the_home_folder_is_known_and_an_empty_path_is_refused() -> None:
         path("")
 
 
+def test_a_tilde_before_no_user_is_a_name_like_another() -> None:
+    assert path("~nobody-here/foo") == Path("~nobody-here/foo")
+
+
 def test_a_word_is_one_of_those_allowed() -> None:
     parse = one_of("full", "sample")
     assert parse("full") == "full"

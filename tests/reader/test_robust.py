@@ -17,7 +17,7 @@ from taller_cnn.errors import BusyError, DataError, InterruptedRunError
 from taller_cnn.files import folder_lock
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN
-from taller_cnn.reader.robust import kept_robust, robust_network, robust_path
+from taller_cnn.reader.robust import kept_robust, ready_robust, robust_network, robust_path
 from taller_cnn.training import EpochResult, Progress
 
 Event = object
@@ -134,7 +134,10 @@ def test_it_is_used_only_with_the_users_own_digits(
     assert kept_robust(model_path, sample_digits.checksum) is not None
     assert kept_robust(model_path, "0" * 16) is None
     save_own(model_path, sample_digits, sample_digits.checksum)
+    assert ready_robust(model_path) is not None
     assert len(robust(model_path, sample_dir)) == 1
+    save_own(model_path, sample_digits, "0" * 16)
+    assert ready_robust(model_path) is None
 
 
 def test_a_robust_network_of_the_digits_that_are_there_is_not_trained_again(

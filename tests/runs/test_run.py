@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 
 from taller_cnn.checkpoints import load_model, read_tensors, write_tensors
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits
+from taller_cnn.data import Digits, DownloadProgress
 from taller_cnn.errors import (
     BusyError,
     ConfigError,
@@ -233,6 +234,26 @@ def test_a_model_of_another_architecture_is_kept_aside(request_here: RunRequest)
     assert kept.read_bytes() == before
     assert load_model(kept).model.config.hidden == 16
     assert load_model(request_here.where.model).model.config.hidden == 20
+
+
+def test_a_download_that_is_stopped_ends_there(
+    request_here: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, received = threading.Event(), iter(range(100))
+
+    def loading(**_: object) -> Iterator[DownloadProgress]:
+        for done in received:
+            yield DownloadProgress(file="train-images", received=done, total=100)
+
+    # By its module: the package has a function of that name.
+    monkeypatch.setattr(sys.modules[run.__module__], "loading", loading)
+    events = run(request_here, stop)
+    next(events)
+    stop.set()
+    with pytest.raises(InterruptedRunError, match="Nothing was changed"):
+        next(events)
+    assert next(received) == 2
+    assert not request_here.where.model.exists()
 
 
 def test_a_second_run_in_the_same_folder_is_told(request_here: RunRequest) -> None:

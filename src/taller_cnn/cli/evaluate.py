@@ -86,6 +86,8 @@ def _holdout(path: Path, loaded: LoadedModel, split: str) -> int:
     from taller_cnn.checkpoints import holdout_of
 
     holdout = holdout_of(loaded.info)
+    if split == "validation" and loaded.info is None:
+        raise InputError("cli_unknown_validation", path=path)
     if split == "validation" and holdout == 0:
         raise InputError("cli_no_validation", path=path)
     return holdout

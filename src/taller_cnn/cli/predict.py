@@ -16,6 +16,7 @@ from taller_cnn.cli.predict_view import Progress, show_digits, show_text
 from taller_cnn.cli.progress import view
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
+from taller_cnn.cli.values import home_path
 from taller_cnn.errors import InputError, ModelError, TallerError
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def _sources(words: Sequence[str]) -> Iterator[tuple[str, Source]]:
 
 def _expanded(word: str) -> list[Path]:
     """The files of a pattern that the shell has left as it is."""
-    path = Path(word).expanduser()
+    path = home_path(word)
     try:
         there = path.exists()
     except (OSError, ValueError):
@@ -221,7 +222,7 @@ def _reader(
         path = robust_path(path)
     else:
         loaded = load_model(path)
-        show_model_notices(terminal, loaded)
+    show_model_notices(terminal, loaded)
     if loaded.info is None:
         return Reader.of(loaded)
     return Reader.of(loaded, _threshold(terminal, path, loaded, data_dir, sample_dir))
@@ -231,10 +232,10 @@ def _robust(terminal: Terminal, path: Path, data_dir: Path, sample_dir: Path) ->
     """The robust network, trained now if there is none yet."""
     from taller_cnn.checkpoints import LoadedModel
     from taller_cnn.config import recipe
-    from taller_cnn.reader.robust import RECIPE, kept_robust, robust_network
+    from taller_cnn.reader.robust import RECIPE, ready_robust, robust_network
     from taller_cnn.training import EpochResult
 
-    kept = kept_robust(path)
+    kept = ready_robust(path)
     if kept is not None:
         return kept
     epochs = recipe(RECIPE)[1].epochs

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
+import threading
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,11 +28,12 @@ from taller_cnn.cli.values import count, path, whole_numbers
 from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
 
 if TYPE_CHECKING:
-    import threading
-
     from taller_cnn.runs import EnsemblePlan, EnsembleResult, RunRequest, RunResult
 
 __all__ = ["train"]
+
+THREADS_PER_PROCESSOR = 8
+"""More of them only wait for each other."""
 
 Threads = Annotated[
     int | None,
@@ -105,7 +108,7 @@ def train(
     others = {"teacher": teacher, "language": terminal.messages.tag, **place}
     request = _request(fields, resume=resume, source=source, **others)
     with stop_on_signals() as stop, view(terminal, quiet=quiet, stop=stop) as shown:
-        again = _again(request, fields, plan)
+        again = _again(request, fields, plan, threads)
         result = _follow(request, plan, stop, shown, terminal, again)
     if isinstance(result, RunResult):
         show_result(terminal, request, result)
@@ -113,7 +116,7 @@ def train(
         show_ensemble(terminal, request, result)
     if request.dataset == "mnist" and request.train.holdout:
         # After the results, which would otherwise wait for it as long as for a short training.
-        with stop_on_signals() as stop, view(terminal, quiet=quiet, stop=stop) as shown:
+        with view(terminal, quiet=quiet, stop=threading.Event()) as shown:
             shown.waiting("cli_predict.choosing")
             _choose_threshold(request, result.files["model"])
     terminal.result(result.summary)
@@ -133,10 +136,15 @@ def _plan(count: int | None, kernel_sizes: Any, *, resume: bool) -> EnsemblePlan
 
 
 def _use_threads(threads: int | None) -> None:
-    if threads is not None:
-        import torch
+    if threads is None:
+        return
+    import torch
 
-        torch.set_num_threads(threads)
+    # Thousands would be started, and the system refuses them with a crash.
+    most = THREADS_PER_PROCESSOR * (os.cpu_count() or 1)
+    if threads > most:
+        raise UsageError("config_range", field="--threads", value=threads, least=1, most=most)
+    torch.set_num_threads(threads)
 
 
 def _request(fields: dict[str, Any], *, resume: bool, source: str, **values: Any) -> RunRequest:
@@ -186,6 +194,8 @@ def _follow(
                 else:
                     shown.step(event, request.train.epochs)
     except InterruptedRunError as error:
+        if "step" not in error.values:
+            raise
         raise InterruptedRunError("cli_stopped", **error.values, again=again) from error
     assert result is not None, "a run that is not interrupted ends with its result"
     return result
@@ -196,15 +206,17 @@ def _choose_threshold(request: RunRequest, path: Path) -> None:
     from taller_cnn.checkpoints import load_model
     from taller_cnn.reader.threshold import ensure_threshold
 
-    # What cannot be done now is tried again by `predict`, which says why it cannot.
-    with suppress(TallerError):
+    # What cannot be done now, or is not waited for, is tried again by `predict`.
+    with suppress(TallerError, KeyboardInterrupt):
         loaded = load_model(path)
         if loaded.info is not None:
             folders = {"data_dir": request.data_dir, "sample_dir": request.where.sample}
             ensure_threshold(path, loaded, **folders)
 
 
-def _again(request: RunRequest, fields: dict[str, Any], plan: EnsemblePlan | None) -> str:
+def _again(
+    request: RunRequest, fields: dict[str, Any], plan: EnsemblePlan | None, threads: int | None
+) -> str:
     """The command that goes on with a stopped training; an ensemble's needs its options again."""
     words = ["taller-cnn", "train"]
     if plan:
@@ -214,6 +226,8 @@ def _again(request: RunRequest, fields: dict[str, Any], plan: EnsemblePlan | Non
         words += [] if request.source == "auto" else ["--source", request.source]
     else:
         words += ["--resume"]
+    if threads is not None:
+        words += ["--threads", str(threads)]
     if request.workdir != Path():
         words += ["--workdir", str(request.workdir)]
     if request.dataset != "mnist":

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import typer
 
-__all__ = ["WrongValue", "count", "number", "one_of", "path", "whole_number", "whole_numbers"]
+__all__ = [
+    "WrongValue",
+    "count",
+    "home_path",
+    "number",
+    "one_of",
+    "path",
+    "whole_number",
+    "whole_numbers",
+]
 
 
 class WrongValue(typer.BadParameter):
@@ -60,7 +69,15 @@ def path(text: str | Path) -> Path:
     """A path; ``~`` is the home folder also where the shell leaves it alone."""
     if not str(text):
         raise WrongValue("cli_expected_path", "")
-    return Path(text).expanduser()
+    return home_path(text)
+
+
+def home_path(text: str | Path) -> Path:
+    """A path from the home folder where it begins with ``~``, or with ``~`` and a user here."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:

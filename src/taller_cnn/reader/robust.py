@@ -23,7 +23,7 @@ from taller_cnn.runs.resuming import resume_state
 from taller_cnn.runs.run import checkpointed, load
 from taller_cnn.training import EpochResult, Progress, TrainState, train
 
-__all__ = ["RECIPE", "kept_robust", "robust_network", "robust_path"]
+__all__ = ["RECIPE", "kept_robust", "ready_robust", "robust_network", "robust_path"]
 
 RECIPE = "handwriting"
 FREE_BYTES = 20_000_000
@@ -49,6 +49,12 @@ def kept_robust(model_path: Path, checksum: str | None = None) -> LoadedModel | 
     if kept.info is None or kept.info.train.recipe != RECIPE:
         return None
     return kept if checksum in (None, kept.info.data_checksum) else None
+
+
+def ready_robust(model_path: Path) -> LoadedModel | None:
+    """The robust network that is kept, if it was trained on the digits of the user's own."""
+    own = _own_info(model_path)
+    return kept_robust(model_path, own.data_checksum if own else None)
 
 
 def robust_network(
@@ -78,15 +84,15 @@ def robust_network(
         BusyError: another training holds the folder.
         TallerError: the folder or the digits cannot be used.
     """
-    own = _own_info(model_path)
-    if kept := kept_robust(model_path, own.data_checksum if own else None):
+    if kept := ready_robust(model_path):
         yield kept
         return
+    own = _own_info(model_path)
     place = _Place(model_path.parent, file=robust_path(model_path), sample_dir=sample_dir)
     request = _request(place, data_dir, own.source if own else source, seed)
     check_writable(model_path.parent, FREE_BYTES)
     with folder_lock(model_path.parent):
-        digits = yield from load(request)
+        digits = yield from load(request, stop)
         if kept_robust(model_path, digits.checksum) is None:
             yield from _train(request, digits, stop)
     yield load_model(place.model)

@@ -89,7 +89,7 @@ def run_ensemble(
     for path in member_files(folder):
         if path not in own:
             raise ModelError("ensemble_other", path=path, folder=folder)
-    digits = yield from load(request)
+    digits = yield from load(request, stop)
     for index, member in enumerate(members, start=1):
         is_there = _is_there(member, digits)
         assert member.member is not None

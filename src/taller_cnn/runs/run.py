@@ -70,7 +70,7 @@ def run(
     check_writable(where.model.parent, FREE_BYTES)
     with folder_lock(where.model.parent):
         notices = _notices(request)
-        digits = yield from load(request)
+        digits = yield from load(request, stop)
         request, teacher = load_teacher(request, digits)
         state = resume_state(request, digits) if request.resume else None
         model = SimpleCNN(request.model, seed=request.train.seed)
@@ -84,8 +84,13 @@ def run(
         where.checkpoint.unlink(missing_ok=True)
 
 
-def load(request: RunRequest) -> Generator[DownloadProgress, None, Digits]:
-    """The digits; on the way, how far their download is."""
+def load(request: RunRequest, stop: threading.Event) -> Generator[DownloadProgress, None, Digits]:
+    """The digits; on the way, how far their download is.
+
+    Raises:
+        InterruptedRunError: `stop` was set.
+        DataError, OutputError: as `taller_cnn.data.loading`.
+    """
     items = loading(
         dataset=request.dataset,
         source=request.source,
@@ -96,6 +101,8 @@ def load(request: RunRequest) -> Generator[DownloadProgress, None, Digits]:
     for item in items:
         if isinstance(item, Digits):
             return item
+        if stop.is_set():
+            raise InterruptedRunError("interrupted_download")
         yield item
     raise AssertionError("loading ended without digits")
 
