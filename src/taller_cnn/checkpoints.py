@@ -386,7 +386,8 @@ def _load_ensemble(folder: Path) -> LoadedModel:
         model=Ensemble([loaded.model for _, loaded in members]).eval(),
         # One member's figures are not those of all.
         info=dataclasses.replace(info, metrics={}),
-        notices=("ensemble",),
+        # One network alone, in a folder of its own, is that network.
+        notices=("ensemble",) if len(members) > 1 else (),
     )
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import shutil
+import socket
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -43,6 +44,9 @@ _REASONS = {
     errno.ENOTDIR: "reason_not_a_folder",
     errno.EEXIST: "reason_not_a_folder",
     errno.EISDIR: "reason_is_a_folder",
+    errno.ENOENT: "reason_not_there",
+    errno.EADDRINUSE: "reason_port_taken",
+    errno.ECONNREFUSED: "reason_refused",
 }
 
 
@@ -51,6 +55,10 @@ def os_reason(error: OSError) -> Phrase | str:
 
     The common reasons are in the reader's language, the others in the system's words.
     """
+    if isinstance(error, socket.gaierror):
+        return Phrase("reason_no_server")
+    if isinstance(error, TimeoutError):
+        return Phrase("reason_timeout")
     if error.errno in _REASONS:
         return Phrase(_REASONS[error.errno])
     return error.strerror or str(error)

@@ -135,11 +135,11 @@ class Messages(string.Formatter):
         if not abs(value) < HUGE:
             return self.significant(value, 3)
         pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
-        return format_decimal(value, format=pattern, locale=self.locale)
+        return _with_minus(format_decimal(value, format=pattern, locale=self.locale))
 
     def significant(self, value: float, digits: int) -> str:
         """A number of any size to `digits` significant digits, e.g. ``0,00333`` or ``1e-05``."""
-        return self._with_decimal_mark(f"{value:.{digits}g}")
+        return _with_minus(self._with_decimal_mark(f"{value:.{digits}g}"))
 
     def _with_decimal_mark(self, digits: str) -> str:
         from babel.numbers import get_decimal_symbol
@@ -152,7 +152,7 @@ class Messages(string.Formatter):
 
         sign = self.locale.percent_formats[None].pattern.removeprefix("#,##0")
         pattern = "#,##0" + ("." + "0" * decimals if decimals else "") + sign
-        return format_percent(fraction, format=pattern, locale=self.locale)
+        return _with_minus(format_percent(fraction, format=pattern, locale=self.locale))
 
     def duration(self, seconds: float) -> str:
         """A time span for reading, e.g. ``3,2 s``, ``1 min 05 s``, ``2 h 07 min``."""
@@ -164,3 +164,8 @@ class Messages(string.Formatter):
         if whole < 3600:
             return f"{whole // 60} min {whole % 60:02d} s"
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _with_minus(number: str) -> str:
+    """A number for reading: a minus is as wide as a plus, a hyphen is not."""
+    return f"−{number[1:]}" if number.startswith("-") else number

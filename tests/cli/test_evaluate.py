@@ -77,7 +77,7 @@ def test_a_model_that_is_not_there_says_how_to_get_one(cli, tmp_path: Path) -> N
     outcome = cli("evaluate", "--workdir", tmp_path)
     assert outcome.code == 1
     assert "cnn_mnist.pt" in outcome.err
-    assert outcome.err.endswith("taller-cnn train\n")
+    assert outcome.err.endswith(f"taller-cnn train --workdir {tmp_path}\n")
 
 
 @pytest.mark.parametrize("command", ["evaluate", "explain"])
@@ -85,7 +85,7 @@ def test_it_says_how_to_get_one_of_other_digits(cli, command: str, tmp_path: Pat
     outcome = cli(command, "--dataset", "kmnist", "--workdir", tmp_path)
     assert outcome.code == 1
     assert "cnn_kmnist.pt" in outcome.err
-    assert outcome.err.endswith("taller-cnn train --dataset kmnist\n")
+    assert outcome.err.endswith(f"taller-cnn train --dataset kmnist --workdir {tmp_path}\n")
 
 
 def test_weights_alone_need_the_options_of_their_network(

@@ -160,11 +160,14 @@ def test_what_is_not_there_is_told_before_a_network_is_trained(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(robust, "robust_network", lambda *_, **__: pytest.fail("it trains"))
-    words = [tmp_path / "escaneos", tmp_path / "no.png"]
+    (tmp_path / "text.png").write_text("hola", encoding="utf-8")
+    words = [tmp_path / "escaneos", tmp_path / "no.png", tmp_path / "text.png"]
     outcome = cli("predict", *words, "--robust", "--workdir", tmp_path, "--json")
     assert outcome.code == 2
     assert [file["file"] for file in outcome.json["files"]] == list(map(str, words))
-    assert all("no existe" in file["error"] for file in outcome.json["files"])
+    errors = [file["error"] for file in outcome.json["files"]]
+    assert ["no existe" in error for error in errors] == [True, True, False]
+    assert "no es una imagen" in errors[2]
 
 
 def test_the_robust_network_beside_the_own_one_is_used(

@@ -202,7 +202,11 @@ class TestTheChoiceOfSource:
     ) -> None:
         with pytest.raises(DataError) as caught:
             load_digits(source="full", data_dir=tmp_path, sample_dir=tmp_path, mirrors=no_mirror)
-        for language, network in (("es", "conéctate a la red"), ("en", "connect to the network")):
+        said = {
+            "es": ("conéctate a la red", "conexión rechazada"),
+            "en": ("connect to the network", "Connection refused"),
+        }
+        for language, (network, reason) in said.items():
             text = caught.value.text(Messages(language))
             assert network in text
             assert str(tmp_path / "MNIST" / "raw") in text
@@ -210,7 +214,7 @@ class TestTheChoiceOfSource:
             assert "--data-dir" in text
             assert "TALLER_DATA_DIR" in text
             assert "--source sample" in text
-            assert "Connection refused" in text
+            assert reason in text
 
     @pytest.mark.parametrize("source", ["auto", "full"])
     @pytest.mark.parametrize("dataset", ["fashion-mnist", "kmnist"])

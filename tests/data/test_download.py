@@ -20,6 +20,7 @@ from taller_cnn.data.datasets import FILES, spec_of
 from taller_cnn.data.download import DownloadProgress, download, torchvision_mirrors
 from taller_cnn.data.rawfiles import RawFolder, read_all
 from taller_cnn.errors import DataError, OutputError, TallerError
+from taller_cnn.messages import Messages
 
 if TYPE_CHECKING:
     from tests.data.conftest import SmallSet
@@ -169,6 +170,21 @@ def test_an_unreachable_mirror_fails_at_once_and_makes_no_folder(
     assert not (tmp_path / "data").exists()
 
 
+def test_a_server_that_is_not_found_is_told_in_the_readers_language(
+    small_set: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_such_name(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", no_such_name)
+    mirrors = ["http://one.invalid/", "http://two.invalid/"]
+    with pytest.raises(DataError) as caught:
+        list(download(small_set.spec, tmp_path, mirrors=mirrors))
+    reason = "no se encuentra el servidor; ¿hay conexión?"
+    told = f"one.invalid: {reason}; two.invalid: {reason}"
+    assert told in caught.value.text(Messages("es"))
+
+
 def test_a_mirror_that_says_nothing_is_left_after_the_time_limit(
     small_set: SmallSet, tmp_path: Path
 ) -> None:
@@ -177,7 +193,7 @@ def test_a_mirror_that_says_nothing_is_left_after_the_time_limit(
         silent.listen()
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         start = time.perf_counter()
-        with pytest.raises(DataError, match="timed out"):
+        with pytest.raises(DataError, match="the server does not answer"):
             list(download(small_set.spec, tmp_path, mirrors=[address], timeout=0.3))
         assert 0.25 < time.perf_counter() - start < 5
 

@@ -200,7 +200,9 @@ def test_swapped_files_of_the_full_set_are_recognised(full_data_dir: Path, tmp_p
 @pytest.mark.parametrize("name", [TRAIN_LABELS, f"{TRAIN_LABELS}.gz"])
 def test_what_cannot_be_read_is_named(small_set: SmallSet, tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
-    with pytest.raises(DataError, match=f"{name} cannot be read: Is a directory"):
+    with pytest.raises(
+        DataError, match=f"{name} cannot be read: there is a folder where a file should be"
+    ):
         read_file(small_set.spec, TRAIN_LABELS, tmp_path / name)
 
 

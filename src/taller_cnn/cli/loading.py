@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,13 +62,18 @@ def load_network(
     """The network of a file, with what there is to say of it.
 
     Raises:
-        ModelError: as `taller_cnn.checkpoints.load_model`; where there is none of these digits
-            yet, it says how to train one.
+        ModelError: as `taller_cnn.checkpoints.load_model`; where there is none in this place
+            yet, it says how to train one there.
     """
     from taller_cnn.checkpoints import load_model
 
-    if path == where.model and where.dataset != DATASETS[0] and not path.exists():
-        raise ModelError("no_model_of", path=path, dataset=where.dataset)
+    if path == where.model and not path.exists():
+        words = ["taller-cnn", "train"]
+        if where.dataset != DATASETS[0]:
+            words += ["--dataset", where.dataset]
+        if where.root != Path():
+            words += ["--workdir", str(where.root)]
+        raise ModelError("no_model_here", path=path, command=shlex.join(words))
     loaded = load_model(path, config)
     show_model_notices(terminal, loaded)
     return loaded

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from taller_cnn.cli.loading import load_network
 from taller_cnn.cli.notices import show_model_notices
 from taller_cnn.cli.options import DataDir, ModelFile, Workdir, data_folder, panel
 from taller_cnn.cli.predict_view import Progress, show_digits, show_text
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from taller_cnn.checkpoints import LoadedModel
     from taller_cnn.reader.files import FileReading, Source
     from taller_cnn.reader.reading import PictureReading, Reader
+    from taller_cnn.runs import Workdir as RunFiles
 
 __all__ = ["predict"]
 
@@ -58,6 +60,7 @@ def predict(
     """Read handwritten digits in pictures."""
     from taller_cnn.reader.files import read_files
     from taller_cnn.reader.finding import Options
+    from taller_cnn.reader.robust import ready_robust
     from taller_cnn.runs import Workdir as RunFiles
 
     terminal: Terminal = context.obj
@@ -65,14 +68,14 @@ def predict(
     folders = {"data_dir": data_folder(data_dir, workdir), "sample_dir": where.sample}
     output = _Output(terminal, where.results, annotate=annotate, show_steps=show_steps)
     sources = list(_sources(pictures))
-    missing = [(name, source) for name, source in sources if isinstance(source, TallerError)]
-    if len(missing) == len(sources):
-        # Said before a network is looked for, or the robust one trained, for nothing.
-        for name, error in missing:
+    # Said before a network is looked for, or the robust one trained, for nothing.
+    trains = robust and ready_robust(model or where.model) is None
+    if refused := _refusals(sources, closely=trains):
+        for name, error in refused:
             output.failed(name, error)
         output.finish(None)
     try:
-        reader = _reader(terminal, model or where.model, robust=robust, **folders)
+        reader = _reader(terminal, model or where.model, where, robust=robust, **folders)
     except ModelError as error:
         # As where no picture could be read: none can be.
         terminal.failure(error, error.text(terminal.messages))
@@ -194,6 +197,29 @@ def _sources(words: Sequence[str]) -> Iterator[tuple[str, Source]]:
             yield name, error
 
 
+def _refusals(
+    sources: Sequence[tuple[str, Source]], *, closely: bool
+) -> list[tuple[str, TallerError]]:
+    """Why none of the files can be read; nothing where one can.
+
+    Looked at closely, a file is opened; otherwise it is enough that it is there.
+    """
+    from taller_cnn.reader.loading import load_picture
+
+    refused = []
+    for name, source in sources:
+        try:
+            if isinstance(source, TallerError):
+                raise source
+            if closely:
+                load_picture(source, name=name)
+        except TallerError as error:
+            refused.append((name, error))
+        else:
+            return []
+    return refused
+
+
 def _expanded(word: str) -> list[Path]:
     """The files of a pattern that the shell has left as it is."""
     path = home_path(word)
@@ -210,19 +236,24 @@ def _expanded(word: str) -> list[Path]:
 
 
 def _reader(
-    terminal: Terminal, path: Path, *, robust: bool, data_dir: Path, sample_dir: Path
+    terminal: Terminal,
+    path: Path,
+    where: RunFiles,
+    *,
+    robust: bool,
+    data_dir: Path,
+    sample_dir: Path,
 ) -> Reader:
     """The network to read with, and its threshold."""
-    from taller_cnn.checkpoints import load_model
     from taller_cnn.reader.reading import Reader
     from taller_cnn.reader.robust import robust_path
 
     if robust:
         loaded = _robust(terminal, path, data_dir, sample_dir)
         path = robust_path(path)
+        show_model_notices(terminal, loaded)
     else:
-        loaded = load_model(path)
-    show_model_notices(terminal, loaded)
+        loaded = load_network(terminal, path, where)
     if loaded.info is None:
         return Reader.of(loaded)
     return Reader.of(loaded, _threshold(terminal, path, loaded, data_dir, sample_dir))

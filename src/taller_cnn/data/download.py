@@ -12,14 +12,15 @@ import urllib.parse
 import urllib.request
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 from taller_cnn import __version__
 from taller_cnn.data.datasets import FILES, DatasetSpec
 from taller_cnn.data.idx import write_idx
 from taller_cnn.data.rawfiles import CHECKSUM_FILE, RawFile, check_archive, raw_folder
-from taller_cnn.errors import DataError
-from taller_cnn.files import atomic_path, check_writable, md5
+from taller_cnn.errors import DataError, Phrase
+from taller_cnn.files import atomic_path, check_writable, md5, os_reason
 
 __all__ = ["DownloadProgress", "download", "torchvision_mirrors"]
 
@@ -92,7 +93,7 @@ def _fetch(
     spec: DatasetSpec, name: str, mirrors: list[str], timeout: float
 ) -> Generator[DownloadProgress, None, RawFile]:
     """Fetch and check one file; a mirror that fails is dropped from `mirrors` for good."""
-    reasons = []
+    reasons: list[Phrase] = []
     while mirrors:
         address = f"{mirrors[0]}{name}.gz"
         mirror = urllib.parse.urlsplit(address).netloc or address
@@ -101,14 +102,22 @@ def _fetch(
             file = check_archive(spec, name, Path(f"{name}.gz"), archive)
             if file.state == "verified":
                 return file
-            reasons.append(f"{mirror}: MD5 {md5(archive)} ≠ {spec.archive_md5.get(name)}")
+            found, expected = md5(archive), spec.archive_md5.get(name)
+            reason: Phrase | str = f"MD5 {found} ≠ {expected}"
         except (OSError, http.client.HTTPException, ValueError) as error:
-            reasons.append(f"{mirror}: {_reason(error)}")
+            reason = _reason(error)
         except DataError as error:
-            found, expected = error.values.get("found"), error.values.get("expected")
-            reasons.append(f"{mirror}: MD5 {found} ≠ {expected}")
+            reason = f"MD5 {error.values.get('found')} ≠ {error.values.get('expected')}"
+        reasons.append(Phrase("reason_mirror", {"mirror": mirror, "reason": reason}))
         del mirrors[0]
-    raise DataError("data_download", file=f"{name}.gz", reasons="; ".join(reasons))
+    raise DataError("data_download", file=f"{name}.gz", reasons=_joined(reasons))
+
+
+def _joined(reasons: Sequence[Phrase]) -> Phrase | str:
+    """All reasons in one sentence; none where there was no mirror."""
+    if not reasons:
+        return ""
+    return reduce(lambda a, b: Phrase("reason_and", {"first": a, "second": b}), reasons)
 
 
 def _receive(
@@ -128,9 +137,9 @@ def _receive(
     return bytes(received)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> Phrase | str:
     """What went wrong in few words, e.g. ``HTTP 404`` or ``Connection refused``."""
     if isinstance(error, urllib.error.HTTPError):
         return f"HTTP {error.code}"
     cause = getattr(error, "reason", error)
-    return str(getattr(cause, "strerror", None) or cause)
+    return os_reason(cause) if isinstance(cause, OSError) else str(cause)

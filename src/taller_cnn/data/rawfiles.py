@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from taller_cnn.data.datasets import FILES, N_CLASSES, DatasetSpec, known_file
 from taller_cnn.data.idx import parse_idx
 from taller_cnn.errors import DataError
-from taller_cnn.files import md5
+from taller_cnn.files import md5, os_reason
 
 __all__ = [
     "CHECKSUM_FILE",
@@ -139,7 +139,7 @@ def read_file(
             raise _refusal(spec, name, path, found, path.stat().st_size, noted)
         content = np.fromfile(path, np.uint8)
     except OSError as error:
-        raise DataError("data_unreadable", path=path, reason=error.strerror) from error
+        raise DataError("data_unreadable", path=path, reason=os_reason(error)) from error
     return _check_content(spec, name, path, content, noted)
 
 

@@ -102,7 +102,10 @@ def _set_epoch_axis(axes: Axes, epochs: Sequence[float], messages: Messages) -> 
     margin = max(0.04 * (epochs[-1] - epochs[0]), 0.25)
     axes.set_xlim(epochs[0] - margin, epochs[-1] + margin)
     axes.xaxis.set_major_locator(FixedLocator(_epoch_ticks(epochs)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda epoch, _: messages.significant(epoch, 6)))
+    axes.xaxis.set_major_formatter(
+        # The last epoch may be a part.
+        FuncFormatter(lambda epoch, _: messages.significant(round(epoch, 2), 6))
+    )
     axes.set_xlabel(messages("figures.epoch"), fontsize=LABEL)
 
 
