@@ -61,7 +61,8 @@ def test_a_network_is_trained_kept_and_compared(train: Any, draw: Any, three: An
     assert train.locator('[data-model="pequena"] .bar.top b').inner_text() == "3"
     assert train.locator(".model-card:visible").count() >= 2
     card = train.locator('[data-model="pequena"]')
-    assert "8 → 16" in card.locator(".facts").inner_text()
+    facts = card.locator(".facts").inner_text()
+    assert all(said in facts for said in ("8 → 16", "3 × 3, Max-pooling, ReLU", "épocas: 6, "))
     card.locator("summary").click()
     assert "--filters 8,16 " in card.locator("code").inner_text()
     with train.expect_download() as download:

@@ -19,7 +19,7 @@ Format = Annotated[
     str,
     typer.Argument(
         help="cli_export.argument.format",
-        metavar="|".join(FORMATS),
+        metavar="cli_export.metavar.format",
         parser=one_of(*FORMATS),
         show_default=False,
     ),

@@ -101,11 +101,14 @@ function factsOf({ config, parameters, macs, bytes, test, epochs, seed }) {
     ["fact_filters", make("dd", { plain: config.filters.join(" → ") })],
     [
       "fact_kernel",
-      fact("fact_kernel_value", {
-        side: config.kernel_size,
-        pooling: config.pooling,
-        activation: config.activation,
-      }),
+      make(
+        "dd",
+        {},
+        `${config.kernel_size} × ${config.kernel_size}, `,
+        make("span", { text: `pooling_${config.pooling}` }),
+        ", ",
+        make("span", { text: `activation_${config.activation}` }),
+      ),
     ],
     ["fact_parameters", fact("count", { n: parameters })],
     ["fact_macs", fact("count", { n: macs })],
@@ -117,11 +120,10 @@ function factsOf({ config, parameters, macs, bytes, test, epochs, seed }) {
         : fact("unknown", {}),
     ],
   ];
-  if (epochs !== null)
-    facts.push([
-      "fact_epochs",
-      fact("epochs_seed", { epochs: String(epochs), seed: String(seed) }),
-    ]);
+  if (epochs !== null) {
+    const key = Number.isInteger(epochs) ? "epochs_seed" : "epochs_part_seed";
+    facts.push(["fact_epochs", fact(key, { epochs, seed: String(seed) })]);
+  }
   return facts;
 }
 

@@ -45,7 +45,9 @@ function formatter(style, decimals) {
   const name = `${locale()} ${style} ${decimals}`;
   if (!formatters.has(name)) {
     const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-    formatters.set(name, new Intl.NumberFormat(locale(), { style, ...digits }));
+    // Spanish would leave 1000 without its point, beside 10.000 with one.
+    const options = { style, useGrouping: "always", ...digits };
+    formatters.set(name, new Intl.NumberFormat(locale(), options));
   }
   return formatters.get(name);
 }

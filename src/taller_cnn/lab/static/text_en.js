@@ -266,7 +266,6 @@ export const TEXT_EN = {
   compare_none: "There are no networks yet. Train one and keep it.",
   fact_filters: "Filters",
   fact_kernel: "Kernel",
-  fact_kernel_value: "{side} × {side}, {pooling}, {activation}",
   fact_parameters: "Parameters",
   fact_macs: "Multiplications",
   fact_bytes: "File",
@@ -280,6 +279,7 @@ export const TEXT_EN = {
   accuracy: "{accuracy:%2} ({errors} errors of {n}; 95%: {low:%2} to {high:%2})",
   unknown: "not known",
   epochs_seed: "epochs: {epochs}, seed: {seed}",
+  epochs_part_seed: "epochs: {epochs:.1}, seed: {seed}",
   mistakes_title: "Gallery of mistakes",
   mistakes_text:
     "The test digits that the chosen network gets wrong, the most confident first. Press one to look inside.",
