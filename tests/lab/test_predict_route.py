@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,22 @@ def test_what_is_not_a_number_is_named(word: str) -> None:
 )
 def test_a_wrong_shape_is_named(value: Any, pointer: str) -> None:
     assert refused(value).pointer == pointer
+
+
+def memory_of_refusing(value: Any) -> int:
+    """Bytes that refusing a request takes at its worst."""
+    tracemalloc.start()
+    try:
+        refused(value)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_texts_in_the_place_of_images_take_no_more_memory_than_they_are_long() -> None:
+    # As an array of texts, each as long as the longest: 800 MB.
+    assert memory_of_refusing({"images": ["x" * 200_000] + [""] * 999}) < 5_000_000
+    assert memory_of_refusing({"image": [["x" * 200_000] + [""] * 27] * 28}) < 20_000_000
 
 
 def test_a_body_that_is_not_json_is_told(client, problem: Any) -> None:

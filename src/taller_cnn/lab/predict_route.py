@@ -8,6 +8,7 @@ model, `PredictRequest`, which says what is wrong with which field.
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = ["PredictRoute", "parse_request"]
 
 Images = NDArray[np.float32]
 SIDES = (28, 28)
+NUMBERS = frozenset({int, float})
 JSON_HEADER = (b"content-type", b"application/json")
 MOST_IMAGES = 1000
 EMPTY = '{"digit": null, "probabilities": null}'
@@ -106,25 +108,19 @@ def _json(body: bytes) -> Any:
 
 def _array(images: Any) -> Images | None:
     """The images if they are as they should be; None leaves the complaint to the typed model."""
+    rows = _rows(images)
+    if not rows:
+        return None
+    levels = _whole_levels(rows)
+    if levels is None:
+        levels = _levels(rows)
+    return None if levels is None else levels.reshape(-1, *SIDES)
+
+
+def _rows(images: Any) -> list[list[Any]] | None:
+    """The rows of all images, each as long as it should be; what is in them is not looked at."""
     if not isinstance(images, list) or len(images) > MOST_IMAGES:
         return None
-    pixels = _whole_pixels(images)
-    if pixels is not None:
-        return pixels
-    try:
-        array = np.array(images)
-    except (ValueError, OverflowError):
-        return None
-    if array.dtype.kind not in "iuf" or array.ndim != 3 or array.shape[1:] != SIDES:
-        return None
-    # NaN is neither.
-    if len(array) == 0 or not (array.min() >= 0 and array.max() <= 255):
-        return None
-    return array.astype(np.float32)
-
-
-def _whole_pixels(images: list[Any]) -> Images | None:
-    """Images of whole grey levels, which `bytes` checks and packs faster than numpy does."""
     rows = []
     for image in images:
         if type(image) is not list or len(image) != SIDES[0]:
@@ -133,13 +129,32 @@ def _whole_pixels(images: list[Any]) -> Images | None:
             if type(row) is not list or len(row) != SIDES[1]:
                 return None
         rows += image
+    return rows
+
+
+def _whole_levels(rows: list[list[Any]]) -> Images | None:
+    """Whole grey levels, which `bytes` checks and packs faster than numpy does."""
     try:
         packed = b"".join(map(bytes, rows))
     except (TypeError, ValueError):
         return None
-    if not packed:
+    return np.frombuffer(packed, np.uint8).astype(np.float32)
+
+
+def _levels(rows: list[list[Any]]) -> Images | None:
+    """Grey levels with fractions."""
+    values = list(chain.from_iterable(rows))
+    # numpy reads numbers in texts, and gives every text of an array the room of the longest.
+    if not NUMBERS.issuperset(map(type, values)):
         return None
-    return np.frombuffer(packed, np.uint8).astype(np.float32).reshape(-1, *SIDES)
+    try:
+        array = np.array(values, dtype=np.float64)
+    except OverflowError:
+        return None
+    # NaN is neither.
+    if not (array.min() >= 0 and array.max() <= 255):
+        return None
+    return array.astype(np.float32)
 
 
 def _parse_carefully(value: Any) -> tuple[str | None, Images]:
