@@ -108,6 +108,11 @@ def test_texts_in_the_place_of_images_take_no_more_memory_than_they_are_long() -
     assert memory_of_refusing({"image": [["x" * 200_000] + [""] * 27] * 28}) < 20_000_000
 
 
+def test_of_a_wrong_value_in_every_pixel_only_the_first_is_made_an_error() -> None:
+    # An error for each of 784,000 pixels: 700 MB and seven seconds.
+    assert memory_of_refusing({"images": [[["x"] * 28] * 28] * 100}) < 5_000_000
+
+
 def test_a_body_that_is_not_json_is_told(client, problem: Any) -> None:
     for body in (b"", b"{", b"\xff", b"[" * 100_000):
         problem(client.post("/api/predict", content=body), 400, "lab_json")

@@ -45,18 +45,25 @@ class _Request(BaseModel):
 
 
 Pixel = Annotated[float, Field(ge=0, le=255)]
-Row = Annotated[list[Pixel], Field(min_length=28, max_length=28)]
+# One error is told; a list of all, one for each pixel, would take a gigabyte.
+Row = Annotated[list[Pixel], Field(min_length=28, max_length=28, fail_fast=True)]
 Image = Annotated[
     list[Row],
-    Field(min_length=28, max_length=28, description="28 rows of 28 grey levels, 0 to 255"),
+    Field(
+        min_length=28,
+        max_length=28,
+        fail_fast=True,
+        description="28 rows of 28 grey levels, 0 to 255",
+    ),
 ]
+Images = Annotated[list[Image], Field(min_length=1, max_length=MOST_IMAGES, fail_fast=True)]
 
 
 class PredictRequest(_Request):
     """One digit (`image`) or several (`images`), 28 x 28 grey levels with 0 as background."""
 
     image: Image | None = None
-    images: Annotated[list[Image], Field(min_length=1, max_length=MOST_IMAGES)] | None = None
+    images: Images | None = None
     model: ModelId | None = Field(default=None, max_length=40)
 
 
