@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from taller_cnn.data import Digits, normalise
+from taller_cnn.lab import predicting
 from taller_cnn.lab.lab import Lab
-from taller_cnn.lab.predicting import Batcher, probabilities, warm_up
+from taller_cnn.lab.predicting import INK, Batcher, probabilities, warm_up
+from taller_cnn.model import SimpleCNN
 
 
 def test_the_probabilities_are_the_networks(shared_lab: Lab, tiny_digits: Digits) -> None:
@@ -41,6 +43,76 @@ def test_requests_that_come_together_get_each_their_own_answers(
         assert answer is not None
         assert answer[0] == int(row.argmax())
         assert answer[1] == pytest.approx(row.tolist(), abs=1e-5)
+
+
+def sizes_of_passes(
+    lab: Lab, sizes: list[int], patch: pytest.MonkeyPatch
+) -> tuple[list[int], list[int]]:
+    """Images of each pass, and the places of the requests in the order of their answers."""
+    model, passes, done = lab.shelf.get(), [], []
+
+    def counted(network: SimpleCNN, images: np.ndarray, *rest: float) -> torch.Tensor:
+        passes.append(len(images))
+        return probabilities(network, images, *rest)
+
+    async def ask(batcher: Batcher, place: int, size: int) -> None:
+        images = np.full((size, 28, 28), place + INK, np.float32)
+        answers = await batcher.ask(model, images)
+        assert len(answers) == size
+        done.append(place)
+
+    async def together() -> None:
+        batcher = Batcher()
+        await asyncio.gather(*(ask(batcher, i, size) for i, size in enumerate(sizes)))
+
+    patch.setattr(predicting, "probabilities", counted)
+    asyncio.run(together())
+    return passes, done
+
+
+def test_a_pass_is_filled_by_its_images_and_not_by_its_requests(
+    shared_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes, _ = sizes_of_passes(shared_lab, [1] * 100 + [40] * 3, monkeypatch)
+    assert passes == [64, 36 + 40, 40 + 40]
+
+
+def test_a_large_request_goes_in_parts_and_lets_the_small_ones_by(
+    shared_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes, done = sizes_of_passes(shared_lab, [1000, 1000, 1], monkeypatch)
+    assert passes == [500, 500, 501, 500]
+    assert done == [2, 0, 1]
+
+
+def test_the_parts_of_a_large_request_are_put_together_in_their_order(
+    shared_lab: Lab, tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predicting, "LARGEST_PART", 8)
+    model = shared_lab.shelf.get()
+    images = tiny_digits.test.images[:20, 0].float().numpy()
+
+    async def ask() -> list:
+        return await Batcher().ask(model, images)
+
+    expected = probabilities(model.loaded.model, images, 0.1307, 0.3081)
+    for answer, row in zip(asyncio.run(ask()), expected, strict=True):
+        assert answer[1] == pytest.approx(row.tolist(), abs=1e-5)
+
+
+def test_between_two_passes_the_event_loop_does_what_else_there_is(shared_lab: Lab) -> None:
+    model = shared_lab.shelf.get()
+    images = np.full((1000, 28, 28), 99, np.float32)
+
+    async def turns() -> int:
+        batcher, turns = Batcher(), 0
+        asked = [batcher.ask(model, images) for _ in range(3)]
+        while not all(answer.done() for answer in asked):
+            await asyncio.sleep(0)
+            turns += 1
+        return turns
+
+    assert asyncio.run(turns()) >= 6
 
 
 def test_an_image_without_ink_has_no_answer(shared_lab: Lab) -> None:
