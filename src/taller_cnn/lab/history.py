@@ -82,17 +82,18 @@ class EventHistory:
             self.alone_since = time.monotonic()
 
     @contextmanager
-    def listen(self, after: int = 0) -> Iterator[asyncio.Queue[Event | None]]:
-        """A queue of events, the past ones after number `after` first; None is the end."""
+    def listen(self, after: int = 0) -> Iterator[tuple[list[Event], asyncio.Queue[Event | None]]]:
+        """The past events after number `after`, and a queue of those to come; None is the end.
+
+        The past ones are apart because a long training has more of them than a queue holds.
+        """
+        past = [event for event in self._events if event.id > after]
         queue: asyncio.Queue[Event | None] = asyncio.Queue(MOST_WAITING)
-        for event in self._events:
-            if event.id > after:
-                queue.put_nowait(event)
         if self._ended:
             queue.put_nowait(None)
         self._listeners.add(queue)
         try:
-            yield queue
+            yield past, queue
         finally:
             self._remove(queue)
 

@@ -126,16 +126,18 @@ def _named(error: ConfigError, part: str) -> FieldError:
 
 async def _stream(run: Run, after: int, messages: Messages) -> AsyncIterator[bytes]:
     """The events of a training as they happen, with a sign of life where nothing does."""
-    with run.history.listen(after) as queue:
+    with run.history.listen(after) as (past, queue):
+        for event in past:
+            yield _worded(event, run, messages).to_bytes()
         while True:
             try:
-                event = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
+                coming = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
             except TimeoutError:
                 yield b": still here\n\n"
                 continue
-            if event is None:
+            if coming is None:
                 return
-            yield _worded(event, run, messages).to_bytes()
+            yield _worded(coming, run, messages).to_bytes()
 
 
 def _worded(event: Event, run: Run, messages: Messages) -> Event:
