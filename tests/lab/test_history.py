@@ -64,14 +64,19 @@ def test_who_reconnects_gets_only_what_is_new() -> None:
         assert [e.id for e in past] == [4, 5]
 
 
-def test_who_does_not_read_is_let_go_and_told_so() -> None:
+def test_who_does_not_read_is_let_go_and_misses_nothing_when_it_comes_back() -> None:
     history = EventHistory()
-    with history.listen() as (past, queue):
+    with history.listen() as (_, queue):
         for step in range(MOST_WAITING + 10):
             history.add("epoch", {"step": step})
         assert history.listeners == 0
-        assert queue.qsize() == MOST_WAITING
-        assert names(past, queue)[-1] is None
+        *read, end = [queue.get_nowait() for _ in range(queue.qsize())]
+    assert end is None
+    assert [event.data["step"] for event in read] == list(range(MOST_WAITING))
+    with history.listen(after=read[-1].id) as (past, _):
+        assert [event.data["step"] for event in past] == list(
+            range(MOST_WAITING, MOST_WAITING + 10)
+        )
 
 
 def test_the_end_is_told_to_those_who_listen_and_to_those_who_come() -> None:

@@ -68,13 +68,12 @@ class EventHistory:
             self._events = [e for e in self._events if e.id not in gone]
 
     def _put(self, queue: asyncio.Queue[Event | None], event: Event | None) -> None:
-        try:
+        if queue.qsize() < MOST_WAITING:
             queue.put_nowait(event)
-        except asyncio.QueueFull:
-            self._remove(queue)
-            # It reads what waits, then the end, and may come back for the rest.
-            queue.get_nowait()
-            queue.put_nowait(None)
+            return
+        self._remove(queue)
+        # It reads what waits, then the end, and may come back for the rest.
+        queue.put_nowait(None)
 
     def _remove(self, queue: asyncio.Queue[Event | None]) -> None:
         self._listeners.discard(queue)
@@ -85,10 +84,10 @@ class EventHistory:
     def listen(self, after: int = 0) -> Iterator[tuple[list[Event], asyncio.Queue[Event | None]]]:
         """The past events after number `after`, and a queue of those to come; None is the end.
 
-        The past ones are apart because a long training has more of them than a queue holds.
+        The past ones are apart: a long training has more of them than a listener may be behind.
         """
         past = [event for event in self._events if event.id > after]
-        queue: asyncio.Queue[Event | None] = asyncio.Queue(MOST_WAITING)
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
         if self._ended:
             queue.put_nowait(None)
         self._listeners.add(queue)
