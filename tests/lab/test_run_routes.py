@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from taller_cnn.config import recipe
+from taller_cnn.config import ModelConfig, TrainConfig, recipe
 from taller_cnn.errors import TallerError
 from taller_cnn.lab.lab import Lab
+from taller_cnn.lab.problems import ConflictError
 from taller_cnn.lab.runs import Run
 from taller_cnn.lab.wire import TrainingOrder
 
@@ -37,6 +38,49 @@ def test_a_setting_that_cannot_be_is_named(client, body: Any, field: str) -> Non
     answer = client.post("/api/runs", json=body)
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "network", "training"),
+    [
+        ({}, "quick", {}, {}),
+        ({"train": {"recipe": "best"}}, "best", {}, {}),
+        ({"train": {"recipe": "best"}, "config": {"filters": [8]}}, "best", {"filters": (8,)}, {}),
+        ({"train": {"epochs": None, "seed": 3}}, "quick", {}, {"seed": 3}),
+        (
+            {"train": {"recipe": "fast", "batch_size": 64}, "config": {"dropout": 0.25}},
+            "fast",
+            {"dropout": 0.25},
+            {"batch_size": 64},
+        ),
+    ],
+)
+def test_what_is_not_sent_is_the_recipes(
+    own_lab: Lab,
+    client_of,
+    problem: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    body: Any,
+    name: str,
+    network: Any,
+    training: Any,
+) -> None:
+    started: list[Any] = []
+
+    async def start(model: ModelConfig, train: TrainConfig, source: str) -> None:
+        started.append((model, train))
+        raise ConflictError("lab_busy")
+
+    monkeypatch.setattr(own_lab.runs, "start", start)
+    problem(client_of(own_lab).post("/api/runs", json=body), 409, "lab_busy")
+    assert started == [recipe(name, model=network, train=training)]
+
+
+def test_the_documentation_gives_no_default_that_is_the_recipes(client) -> None:
+    new_run = client.get("/openapi.json").json()["components"]["schemas"]["NewRun"]
+    fields = new_run["properties"]["config"]["properties"]
+    assert fields.keys() == ModelConfig().to_dict().keys()
+    assert not any("default" in field for field in fields.values())
 
 
 def test_not_a_number_is_no_setting(client) -> None:

@@ -110,11 +110,12 @@ def _configs(asked: NewRun) -> tuple[ModelConfig, TrainConfig]:
     fields = asked.train.model_dump(exclude_none=True)
     name = fields.pop("recipe")
     try:
-        model = ModelConfig.from_dict(asked.config)
+        # Apart, to know whose the error is: no field is wrong only beside another.
+        ModelConfig.from_dict(asked.config)
     except ConfigError as error:
         raise _named(error, "/config") from error
     try:
-        return recipe(name, model=model.to_dict(), train=fields)
+        return recipe(name, model=asked.config, train=fields)
     except ConfigError as error:
         raise _named(error, "/train") from error
 

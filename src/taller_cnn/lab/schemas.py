@@ -235,10 +235,16 @@ class TrainForm(_Request):
     batch_size: int | None = None
 
 
+def _network_schema() -> dict[str, Any]:
+    """The fields of a network, without defaults: those are the recipe's."""
+    schema = TypeAdapter(ModelConfig).json_schema(mode="validation")
+    fields = schema["properties"].items()
+    without = {k: {n: v for n, v in f.items() if n != "default"} for k, f in fields}
+    return {**schema, "properties": without, "description": "What is not given is the recipe's."}
+
+
 # The configuration validates itself, with its own sentences; here it is only described.
-NetworkForm = Annotated[
-    dict[str, Any], WithJsonSchema(TypeAdapter(ModelConfig).json_schema(mode="validation"))
-]
+NetworkForm = Annotated[dict[str, Any], WithJsonSchema(_network_schema())]
 
 
 class NewRun(_Request):
