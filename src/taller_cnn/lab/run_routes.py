@@ -21,6 +21,8 @@ from taller_cnn.messages import Messages
 __all__ = ["run_routes", "status_card"]
 
 HEARTBEAT_SECONDS = 5.0
+MOST_DIGITS = 18
+"""Of an event's number; Python refuses to read one of thousands."""
 RunId = Annotated[str, Path(max_length=40)]
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
@@ -80,10 +82,15 @@ def _add_events(routes: APIRouter, lab: Lab) -> None:
         last_event_id: Annotated[str, Header()] = "",
     ) -> StreamingResponse:
         run = lab.runs.get(run_id)
-        after = int(last_event_id) if last_event_id.isdecimal() else 0
-        stream = _stream(run, after, lab.messages(request))
+        stream = _stream(run, _number(last_event_id), lab.messages(request))
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+def _number(event_id: str) -> int:
+    """The number of an event; 0, before all of them, for what is none."""
+    short = len(event_id) <= MOST_DIGITS
+    return int(event_id) if short and event_id.isdecimal() else 0
 
 
 def status_card(run: Run, messages: Messages) -> RunStatus:
