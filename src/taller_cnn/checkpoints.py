@@ -267,7 +267,7 @@ def _no_weights(found: str) -> Phrase:
     return Phrase("reason_no_weights", {"found": found})
 
 
-def load_model(path: Path, config: ModelConfig | None = None) -> LoadedModel:
+def load_model(path: Path, config: ModelConfig | None = None, data: bytes = b"") -> LoadedModel:
     """Load a trained network.
 
     Args:
@@ -275,6 +275,7 @@ def load_model(path: Path, config: ModelConfig | None = None) -> LoadedModel:
         config: the architecture, for weights without a description. Where there is one, it
             counts, and other options are left aside with a notice. Weights with neither are
             taken only if they have the lesson's shapes.
+        data: the bytes of the file, if they have been read.
 
     Raises:
         ModelError: no such file, not a safe file of weights, no way to know its architecture,
@@ -284,7 +285,7 @@ def load_model(path: Path, config: ModelConfig | None = None) -> LoadedModel:
         return _load_ensemble(path)
     if not os.path.isfile(path):  # noqa: PTH113 - unlike Path, takes an embedded NUL for "no"
         raise ModelError("no_model", path=path)
-    data = _read(path)
+    data = data or _read(path)
     state = _weights(path, data)
     info, notices = _read_info(path, data)
     if info is not None:

@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from taller_cnn.checkpoints import LoadedModel, load_model
 from taller_cnn.config import ModelConfig
 from taller_cnn.errors import ModelError
+from taller_cnn.files import sha256
+from taller_cnn.lab import shelf as shelf_module
 from taller_cnn.lab.problems import ConflictError, FieldError, NotFoundError
-from taller_cnn.lab.shelf import Shelf
+from taller_cnn.lab.shelf import Shelf, ShelfModel, read_model
 from taller_cnn.model import SimpleCNN, count_parameters
 
 
@@ -61,6 +67,41 @@ def test_a_model_trained_again_is_read_again(shelf: Shelf, tmp_path: Path, save_
     after = shelf.get("main")
     assert after.card.sha256 != before.card.sha256
     assert after.card.seed == 9
+
+
+def test_who_asks_while_a_model_is_read_waits_for_it(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+
+    def slow(name: str, path: Path) -> ShelfModel:
+        reads.append(name)
+        time.sleep(0.2)
+        return read_model(name, path)
+
+    monkeypatch.setattr(shelf_module, "read_model", slow)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(shelf.get, ["main"] * 8))
+    assert reads == ["main"]
+    assert all(model is found[0] for model in found)
+
+
+def test_the_checksum_is_that_of_the_weights_even_if_the_file_changes_meanwhile(
+    shelf: Shelf, tmp_path: Path, save_small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cnn_mnist.pt"
+    before = path.read_bytes()
+
+    def replaced_after_loading(path: Path, **options: Any) -> LoadedModel:
+        loaded = load_model(path, **options)
+        save_small(path, seed=9)
+        return loaded
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shelf_module, "load_model", replaced_after_loading)
+        model = shelf.get("main")
+    assert (model.card.sha256, model.card.seed) == (sha256(before), 0)
+    assert shelf.get("main").card.seed == 9
 
 
 @pytest.mark.parametrize(

@@ -109,14 +109,20 @@ class Shelf:
         path = self.path(name)
         if path is None:
             raise NotFoundError("lab_unknown_model", value=_short(name))
-        version = _version(path)
-        kept = self._read.get(name)
-        if kept and kept[0] == version:
-            return kept[1]
+        known = self._known(name, _version(path))
+        if known:
+            return known
         with self._lock:
-            model = read_model(name, path)
+            # Others that wait for the same model come here after it has been read.
+            version = _version(path)
+            model = self._known(name, version) or read_model(name, path)
             self._read[name] = version, model
         return model
+
+    def _known(self, name: str, version: _Version) -> ShelfModel | None:
+        """A model that was read when its file was of that version."""
+        kept = self._read.get(name)
+        return kept[1] if kept and kept[0] == version else None
 
     def readable(self) -> tuple[list[ShelfModel], list[tuple[str, TallerError]]]:
         """All models that can be used, and why the others cannot."""
@@ -173,16 +179,25 @@ def read_model(model_id: str, path: Path) -> ShelfModel:
     Raises:
         ModelError: the file cannot be used, or it is an ensemble.
     """
-    loaded = load_model(path)
+    # Read once, because a training may replace the file meanwhile.
+    data = _bytes(path)
+    loaded = load_model(path, data=data)
     if isinstance(loaded.model, Ensemble):
         raise ModelError("lab_ensemble", path=path)
     # Twice as fast on a processor; the weights stay what they are.
     loaded.model.to(memory_format=torch.channels_last)
-    data = path.read_bytes()
     card = _card(model_id, loaded, data)
     weights = folded_weights(loaded.model)
     text = json.dumps(card.model_dump(), ensure_ascii=False)
     return ShelfModel(card=card, loaded=loaded, safetensors=to_safetensors(weights, text))
+
+
+def _bytes(path: Path) -> bytes:
+    """What is in a file; nothing of what is none, which `load_model` judges."""
+    try:
+        return path.read_bytes() if path.is_file() else b""
+    except OSError as error:
+        raise ModelError("model_unreadable", path=path, reason=os_reason(error)) from error
 
 
 def _card(model_id: str, loaded: LoadedModel, data: bytes) -> ModelCard:
