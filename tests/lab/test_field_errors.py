@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from taller_cnn.lab.app import MOST_TOLD
 from taller_cnn.lab.field_errors import KNOWN, reason_of
 from taller_cnn.lab.schemas import NewRun, PredictRequest, RunAction
 from taller_cnn.messages import LANGUAGES, Messages
@@ -111,3 +112,10 @@ def test_each_route_says_it_in_spanish(
     assert told["errors"][0]["field"] == field
     assert words in told["errors"][0]["detail"]
     assert words in told["detail"]
+
+
+def test_of_a_body_of_wrong_fields_the_first_are_told(client) -> None:
+    answer = client.post("/api/runs", json={f"field{i}": 1 for i in range(5000)})
+    assert answer.status_code == 422
+    told = [error["field"] for error in answer.json()["errors"]]
+    assert told == [f"/field{i}" for i in range(MOST_TOLD)]

@@ -36,6 +36,8 @@ from taller_cnn.lab.security import Access, Gate
 
 __all__ = ["create_app"]
 
+MOST_TOLD = 20
+"""Wrong fields that an answer names: no form has more, and a body of nothing else has a million."""
 _BODY = ("body", "path", "header")
 
 
@@ -88,7 +90,7 @@ def _tell_problems(app: FastAPI, lab: Lab) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         messages = lab.messages(request)
-        found = error.errors()
+        found = error.errors()[:MOST_TOLD]
         if found[0]["type"] == "json_invalid":
             return _response(problem_of(FormatError("lab_json"), messages))
         reasons = [(_pointer(e["loc"]), reason_of(e)) for e in found]
