@@ -3,6 +3,9 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+import pytest
+
+from taller_cnn.errors import OutputError
 from taller_cnn.lab.study_files import MOST_ROWS, read_study
 
 
@@ -26,3 +29,9 @@ def test_a_huge_table_is_cut(tmp_path: Path) -> None:
     table = read_study(tmp_path).table
     assert table is not None
     assert len(table.rows) == MOST_ROWS
+
+
+def test_a_table_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "estudio.csv").write_text("a,b\n" + "x" * 200_000, encoding="utf-8")
+    with pytest.raises(OutputError, match=r"estudio\.csv cannot be read"):
+        read_study(tmp_path)

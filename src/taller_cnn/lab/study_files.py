@@ -6,7 +6,7 @@ import base64
 import csv
 from pathlib import Path
 
-from taller_cnn.errors import OutputError
+from taller_cnn.errors import OutputError, Phrase
 from taller_cnn.files import os_reason
 from taller_cnn.lab.schemas import Study, StudyPicture, StudyTable
 
@@ -31,6 +31,9 @@ def read_study(folder: Path) -> Study:
             if p.stat().st_size <= MOST_PICTURE_BYTES
         ]
         table = _table(folder / TABLE_NAME)
+    except csv.Error as error:
+        reason = Phrase("reason_damaged")
+        raise OutputError("lab_unreadable", path=folder / TABLE_NAME, reason=reason) from error
     except OSError as error:
         raise OutputError("lab_unreadable", path=folder, reason=os_reason(error)) from error
     if not pictures and table is None:
