@@ -117,6 +117,9 @@ def test_a_wrong_field_is_named_before_anything_starts(train: Any) -> None:
     assert train.locator("[aria-invalid=true]").get_attribute("id") == "train-filters"
     assert "De uno a seis" in train.locator("#train-filters-error").inner_text()
     assert train.locator(".run-state").get_attribute("data-state") == "none"
+    train.get_by_label("Filtros de cada convolución").fill("8")
+    assert train.locator("[aria-invalid=true]").count() == 0
+    assert train.locator("#train-filters-error").inner_text() == ""
 
 
 def test_a_field_that_the_server_refuses_is_named(open_page: Any, lab: Any) -> None:

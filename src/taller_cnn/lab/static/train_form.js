@@ -1,5 +1,5 @@
 /** The form that a training starts from. */
-import { button, make } from "./dom.js";
+import { button, make, resay } from "./dom.js";
 import { say } from "./language.js";
 
 /** Fields, their kind, and what they may be; the server checks them all again. */
@@ -107,6 +107,8 @@ function makeField(field) {
     field.name === "filters" ? make("span", { class: "hint", text: "filters_hint" }) : null,
     error,
   );
+  // What was wrong with the value that is gone would be said of the new one.
+  input.addEventListener("input", () => absolve({ input, error }));
   return { row, input, error, field };
 }
 
@@ -158,10 +160,7 @@ const VALUES = {
 
 /** Say what is wrong beside the fields that it is about. */
 function blame(all, errors) {
-  for (const { input, error } of all.values()) {
-    error.textContent = "";
-    input.removeAttribute("aria-invalid");
-  }
+  for (const one of all.values()) absolve(one);
   for (const { field, own, detail } of errors) {
     const name = field
       .replace(/^\/(config|train)\//, "")
@@ -173,6 +172,11 @@ function blame(all, errors) {
     if (own) sayRange(found);
     else found.error.textContent = detail;
   }
+}
+
+function absolve({ input, error }) {
+  resay(error, "");
+  input.removeAttribute("aria-invalid");
 }
 
 function sayRange({ error, field: { kind, least, most } }) {
