@@ -163,6 +163,47 @@ def test_factors_that_change_the_same_thing_are_not_crossed(pair: tuple[str, str
         designed(plan_of(pair, cross=True))
 
 
+def crossed_with_own(changes: list[dict[str, object]], factor: str, levels: list[str]) -> Plan:
+    """An own factor of two levels with these changes, crossed with one of the program's."""
+    own = [{"name": name, **change} for name, change in zip("ab", changes, strict=True)]
+    question = {"factors": ["own", factor], "levels": {factor: levels}}
+    return Plan.from_dict({"factors": {"own": {"levels": own}}, "questions": [question]})
+
+
+WIDTHS = [{"model": {"filters": [16, 32]}}, {"model": {"filters": [64, 64]}}]
+
+
+@pytest.mark.parametrize(
+    ("own", "factor", "levels", "told"),
+    [
+        (WIDTHS, "layers", ["1", "2"], "filters and the other layers"),
+        (WIDTHS, "filters", ["x1", "x2"], "filters and the other filter_factor"),
+        ([{"train": {"epochs": n}} for n in (5, 50)], "size", ["500"], "epochs and the other tr"),
+        ([{}, {"train": {"batch_size": 8}}], "size", ["500"], "batch_size and the other train_n"),
+    ],
+)
+def test_own_factors_that_another_would_undo_are_not_crossed_with_it(
+    own: list[dict[str, object]], factor: str, levels: list[str], told: str
+) -> None:
+    with pytest.raises(UsageError, match=told) as caught:
+        designed(crossed_with_own(own, factor, levels))
+    assert f"own and {factor} cannot be crossed" in str(caught.value)
+
+
+def test_own_factors_that_nothing_undoes_are_crossed_into_different_trials() -> None:
+    own = [{"model": {"hidden": 16}}, {"train": {"epochs": 2}, "model": {"filters": [8, 8]}}]
+    design = designed(crossed_with_own(own, "kernel", ["3", "5"]).with_seeds(1))
+    assert len(design.trials()) == 2 * 2 * 3
+
+
+@pytest.mark.parametrize("pair", [("filters", "layers-fc1"), ("filters-fc1", "layers")])
+def test_crossed_levels_that_are_the_same_trials_are_refused(pair: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match=r"x1/4 \+ 1 and x1/2 \+ 1 are the same trials"):
+        designed(plan_of(pair, cross=True))
+    words = [f"{name}=2,3" if "layers" in name else name for name in pair]
+    assert designed(plan_of(words, cross=True)), "with two convolutions there is one to widen"
+
+
 def test_more_layers_than_the_family_has_are_refused() -> None:
     assert designed(plan_of(["layers=6"], cross=False))
     with pytest.raises(ConfigError, match="7 convolutions"):

@@ -122,6 +122,12 @@ def test_a_file_brings_factors_and_regimes_of_ones_own(tmp_path: Path) -> None:
         (("hidden = 16", "hiden = 16"), "factors.head.levels[2].model", "hiden"),
         (("hidden = 16", "hidden = -1"), "factors.head.levels[2].model", "hidden is -1"),
         (("batch_size = 32", "seed = 3"), "factors.head.levels[2].train.seed", "sets it"),
+        (
+            ("hidden = 16, dropout = 0.0 }", "filters = [8] }\nchanges = { layers = 1 }"),
+            "factors.head.levels[2]",
+            "both filters and layers",
+        ),
+        (("batch_size = 32 }", "epochs = 3 }\ntrain_n = 100"), "factors.head.levels[2]", "epochs"),
         (("[factors.head]", "[factors.filters]"), "factors.filters", "has this name"),
         (("epochs = 2", "epochs = -2"), "regimes.tiny", "epochs"),
         (('recipe = "workshop"', 'recipe = "slow"'), "regimes.tiny", "workshop"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.errors import Phrase, UsageError
 from taller_cnn.model import describe
+from taller_cnn.study.crossing import refuse_same_trials, refuse_undoing
 from taller_cnn.study.factors import RATE_CHANGE, SIZE_CHANGE, Factor, Level, model_of, train_of
 from taller_cnn.study.plan import Plan, QuestionPlan
 from taller_cnn.study.regimes import Regime
@@ -218,7 +219,8 @@ def build(plan: Plan, *, available: int, checksum: str, held_out: int = 0) -> De
         held_out: digits held out for validation, which regimes with folds share out too.
 
     Raises:
-        UsageError: two crossed factors change the same thing, or too few digits for any level.
+        UsageError: two crossed factors change the same thing, or one undoes what the other does, or
+            too few digits for any level.
         ConfigError: a level is not a network or a training that there can be.
     """
     notices: list[Phrase] = []
@@ -264,13 +266,14 @@ def _question(
         _usable(factor, factor.chosen(part.levels.get(factor.name)), available, notices)
         for factor in factors
     ]
-    _check_independent(factors, levels)
+    refuse_undoing(factors, levels)
     seeds = tuple(range(part.seeds or regime.seeds))
     rates = _rates_of(factors)
     cells = [
         _cell(regime, combination, rates, seeds, available)
         for combination in itertools.product(*levels)
     ]
+    refuse_same_trials(factors, {cell.levels: cell.trials.values() for cell in cells})
     return Question(
         name="-x-".join(part.factors),
         factors=part.factors,
@@ -308,18 +311,6 @@ def _usable(
         if notice not in notices:
             notices.append(notice)
     return kept
-
-
-def _check_independent(factors: list[Factor], levels: list[tuple[Level, ...]]) -> None:
-    """Refuse crossed factors of which one would undo what the other does."""
-    if len(factors) < 2:
-        return
-    for one, other in itertools.product(*levels):
-        for change in one.changes.keys() & other.changes.keys():
-            if one.changes[change] != other.changes[change]:
-                raise UsageError(
-                    "study_same_change", one=factors[0].name, other=factors[1].name, change=change
-                )
 
 
 def _cell(

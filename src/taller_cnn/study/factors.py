@@ -8,6 +8,7 @@ built, which is why the number of convolutions and their width are changes of th
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -24,6 +25,7 @@ __all__ = [
     "SPECIAL_CHANGES",
     "Factor",
     "Level",
+    "at_odds",
     "factor_named",
     "model_of",
     "parse_factor",
@@ -45,6 +47,8 @@ SIZE_CHANGE = "train_n"
 RATE_CHANGE = "learning_rate_factor"
 _SHAPE_CHANGES = ("filter_factor", "layers", "last_filters")
 SPECIAL_CHANGES = (*_SHAPE_CHANGES, RATE_CHANGE, SIZE_CHANGE)
+_WORKED_OUT = {**dict.fromkeys(_SHAPE_CHANGES, ("filters",)), SIZE_CHANGE: ("epochs", "batch_size")}
+"""What these changes work out themselves, or hold, whatever else is asked for beside them."""
 _MODEL_FIELDS = tuple(f.name for f in dataclasses.fields(ModelConfig))
 _TRAIN_FIELDS = tuple(f.name for f in dataclasses.fields(TrainConfig))
 
@@ -125,6 +129,16 @@ def model_of(changes: Mapping[str, Any]) -> dict[str, Any]:
             filters[-1] = changes["last_filters"]
         fields["filters"] = filters
     return fields
+
+
+def at_odds(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, str] | None:
+    """A change of `one` and a change of `other` of which one undoes the other, if there are any."""
+    for mine, theirs in itertools.product(one, other):
+        same = mine == theirs and one[mine] != other[theirs]
+        undone = theirs in _WORKED_OUT.get(mine, ()) or mine in _WORKED_OUT.get(theirs, ())
+        if same or undone:
+            return mine, theirs
+    return None
 
 
 def train_of(changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from taller_cnn.study.factors import (
     SPECIAL_CHANGES,
     Factor,
     Level,
+    at_odds,
     model_of,
     train_of,
 )
@@ -208,6 +209,12 @@ def _read_level(section: Section) -> Level:
     changes = {**model.raw, **train.raw, **_read_changes(section.section("changes"))}
     if SIZE_CHANGE in section.raw:
         changes[SIZE_CHANGE] = section.whole(SIZE_CHANGE, None, least=LEAST_DIGITS, most=60_000)
+    found = at_odds(changes, changes)
+    if found:
+        values = {"change": found[0], "undone": found[1]}
+        raise UsageError(
+            "study_design_key", key=section.where, reason=Phrase("study_design_undone", values)
+        )
     value = section.number("value") if "value" in section.raw else None
     return Level(section.text("name"), value, MappingProxyType(changes), _read_rates(section))
 
