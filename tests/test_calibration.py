@@ -10,6 +10,7 @@ from taller_cnn.calibration import (
     apply_temperature,
     coverage_curve,
     error_by_luck,
+    error_fall_interval,
     error_interval,
     expected_calibration_error,
     fit_temperature,
@@ -126,6 +127,46 @@ def test_the_interval_covers_the_true_error_about_as_often_as_it_says(sharpness:
         covered += low <= truth <= high
 
     assert covered >= 85
+
+
+def boast(seed: int, sharpness: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Confidences of a boastful network, the calibrated ones, and whether it is right."""
+    random = np.random.default_rng(seed)
+    logits = np.abs(random.normal(4, 2, 1000))
+    before, after = (1 / (1 + np.exp(-k * logits)) for k in (sharpness, 1))
+    return before, after, random.random(1000) < after
+
+
+def test_a_fall_of_the_error_is_shown_by_pairs_though_the_two_intervals_overlap() -> None:
+    before, after, right = boast(6, 1.4)
+    low, high = error_fall_interval(before, after, right)
+
+    assert error_interval(before, right)[0] < error_interval(after, right)[1]
+    fall = [expected_calibration_error(sure, right) for sure in (before, after)]
+    assert (low + high) / 2 == pytest.approx(fall[0] - fall[1])
+    assert 0.003 < low < fall[0] - fall[1] < high < 0.04
+    assert error_fall_interval(after, before, right) == pytest.approx((-high, -low))
+
+
+@pytest.mark.parametrize(("before", "after"), [(1.02, 0.98), (1 / 0.9, 1 / 1.12)])
+def test_a_rise_is_seldom_taken_for_a_fall(before: float, after: float) -> None:
+    # As much too sure as not sure enough: the errors are the same, or the second is the larger.
+    random = np.random.default_rng(1)
+    shown = 0
+    for _ in range(100):
+        logits = np.abs(random.normal(4, 2, 1000))
+        right = random.random(1000) < 1 / (1 + np.exp(-logits))
+        sure = [1 / (1 + np.exp(-k * logits)) for k in (before, after)]
+        shown += error_fall_interval(*sure, right, repeats=100)[0] > 0
+    assert shown <= 6
+
+
+def test_a_fall_that_luck_may_explain_is_not_shown() -> None:
+    before, after, right = boast(0, 1.4)
+    low, high = error_fall_interval(before, after, right)
+
+    assert low < 0 < high
+    assert error_fall_interval(before, before, right) == (0.0, 0.0)
 
 
 def test_a_calibrated_network_is_within_luck_and_an_overconfident_one_is_not() -> None:

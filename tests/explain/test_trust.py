@@ -2,14 +2,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
-from taller_cnn.calibration import apply_temperature, expected_calibration_error, fit_temperature
+from taller_cnn.calibration import (
+    apply_temperature,
+    error_interval,
+    expected_calibration_error,
+    fit_temperature,
+)
 from taller_cnn.checkpoints import ModelInfo
 from taller_cnn.config import TrainConfig
 from taller_cnn.explain.section import Section, Subject, Table, Text
-from taller_cnn.explain.trust import trust
+from taller_cnn.explain.trust import _Certainty, _verdict, trust
 from taller_cnn.messages import Messages
 
 
@@ -85,6 +91,37 @@ def test_the_part_of_strangers_ranked_below_is_counted(subject: Subject) -> None
     assert numbers["auroc"] == pytest.approx(5 / 6)
     assert numbers["accepted"] == pytest.approx(1 / 3)
     assert (numbers["n"], numbers["over_90"]) == (3, 0.0)
+
+
+def test_the_temperature_is_judged_by_pairs_of_the_same_digits() -> None:
+    random = np.random.default_rng(6)
+    logits = np.abs(random.normal(4, 2, 1000))
+    right = random.random(1000) < 1 / (1 + np.exp(-logits))
+    boastful, calibrated = (
+        _Certainty(
+            sure=sure,
+            right=right,
+            error=expected_calibration_error(sure, right),
+            interval=error_interval(sure, right),
+            luck=0.0,
+            loss=0.0,
+        )
+        for sure in (1 / (1 + np.exp(-k * logits)) for k in (1.4, 1.0))
+    )
+
+    assert boastful.interval[0] < calibrated.interval[1], "their intervals overlap"
+    assert _verdict(boastful, calibrated, seed=0) == "better"
+    assert _verdict(calibrated, boastful, seed=0) == "worse"
+    assert _verdict(boastful, boastful, seed=0) == "alike"
+
+
+def test_what_100_digits_cannot_show_is_told_so(subject: Subject, answering) -> None:
+    labels = subject.digits.test.labels.tolist()
+    tenth_wrong = [(y + (i % 10 == 0)) % 10 for i, y in enumerate(labels)]
+    nearly = answering(tenth_wrong, [0.88] * 100)
+
+    told = said(trust(replace(nearly, validation=nearly.evaluation), tick))
+    assert "neither an improvement nor a loss is shown" in told
 
 
 def test_without_held_out_digits_there_is_no_temperature_and_a_reason(subject: Subject) -> None:

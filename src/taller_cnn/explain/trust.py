@@ -17,6 +17,7 @@ from taller_cnn.calibration import (
     apply_temperature,
     coverage_curve,
     error_by_luck,
+    error_fall_interval,
     error_interval,
     expected_calibration_error,
     fit_temperature,
@@ -95,7 +96,7 @@ def trust(subject: Subject, tick: Tick) -> Section:
     blocks: list[Block] = [
         _text("lead"),
         _calibration_text(plain),
-        _temperature_text(temperature, reason, plain, tempered),
+        _temperature_text(temperature, reason, plain, tempered, subject.seed),
         _reliability_picture(plain, tempered, temperature),
         Heading(_text("coverage.title")),
         *_coverage_blocks(curve, result),
@@ -159,7 +160,11 @@ def _calibration_text(plain: _Certainty) -> Text:
 
 
 def _temperature_text(
-    temperature: float | None, reason: Text | None, plain: _Certainty, tempered: _Certainty | None
+    temperature: float | None,
+    reason: Text | None,
+    plain: _Certainty,
+    tempered: _Certainty | None,
+    seed: int,
 ) -> Text:
     if temperature is None or tempered is None:
         return _text("temperature.none", reason=reason)
@@ -170,15 +175,16 @@ def _temperature_text(
         after=Decimal(100 * tempered.error),
         loss_before=Decimal(plain.loss, 4),
         loss_after=Decimal(tempered.loss, 4),
-        verdict=_text(f"temperature.{_verdict(plain, tempered)}"),
+        verdict=_text(f"temperature.{_verdict(plain, tempered, seed)}"),
     )
 
 
-def _verdict(before: _Certainty, after: _Certainty) -> str:
-    """Whether the temperature helped on the test digits, as far as their intervals tell."""
-    if after.interval[1] < before.interval[0]:
+def _verdict(before: _Certainty, after: _Certainty, seed: int) -> str:
+    """Whether the temperature helped on the test digits, as far as they tell."""
+    low, high = error_fall_interval(before.sure, after.sure, before.right, seed=seed)
+    if low > 0:
         return "better"
-    return "worse" if after.interval[0] > before.interval[1] else "alike"
+    return "worse" if high < 0 else "alike"
 
 
 def _reliability_picture(
