@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
+from taller_cnn.data import Split
 from taller_cnn.explain.embedding import (
     embedding,
     principal_components,
     same_class_neighbours,
     two_dimensional,
 )
-from taller_cnn.explain.section import Subject
+from taller_cnn.explain.section import Section, Subject, Text
+from taller_cnn.messages import Messages
 
 
 def test_the_explained_variance_is_that_of_the_covariances_eigenvalues() -> None:
@@ -33,7 +38,7 @@ def test_neighbours_of_the_same_class_are_counted_as_by_brute_force() -> None:
     np.fill_diagonal(distances, np.inf)
     nearest = distances.argsort(axis=1)[:, :5]
     expected = (labels[nearest] == labels[:, None]).mean()
-    assert same_class_neighbours(points, labels, 5) == pytest.approx(expected)
+    assert same_class_neighbours(points, labels, 5).mean() == pytest.approx(expected)
 
 
 def test_groups_that_are_apart_stay_apart_on_the_plane() -> None:
@@ -42,7 +47,7 @@ def test_groups_that_are_apart_stay_apart_on_the_plane() -> None:
     points = generator.normal(size=(90, 5)) + 20 * np.eye(5)[labels]
     places = two_dimensional(points, seed=0)
     assert places.shape == (90, 2)
-    assert same_class_neighbours(places, labels, 5) == 1.0
+    assert (same_class_neighbours(places, labels, 5) == 1.0).all()
 
 
 def test_one_component_is_enough_for_a_plane() -> None:
@@ -56,3 +61,24 @@ def test_the_hidden_layer_brings_classes_together(subject: Subject) -> None:
     assert numbers["n"] == 100
     assert numbers["neighbours_hidden"] > numbers["neighbours_pixels"] > 0.2
     assert 0.9 < sum(numbers["explained_variance"]) <= 1 + 1e-9
+
+
+def told(section: Section) -> str:
+    messages = Messages("en")
+    return "\n".join(b.say(messages) for b in section.blocks if isinstance(b, Text))
+
+
+def test_what_the_layers_do_is_told_only_where_the_digits_show_it(subject: Subject) -> None:
+    assert "That is what the layers do" in told(embedding(subject, lambda done, of: None))
+    digits = subject.digits
+    few = Split(images=digits.test.images[:8], labels=torch.arange(8) % 2)
+    says = replace(
+        subject.evaluation,
+        log_probabilities=subject.evaluation.log_probabilities[:8],
+        labels=few.labels,
+    )
+    lucky = replace(subject, digits=replace(digits, test=few), evaluation=says)
+    section = embedding(lucky, lambda done, of: None)
+
+    assert section.numbers["neighbours_p"] > 0.05
+    assert "cannot be told from these 8 digits" in told(section)

@@ -100,6 +100,22 @@ def test_agreement_of_neighbours_is_counted_over_all_mistakes(subject: Subject) 
     assert numbers["as_predicted"] == hits / total
 
 
+def test_what_the_neighbours_say_is_told_only_where_the_mistakes_show_it(
+    subject: Subject, answering
+) -> None:
+    labels = subject.digits.test.labels.tolist()
+    one_wrong = [(labels[0] + 1) % 10, *labels[1:]]
+    all_wrong = [(label + 1) % 10 for label in labels]
+
+    few = errors(answering(one_wrong, [0.5] * 100), tick)
+    many = errors(answering(all_wrong, [0.5] * 100), tick)
+    assert few.numbers["neighbours"]["as_true"] > few.numbers["neighbours"]["as_predicted"]
+    assert few.numbers["neighbours"]["p"] == 1.0
+    assert "cannot be told from these mistakes (1)" in said(few)
+    assert many.numbers["neighbours"]["p"] < 0.001
+    assert "fails in deciding rather than in seeing" in said(many)
+
+
 def test_pages_hold_forty_mistakes_each(subject: Subject, answering) -> None:
     labels = subject.digits.test.labels
     wrong = ((labels + 1) % 10).tolist()

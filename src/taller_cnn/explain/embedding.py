@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from taller_cnn.data import Split
+from taller_cnn.explain.evidence import SHOWN, sign_flip_p
 from taller_cnn.explain.forward import evenly
 from taller_cnn.explain.section import Block, Picture, Section, Subject, Text, Tick, texts_of
 from taller_cnn.messages import Messages
@@ -84,13 +85,14 @@ def two_dimensional(components: Array, seed: int) -> Array:
     return places
 
 
-def same_class_neighbours(points: npt.NDArray[Any], labels: npt.NDArray[np.int64], k: int) -> float:
-    """Share of the k nearest other points (Euclidean) that are of a point's own class."""
+def same_class_neighbours(points: npt.NDArray[Any], labels: npt.NDArray[np.int64], k: int) -> Array:
+    """Share of the k nearest other points (Euclidean) that are of the own class, of each point."""
     from sklearn.neighbors import NearestNeighbors
 
     finder = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points)
     found = finder.kneighbors(return_distance=False)
-    return float((labels[found] == labels[:, None]).mean())
+    shares: Array = (labels[found] == labels[:, None]).mean(axis=1)
+    return shares
 
 
 def embedding(subject: Subject, tick: Tick) -> Section:
@@ -108,9 +110,10 @@ def embedding(subject: Subject, tick: Tick) -> Section:
     few = evenly(part.labels, COMPARED).numpy()
     k = min(NEIGHBOURS, len(few) - 1)
     pixels = part.images.flatten(1).float().numpy()
-    numbers["k"] = k
-    numbers["neighbours_hidden"] = same_class_neighbours(hidden[few], labels[few], k)
-    numbers["neighbours_pixels"] = same_class_neighbours(pixels[few], labels[few], k)
+    shares_of = [same_class_neighbours(points[few], labels[few], k) for points in (hidden, pixels)]
+    numbers["k"], numbers["neighbours_n"] = k, len(few)
+    numbers["neighbours_hidden"], numbers["neighbours_pixels"] = map(_mean, shares_of)
+    numbers["neighbours_p"] = sign_flip_p(shares_of[0] - shares_of[1], subject.seed)
     tick(2, 4)
     says = subject.evaluation
     drawn = _Map(
@@ -122,6 +125,10 @@ def embedding(subject: Subject, tick: Tick) -> Section:
     return _section(_blocks(subject, drawn, numbers, shares), numbers)
 
 
+def _mean(values: Array) -> float:
+    return float(values.mean())
+
+
 def _section(blocks: tuple[Block, ...], numbers: dict[str, Any]) -> Section:
     return Section(name="embedding", title=_text("title"), blocks=blocks, numbers=numbers)
 
@@ -130,7 +137,6 @@ def _blocks(
     subject: Subject, drawn: _Map, numbers: dict[str, Any], shares: Array
 ) -> tuple[Block, ...]:
     n, wrong = len(drawn.places), int(drawn.wrong.sum())
-    better = numbers["neighbours_hidden"] > numbers["neighbours_pixels"]
     return (
         _text("lead", n=n, units=subject.model.fc2.in_features),
         _text(
@@ -140,8 +146,9 @@ def _blocks(
             components=len(shares),
         ),
         _text(
-            "neighbours" if better else "neighbours_same",
+            _closer(numbers),
             k=numbers["k"],
+            n=numbers["neighbours_n"],
             hidden=numbers["neighbours_hidden"],
             pixels=numbers["neighbours_pixels"],
         ),
@@ -158,6 +165,14 @@ def _blocks(
             caption=_text("careful"),
         ),
     )
+
+
+def _closer(numbers: dict[str, Any]) -> str:
+    """The text that says whether the network brings a class together, as far as it shows."""
+    if numbers["neighbours_p"] >= SHOWN:
+        return "neighbours_unclear"
+    better = numbers["neighbours_hidden"] > numbers["neighbours_pixels"]
+    return "neighbours" if better else "neighbours_same"
 
 
 def _classes_figure(subject: Subject, drawn: _Map, messages: Messages) -> Figure:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from taller_cnn.explain.evidence import SHOWN, sign_flip_p
 from taller_cnn.explain.section import (
     Block,
     Heading,
@@ -225,10 +226,10 @@ def _neighbours(subject: Subject, wrong: Tensor) -> tuple[list[Block], dict[str,
     agreement: dict[str, Any] = {"k": k}
     if len(wrong):
         says = subject.evaluation
-        agreement["as_predicted"] = _share(of_wrong, says.predictions[wrong])
-        agreement["as_true"] = _share(of_wrong, says.labels[wrong])
-        explained = agreement["as_predicted"] > agreement["as_true"]
-        blocks.append(_text("neighbours" if explained else "neighbours_mixed", **agreement))
+        as_predicted = _shares(of_wrong, says.predictions[wrong])
+        as_true = _shares(of_wrong, says.labels[wrong])
+        agreement |= _agreement(as_predicted, as_true, subject.seed)
+        blocks.append(_text(_explained(agreement), n=len(wrong), **agreement))
     shown = max(LOOKED_UP, len(subject.chosen))
     queries, found = queries[:shown], found[:shown]
     agreement["shown"] = [
@@ -250,9 +251,26 @@ def _embedded(subject: Subject, positions: Tensor) -> Tensor:
     return subject.embedding(Split(images=test.images[positions], labels=test.labels[positions]))
 
 
-def _share(labels: Tensor, wanted: Tensor) -> float:
-    """How many of the neighbours ``[Q, k]`` have the class that is wanted of their query."""
-    return float((labels == wanted[:, None]).double().mean())
+def _shares(labels: Tensor, wanted: Tensor) -> Tensor:
+    """How many of the neighbours ``[Q, k]`` of each query have the class that is wanted of it."""
+    return (labels == wanted[:, None]).double().mean(dim=1)
+
+
+def _agreement(as_predicted: Tensor, as_true: Tensor, seed: int) -> dict[str, Any]:
+    """What the neighbours of all mistakes have in common with the two classes."""
+    return {
+        "as_predicted": float(as_predicted.mean()),
+        "as_true": float(as_true.mean()),
+        "p": sign_flip_p((as_predicted - as_true).numpy(), seed),
+    }
+
+
+def _explained(agreement: dict[str, Any]) -> str:
+    """The text that says which class the mistakes are more like, as far as they can tell."""
+    if agreement["p"] >= SHOWN:
+        return "neighbours_unclear"
+    closer = agreement["as_predicted"] > agreement["as_true"]
+    return "neighbours" if closer else "neighbours_mixed"
 
 
 def _neighbours_figure(
