@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import binom
 
 from taller_cnn.evaluation import wilson_interval
 from taller_cnn.explain.distortions import DISTORTIONS, Distortion
-from taller_cnn.explain.robustness import Curve, measure_curve, robustness, strength_at_loss
+from taller_cnn.explain.robustness import (
+    Curve,
+    _loss_cell,
+    measure_curve,
+    robustness,
+    strength_at_loss,
+)
 from taller_cnn.explain.section import Subject
+from taller_cnn.messages import Messages
 
 
 def by_name(name: str) -> Distortion:
@@ -23,8 +32,54 @@ def test_a_loss_that_is_never_reached_has_no_strength() -> None:
     assert strength_at_loss((0, 10), (0.9, 0.85), 0.10) is None
 
 
+def made_curve(strengths: tuple[float, ...], correct: tuple[int, ...], n: int) -> Curve:
+    right = np.arange(n) < np.array(correct)[:, None]
+    return Curve(name="noise", strengths=strengths, right=right)
+
+
+@pytest.mark.parametrize("strengths", [(0, 1, 2), (2, 1, 0)])
+def test_the_interval_of_a_strength_is_that_of_the_accuracies(
+    strengths: tuple[float, ...],
+) -> None:
+    curve = made_curve(strengths, (1000, 980, 900), n=1000)
+    ends = curve.loss_interval(0.01, seed=0)
+    # All are right at first, so 1 point is gone at 10 of the mistakes at the second strength.
+    fewest, most = binom.ppf([0.025, 0.975], 1000, 0.02)
+    expected = [abs(strengths[0] - 10 / mistakes) for mistakes in (most, fewest)]
+
+    assert ends == pytest.approx(expected, abs=0.06)
+    assert ends == curve.loss_interval(0.01, seed=0)
+
+
+def test_an_end_beyond_all_that_was_measured_is_not_known() -> None:
+    curve = made_curve((0, 1), (1000, 990), n=1000)
+    low, high = curve.loss_interval(0.01, seed=0)
+
+    assert low is not None
+    assert 0.5 < low < 1
+    assert high is None
+    assert curve.loss_interval(0.10, seed=0) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("at", "interval", "told"),
+    [
+        (0.4, [0.3, 0.5], "deviation 0.40 (deviation 0.30 – deviation 0.50)"),
+        (0.9, [0.7, None], "deviation 0.90 (deviation 0.70 – not with deviation 1.00)"),
+        (None, [0.8, None], "not with deviation 1.00; perhaps from deviation 0.80"),
+        (None, [None, None], "not with deviation 1.00"),
+    ],
+)
+def test_a_strength_is_told_with_its_interval(
+    at: float | None, interval: list[float | None], told: str
+) -> None:
+    curve = made_curve((0, 1), (100, 99), n=100)
+    numbers = {"loses_1_point_at": at, "loses_1_point_interval_95": interval}
+    assert _loss_cell(curve, numbers, "1_point").say(Messages("en")) == told
+
+
 def test_a_curve_has_wilsons_interval_at_every_strength() -> None:
-    curve = Curve(name="noise", strengths=(0, 1), correct=(99, 50), n=100)
+    curve = made_curve((0, 1), (99, 50), n=100)
     assert curve.intervals() == (wilson_interval(99, 100), wilson_interval(50, 100))
 
 
@@ -81,3 +136,6 @@ def test_the_section_tells_every_distortion_with_its_strengths(subject: Subject)
             low <= a <= high
             for a, (low, high) in zip(numbers["accuracy"], numbers["interval_95"], strict=True)
         )
+        at, (low, high) = numbers["loses_10_points_at"], numbers["loses_10_points_interval_95"]
+        if None not in (at, low, high):
+            assert min(low, high) <= at <= max(low, high)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -36,19 +39,33 @@ __all__ = ["Curve", "measure_curve", "robustness", "strength_at_loss"]
 _text = texts_of("explain_robustness")
 
 DIGITS = 1500
-POINTS = (0.01, 0.10)
+LOSSES = {"1_point": 0.01, "10_points": 0.10}
 """Losses of accuracy whose strength is told, as fractions."""
 
 
-@dataclass(frozen=True, kw_only=True)
+REPEATS = 1000
+"""Samples of the digits that the interval of a strength is from."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Curve:
     """Accuracy against the strength of one distortion."""
 
     name: str
     strengths: tuple[float, ...]
     """From none to strong, in the distortion's unit."""
-    correct: tuple[int, ...]
-    n: int
+    right: npt.NDArray[np.bool_]
+    """Which digits are, at every strength, ``[strengths, N]``."""
+
+    @property
+    def n(self) -> int:
+        """Digits."""
+        return len(self.right[0])
+
+    @property
+    def correct(self) -> tuple[int, ...]:
+        """Digits right at every strength."""
+        return tuple(int(k) for k in self.right.sum(axis=1))
 
     @property
     def accuracy(self) -> tuple[float, ...]:
@@ -62,6 +79,23 @@ class Curve:
     def strength_at_loss(self, loss: float) -> float | None:
         """The strength at which `loss` of the accuracy is gone; None if it never is."""
         return strength_at_loss(self.strengths, self.accuracy, loss)
+
+    def loss_interval(self, loss: float, seed: int) -> tuple[float | None, float | None]:
+        """95% interval of that strength over other digits; None for an end beyond all measured.
+
+        A bootstrap over the digits, the same ones at every strength (percentiles).
+        """
+        generator = np.random.default_rng(seed)
+        drawn = (generator.integers(self.n, size=self.n) for _ in range(REPEATS))
+        counts = np.stack([np.bincount(digits, minlength=self.n) for digits in drawn])
+        accuracies = counts.astype(np.float32) @ self.right.T.astype(np.float32) / self.n
+        first = self.strengths[0]
+        reached = (strength_at_loss(self.strengths, tuple(row), loss) for row in accuracies)
+        far = np.sort([math.inf if at is None else abs(at - first) for at in reached])
+        ends = far[round(0.025 * REPEATS)], far[round(0.975 * REPEATS) - 1]
+        way = math.copysign(1, self.strengths[-1] - first)
+        low, high = (float(first + way * end) if math.isfinite(end) else None for end in ends)
+        return low, high
 
 
 def strength_at_loss(
@@ -100,19 +134,18 @@ def measure_curve(
         seed: of what the distortion draws; every strength draws the same.
     """
     images = split.images.float() / 255
-    correct = []
+    right = []
     for strength in distortion.strengths:
         generator = torch.Generator().manual_seed(seed)
         changed = images
         if strength != distortion.strengths[0]:
             changed = distortion.apply(images, strength, generator).clamp(0, 1)
         says = class_logits(model, normalise(changed)).argmax(dim=1)
-        correct.append(int((says == split.labels).sum()))
+        right.append((says == split.labels).numpy())
     return Curve(
         name=distortion.name,
         strengths=distortion.strengths,
-        correct=tuple(correct),
-        n=len(split),
+        right=np.stack(right),
     )
 
 
@@ -136,18 +169,27 @@ def robustness(subject: Subject, tick: Tick) -> Section:
             )
         )
         tick(done, len(DISTORTIONS))
+    numbers = {curve.name: _numbers(curve, subject.seed) for curve in curves}
     return Section(
         name="robustness",
         title=_text("title"),
-        blocks=_blocks(tuple(curves), len(split)),
-        numbers={curve.name: _numbers(curve) for curve in curves},
+        blocks=_blocks(tuple(curves), numbers),
+        numbers=numbers,
     )
 
 
-def _blocks(curves: tuple[Curve, ...], n: int) -> tuple[Block, ...]:
+def _blocks(
+    curves: tuple[Curve, ...], numbers: Mapping[str, Mapping[str, Any]]
+) -> tuple[Block, ...]:
     alt = _text("alt", n=len(curves))
     picture = Picture(name="robustness", draw=lambda messages: _figure(curves, messages), alt=alt)
-    return (_text("lead", n=n), picture, _table(curves), _verdict(curves), _text("tip"))
+    return (
+        _text("lead", n=curves[0].n),
+        picture,
+        _table(curves, numbers),
+        _verdict(curves),
+        _text("tip"),
+    )
 
 
 def _verdict(curves: tuple[Curve, ...]) -> Text:
@@ -155,7 +197,7 @@ def _verdict(curves: tuple[Curve, ...]) -> Text:
     if curves[0].accuracy[0] < 0.5:
         return _text("untrained", accuracy=curves[0].accuracy[0])
     worst = min(curves, key=lambda curve: curve.accuracy[-1])
-    firm = [curve for curve in curves if curve.strength_at_loss(POINTS[1]) is None]
+    firm = [curve for curve in curves if curve.strength_at_loss(LOSSES["10_points"]) is None]
     values = {
         "worst": _text(f"name.{worst.name}"),
         "strength": _strength(worst.name, worst.strengths[-1]),
@@ -172,29 +214,39 @@ def _strength(name: str, value: float) -> Text:
     return _text(f"strength.{name}", x=value)
 
 
-def _table(curves: tuple[Curve, ...]) -> Table:
-    rows = []
-    for curve in curves:
-        reached = [curve.strength_at_loss(loss) for loss in POINTS]
-        cells = [
-            _strength(curve.name, at)
-            if at is not None
-            else _text("not_reached", most=_strength(curve.name, curve.strengths[-1]))
-            for at in reached
-        ]
-        rows.append((_text(f"name.{curve.name}"), *cells))
+def _table(curves: tuple[Curve, ...], numbers: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows = [
+        (
+            _text(f"name.{curve.name}"),
+            *(_loss_cell(curve, numbers[curve.name], loss) for loss in LOSSES),
+        )
+        for curve in curves
+    ]
     header = (_text("column.distortion"), _text("column.one"), _text("column.ten"))
     return Table(header=header, rows=tuple(rows), caption=_text("table"))
 
 
-def _numbers(curve: Curve) -> Mapping[str, Any]:
+def _loss_cell(curve: Curve, numbers: Mapping[str, Any], loss: str) -> Text:
+    """The strength at which `loss` is gone, with its interval as far as it was measured."""
+    never = _text("not_reached", most=_strength(curve.name, curve.strengths[-1]))
+    at, ends = numbers[f"loses_{loss}_at"], numbers[f"loses_{loss}_interval_95"]
+    low, high = (never if end is None else _strength(curve.name, end) for end in ends)
+    if at is not None:
+        return _text("reached", at=_strength(curve.name, at), low=low, high=high)
+    return never if ends[0] is None else _text("perhaps_reached", never=never, low=low)
+
+
+def _numbers(curve: Curve, seed: int) -> Mapping[str, Any]:
     return {
         "strength": list(curve.strengths),
         "accuracy": list(curve.accuracy),
         "interval_95": [list(pair) for pair in curve.intervals()],
         "n": curve.n,
-        "loses_1_point_at": curve.strength_at_loss(POINTS[0]),
-        "loses_10_points_at": curve.strength_at_loss(POINTS[1]),
+        **{f"loses_{name}_at": curve.strength_at_loss(loss) for name, loss in LOSSES.items()},
+        **{
+            f"loses_{name}_interval_95": list(curve.loss_interval(loss, seed))
+            for name, loss in LOSSES.items()
+        },
     }
 
 
