@@ -110,6 +110,18 @@ def test_a_best_learning_rate_at_the_edge_is_a_caution(maker: Any) -> None:
     assert caution[0].endswith("filters ×1/4, fc1 held.")
 
 
+def test_levels_with_more_learning_rates_than_others_are_a_caution(maker: Any) -> None:
+    table = maker.table(maker.held_filters())
+    uneven = analyse(table[(table["rate"] == 1) | table["level_a"].isin(["x1/4", "x2"])])
+    cautions = everything(tuple(c for c in said(uneven, "filters-fc1") if c.kind == "caution"))
+    assert "from 1 to 3 learning rates were tried for each" in cautions
+    assert "tried more: filters ×1/4, fc1 held; filters ×2, fc1 held." in cautions
+    assert "de 1 a 3 tasas de aprendizaje" in everything(said(uneven, "filters-fc1", ES))
+
+    for same in (table, table[table["rate"] == 1]):
+        assert "same chances" not in everything(said(analyse(same), "filters-fc1"))
+
+
 def test_failed_and_missing_trials_are_said(maker: Any) -> None:
     table = maker.table(maker.dropout())
     table.loc[table.index[0], "status"] = "failed"

@@ -72,6 +72,16 @@ def test_the_markdown_shows_pictures_that_lie_beside_it(written: dict[str, Path]
     assert all((written["markdown"].parent / name).is_file() for name in shown)
 
 
+def test_levels_with_other_numbers_of_learning_rates_are_not_all_given_the_most(
+    maker: Any, tmp_path: Path
+) -> None:
+    table = maker.table(maker.held_filters())
+    uneven = table[(table["rate"] == 1) | (table["level_a"] == "x2")]
+    text = write(uneven, tmp_path, EN)["markdown"].read_text(encoding="utf-8")
+    assert "4 levels, from 1 to 3 learning rates depending on the level" in text
+    assert "Not all variants had the same chances" in text
+
+
 def test_both_forms_have_all_parts_in_spanish(written: dict[str, Path]) -> None:
     for name in ("markdown", "html"):
         text = written[name].read_text(encoding="utf-8")

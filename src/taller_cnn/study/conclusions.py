@@ -270,7 +270,8 @@ def _precision(question: QuestionAnalysis, messages: Messages) -> Iterator[Concl
 
 
 def _rates(question: QuestionAnalysis, messages: Messages) -> Iterator[Conclusion]:
-    """How much hung on the learning rate, and whether the best was inside the range."""
+    """How much hung on the learning rate, and whether all had the same chances with it."""
+    yield from _uneven_rates(question, messages)
     tried = [level for level in question.levels if _rate_span(level) is not None]
     if not tried:
         return
@@ -282,6 +283,17 @@ def _rates(question: QuestionAnalysis, messages: Messages) -> Iterator[Conclusio
     if edge:
         names = "; ".join(level_label(question.factors, e.levels, messages) for e in edge)
         yield _say("caution", "rate_at_edge", messages, levels=names, n=len(edge))
+
+
+def _uneven_rates(question: QuestionAnalysis, messages: Messages) -> Iterator[Conclusion]:
+    """The best of several rates is a little too good; of one it is not."""
+    counts = [len(level.rates) for level in question.levels]
+    if min(counts) == max(counts):
+        return
+    favoured = [level for level in question.levels if len(level.rates) > min(counts)]
+    names = "; ".join(level_label(question.factors, f.levels, messages) for f in favoured)
+    values = {"least": min(counts), "most": max(counts), "levels": names}
+    yield _say("caution", "rates_differ", messages, **values)
 
 
 def _rate_span(level: Level) -> float | None:

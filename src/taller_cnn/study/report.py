@@ -217,12 +217,16 @@ def _regime_text(regime: str, messages: Messages) -> str:
 
 
 def _design_text(question: QuestionAnalysis, messages: Messages) -> str:
-    rates = max(len(level.rates) for level in question.levels)
+    counts = [len(level.rates) for level in question.levels]
+    least, rates = min(counts), max(counts)
     key = "design_text" if rates > 1 else "design_text_one_rate"
+    if least < rates:
+        key = "design_text_rates_differ"
     told = messages(
         f"study_report.report.{key}",
         levels=len(question.levels),
         rates=rates,
+        least=least,
         seeds=question.seeds,
         reference=reference_label(question, messages),
     )

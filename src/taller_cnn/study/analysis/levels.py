@@ -60,10 +60,11 @@ def best_rate(rates: tuple[RateResult, ...]) -> float:
     A rate at which a trial failed is taken only where every rate has as many failures: its mean
     would be over the seeds that happened to survive. NaN if nothing ran.
 
-    Choosing on the same seeds that are then compared makes the mean a little too good, at every
-    level alike. Leaving each seed out of its own choice would be unbiased, but was measured to
-    raise the rate of false verdicts to 20% where rates do equally well, because the choice then
-    hangs on the very seeds that it is judged by.
+    Choosing on the same seeds that are then compared makes the mean a little too good: at every
+    level alike where all have as many rates, and otherwise in favour of those that have more, which
+    the report cautions of. Leaving each seed out of its own choice would be unbiased, but was
+    measured to raise the rate of false verdicts to 20% where rates do equally well, because the
+    choice then hangs on the very seeds that it is judged by.
     """
     ran = [r for r in rates if r.validation_error.n]
     if not ran:
