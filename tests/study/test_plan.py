@@ -71,6 +71,12 @@ def test_only_two_different_factors_are_crossed(words: list[str]) -> None:
         plan_of(words, cross=True)
 
 
+@pytest.mark.parametrize("cross", [True, False])
+def test_a_factor_is_not_given_twice(cross: bool) -> None:
+    with pytest.raises(UsageError, match="factor filters is given 2 times"):
+        plan_of(["filters=x1/2", "kernel", "filters=x2"], cross=cross)
+
+
 def test_the_seeds_that_were_asked_for_hold_for_every_question() -> None:
     assert {q.seeds for q in default_plan().with_seeds(3).questions} == {3}
     with pytest.raises(UsageError, match="between 1 and"):

@@ -163,9 +163,14 @@ class _Asked:
         """
         from taller_cnn.study import default_plan, plan_of, read_plan, thorough_plan
 
-        given = {"--design": self.design, "--thorough": self.thorough, "FACTOR": self.factors}
+        given = {
+            "--design": self.design,
+            "--thorough": self.thorough,
+            "FACTOR": self.factors,
+            "--cross": self.cross,
+        }
         names = [name for name, value in given.items() if value]
-        if len(names) > 1:
+        if len(names) > 1 and names != ["FACTOR", "--cross"]:
             raise UsageError("study_exclusive", one=names[0], other=names[1])
         if self.design is not None:
             plan = read_plan(self.design)

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,13 +152,17 @@ def plan_of(words: Sequence[str], *, cross: bool) -> Plan:
         cross: vary two factors together instead of each alone.
 
     Raises:
-        UsageError: an unknown factor or level, or not two factors to cross.
+        UsageError: an unknown factor or level, a factor twice, or not two factors to cross.
     """
-    parsed = dict(map(parse_factor, words))
+    pairs = [parse_factor(word) for word in words]
+    parsed = dict(pairs)
     levels = {name: names for name, names in parsed.items() if names is not None}
     groups = [tuple(parsed)] if cross else [(name,) for name in parsed]
     if cross and len(parsed) != 2:
         raise UsageError("study_cross", n=len(parsed))
+    for name, times in Counter(name for name, _ in pairs).items():
+        if times > 1:
+            raise UsageError("study_factor_twice", value=name, n=times)
     questions = tuple(
         QuestionPlan(factors=group, levels={k: v for k, v in levels.items() if k in group})
         for group in groups
