@@ -135,6 +135,11 @@ def test_a_file_brings_factors_and_regimes_of_ones_own(tmp_path: Path) -> None:
         ),
         (("batch_size = 32 }", "epochs = 3 }\ntrain_n = 100"), "factors.head.levels[2]", "epochs"),
         (("[factors.head]", "[factors.filters]"), "factors.filters", "has this name"),
+        (("[factors.head]", '[factors."a/b"]'), "factors.a/b", "only letters, digits, - and _"),
+        (("[factors.head]", '[factors."../up"]'), "factors.../up", "only letters, digits"),
+        (("[factors.head]", f"[factors.{'a' * 41}]"), f"factors.{'a' * 41}", "40 of them at most"),
+        (("[factors.head]", '[factors."n\u0303"]'), "factors.n\u0303", "only letters, digits"),
+        (("[regimes.tiny]", '[regimes."a b"]'), "regimes.a b", "only letters, digits, - and _"),
         (("epochs = 2", "epochs = -2"), "regimes.tiny", "epochs"),
         (('recipe = "workshop"', 'recipe = "slow"'), "regimes.tiny", "workshop"),
         (('recipe = "workshop"', 'recipe = "distilled"'), "regimes.tiny.recipe", "learns from"),
@@ -163,6 +168,14 @@ def test_a_mistake_in_a_file_is_told_with_its_key(
     assert says in str(caught.value)
     assert str(path) in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_a_factor_may_have_a_name_with_accents(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        OWN.replace("[factors.head", '[factors."tamaño_1-b"').replace('"head"', '"tamaño_1-b"'),
+    )
+    assert "tamaño_1-b" in read_plan(path).factors
 
 
 @pytest.mark.parametrize("text", ["name = ", 'name = "x"\n', "questions = 3", "questions = [3]"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,12 @@ __all__ = ["Section", "read_factor", "read_regime"]
 
 FIXED = ("recipe", "seed", "device", "precision", "holdout", "distillation")
 """Fields of a training that the design sets, so that all levels are compared alike."""
+
+
+MOST_LETTERS = 40
+_FILE_WORD = re.compile(rf"[\w-]{{1,{MOST_LETTERS}}}")
+"""What a picture can be called after on every system. A letter with an accent is one; a letter and
+a sign that make one together are not, so that no two names look the same."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,11 @@ class Section:
         return Section(self.get(key, Mapping, {}), self.at(key))
 
     def sections(self, key: str) -> dict[str, Section]:
-        """The tables of a table, by name."""
+        """The tables of a table, by name: names that can be part of a file's name."""
         outer = self.section(key)
+        for name in outer.raw:
+            if not _FILE_WORD.fullmatch(name):
+                raise outer.wrong(name, Phrase("study_design_name", {"most": MOST_LETTERS}))
         return {name: Section(outer.get(name, Mapping), outer.at(name)) for name in outer.raw}
 
     def tables(self, key: str) -> list[Section]:
