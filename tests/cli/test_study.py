@@ -207,6 +207,19 @@ def test_the_report_is_made_of_the_study_that_was_run_last(cli, studied: Path) -
     assert {row["level_a"] for row in rows} == {"x1", "x3"}
 
 
+def test_the_table_of_another_study_does_not_stay_beside_the_new_pictures(
+    cli, studied: Path
+) -> None:
+    folder = studied / "resultados" / "estudio"
+    words = ("study", "--design", studied / "quick.toml", "--report", "--workdir", studied)
+    assert cli(*words, "--export", "csv").code == 0
+    assert cli(*words).code == 0
+    assert (folder / "estudio.csv").exists()
+    assert cli(*words, "--seeds", "1").code == 0
+    assert not (folder / "estudio.csv").exists()
+    assert (folder / "estudio.sqlite").exists()
+
+
 def test_a_report_counts_what_is_missing(cli, studied: Path) -> None:
     words = ("--design", studied / "quick.toml", "--seeds", "3", "--report")
     outcome = cli("study", *words, "--workdir", studied)

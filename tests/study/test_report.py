@@ -1,5 +1,6 @@
 import base64
 import html.parser
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -166,7 +167,44 @@ def test_writing_again_replaces_the_report_and_leaves_nothing_else(
     first = write(table, tmp_path)
     again = write(table, tmp_path)
     assert first == again
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in again.values())
+    written = [p.name for p in again.values()]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*written, "estudio.json"])
+
+
+def test_what_the_report_of_another_study_left_goes_and_other_files_stay(
+    maker: Any, tmp_path: Path
+) -> None:
+    dropout, held = maker.table(maker.dropout()), maker.table(maker.held_filters())
+    for name in ("estudio.csv", "own.png", "own.csv", "estudio.sqlite"):
+        (tmp_path / name).touch()
+    first = write(dropout, tmp_path, tables=[tmp_path / "estudio.csv"])
+    write(dropout, tmp_path)
+    assert (tmp_path / "estudio.csv").exists(), "a table of the same study"
+
+    other = SimpleNamespace(name="other", hash="fedcba9876543210")
+    second = write_report(other, held, analyse(held), tmp_path, EN)
+
+    left = {path.name for path in tmp_path.iterdir()}
+    gone = {path.name for path in first.values()} - {path.name for path in second.values()}
+    assert {"gap_dropout.png", "curves_dropout.png"} <= gone
+    assert not left & (gone | {"estudio.csv"})
+    kept = {"own.png", "own.csv", "estudio.sqlite", "estudio.json"}
+    assert left == kept | {path.name for path in second.values()}
+
+
+def test_a_list_of_earlier_files_that_points_elsewhere_removes_nothing(
+    maker: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "estudio"
+    folder.mkdir()
+    others = [tmp_path / "mine.png", folder / "estudio.sqlite"]
+    for path in others:
+        path.touch()
+    listed = ["../mine.png", str(others[0]), "estudio.sqlite", 3, None]
+    for text in (json.dumps({"files": listed}), json.dumps({"files": 3}), "[", "[1]"):
+        (folder / "estudio.json").write_text(text, encoding="utf-8")
+        write(maker.table(maker.dropout()), folder)
+        assert all(path.exists() for path in others)
 
 
 def test_a_folder_that_cannot_be_written_is_named(maker: Any, tmp_path: Path) -> None:

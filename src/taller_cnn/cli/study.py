@@ -334,6 +334,7 @@ def _write(terminal: Terminal, asked: _Asked, design: Design, store: Store) -> d
         command=asked.command(),
         note=say("cli_study.note_sample", n=store.digits.train_n) if sampled else None,
         origin=store.origin(design),
+        tables=tuple(files.values()),
     )
     return {**report, **files}
 

@@ -24,6 +24,7 @@ from taller_cnn.study.labels import (
     question_label,
     reference_label,
 )
+from taller_cnn.study.report_files import replace_earlier
 from taller_cnn.study.report_tables import Table, question_tables
 
 if TYPE_CHECKING:
@@ -104,8 +105,11 @@ def write_report(
     command: str = "taller-cnn study",
     note: str | None = None,
     origin: Sequence[str] = (),
+    tables: Sequence[Path] = (),
 ) -> dict[str, Path]:
     """Draw the pictures and write the report in both forms, each file whole or not at all.
+
+    Pictures and tables that the report of another study left in the folder are removed.
 
     Args:
         design: the study's name and fingerprint.
@@ -116,6 +120,7 @@ def write_report(
         command: what to type to get the same study.
         note: what the reader must know about the data, e.g. that it is a sample.
         origin: lines on where the results come from: version, machine, date.
+        tables: files with the same trials that were written into the folder.
 
     Returns:
         The files by name: ``html``, ``markdown`` and the name of each picture.
@@ -131,7 +136,9 @@ def write_report(
         image = _image(files[picture.name], picture.kind, messages)
         images.setdefault(picture.question, []).append(image)
     report = _report(design, analysis, images, messages, command, note, origin)
-    return files | _write_forms(folder, report, messages)
+    files |= _write_forms(folder, report, messages)
+    replace_earlier(folder, design.hash, (*files.values(), *tables))
+    return files
 
 
 def _report(
