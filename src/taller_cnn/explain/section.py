@@ -129,8 +129,6 @@ class Subject:
     """The same network before training, where its seed is known."""
     history: History | None = None
     """How the training went, where the run left its numbers."""
-    run: Mapping[str, Any] = field(default_factory=dict)
-    """``run.json`` of the run that made these weights, where it is there."""
     chosen: tuple[int, ...] = ()
     """Positions of test digits that the reader asked for."""
     data_dir: Path | None = None

@@ -76,7 +76,6 @@ def make_subject(
         validation=_validation(loaded, digits),
         initial=SimpleCNN(info.model, seed=info.train.seed).eval() if info else None,
         history=_history(run),
-        run=run,
         chosen=chosen,
         data_dir=data_dir,
         seed=seed,

@@ -208,7 +208,6 @@ def _coverage_blocks(curve: CoverageCurve, result: Evaluation) -> tuple[Block, .
 
     rows = []
     for coverage in COVERAGES:
-        answered = int(np.ceil(coverage * result.n - 1e-9))
         place = int(np.searchsorted(curve.coverage, coverage - 1e-12))
         answered = round(float(curve.coverage[place]) * result.n)
         hits = round(float(curve.accuracy[place]) * answered)

@@ -101,7 +101,6 @@ def analyse_question(name: str, factors: tuple[str, ...], trials: pd.DataFrame) 
         trends=_trends(trends, errors, gaps),
         compared=tuple(compared),
         seeds=max(level.validation_error.n for level in levels),
-        comparisons=len(weights) * (2 if with_gap else 1),
         critical=critical_value(model, weights, alpha),
         df=int(model.fit.df_resid) if model else 0,
         residual_sd=model.residual_sd if model else math.nan,

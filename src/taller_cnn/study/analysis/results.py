@@ -185,8 +185,6 @@ class QuestionAnalysis:
     """The finished trials of each level at its learning rate, one per seed."""
     seeds: int
     """Most seeds that a level has results of."""
-    comparisons: int
-    """How many the simultaneous intervals hold for together."""
     critical: float
     """Standard errors from the middle to the end of a simultaneous interval."""
     df: int
