@@ -57,6 +57,14 @@ def test_every_mistake_is_listed_in_order_of_loss(subject: Subject) -> None:
     assert f"the {len(rows)} mistakes in 100 test images" in said(section)
 
 
+def test_no_mistake_that_it_was_sure_of_is_none_to_look_at(subject: Subject, answering) -> None:
+    labels = subject.digits.test.labels
+    unsure = answering(((labels + 1) % 10).tolist(), [0.6] * 100)
+    assert "In none of the 100 mistakes was the network" in said(errors(unsure, tick))
+    sure = answering(((labels + 1) % 10).tolist(), [0.97] * 100)
+    assert "In 100 of 100 mistakes" in said(errors(sure, tick))
+
+
 def test_a_network_without_mistakes_gets_a_sentence_and_no_pages(
     subject: Subject, answering
 ) -> None:

@@ -10,6 +10,7 @@ from taller_cnn.explain.overview import accuracy, data, learning, network
 from taller_cnn.explain.section import Picture, Section, Subject, Table, Text
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN, count_parameters
+from taller_cnn.training import History
 
 
 def tick(done: int, of: int) -> None:
@@ -31,6 +32,14 @@ def test_the_data_are_counted(subject: Subject) -> None:
     assert section.numbers["ink"] == pytest.approx(ink)
     assert f"there are {min(counts['train'])} images" in said(section)
     assert "sample of 500 digits" in said(section)
+
+
+def test_classes_of_the_same_size_are_said_to_be(subject: Subject) -> None:
+    labels = torch.arange(300) % 10
+    train = replace(subject.digits.train, labels=labels)
+    even = replace(subject, digits=replace(subject.digits, train=train))
+    assert "All classes have the same 30 training images" in said(data(even, tick))
+    assert "not all the same size" not in said(data(even, tick))
 
 
 @pytest.mark.parametrize("filters", [(4, 6), (3,)])
@@ -55,6 +64,23 @@ def test_the_curves_are_those_of_the_history(subject: Subject) -> None:
         "learning_accuracy",
         "learning_loss",
     ]
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.25])
+def test_one_epoch_is_no_course_and_dropout_is_blamed_only_where_there_is_any(
+    subject: Subject, dropout: float
+) -> None:
+    assert subject.history is not None
+    last = subject.history.epochs[-1]
+    assert last.test is not None
+    behind = replace(last, train_accuracy=last.test.accuracy - 0.2)
+    model = SimpleCNN(ModelConfig(filters=(4,), hidden=16, dropout=dropout))
+    one = replace(subject, model=model, history=History((behind,)))
+    text = said(learning(one, tick))
+    assert "of those it came across" in text
+    assert "in the first epoch to" not in text
+    assert ("with dropout on" in text) == (dropout > 0)
+    assert ("still knew less" in text) == (dropout == 0)
 
 
 def test_without_a_history_the_section_says_so(subject: Subject) -> None:

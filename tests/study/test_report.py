@@ -141,6 +141,7 @@ def test_one_seed_is_reported_without_intervals(maker: Any, tmp_path: Path) -> N
     table = maker.table(maker.crossed(seeds=1))
     text = write(table, tmp_path, EN)["markdown"].read_text(encoding="utf-8")
     assert "There is only one seed" in text
+    assert "1 seed; reference" in text
     assert "Simultaneous 95% interval" in text
     assert text.count("| – | no interval | – | – |") == 15
     assert "evidence" not in text.partition("How to read it")[0]

@@ -88,7 +88,8 @@ def _lead(subject: Subject, wrong: Tensor, shown: int) -> Iterator[Text]:
         return
     chances = subject.evaluation.log_probabilities.exp().max(dim=1).values[wrong]
     yield _text("lead", n=len(wrong), total=subject.evaluation.n)
-    yield _text("sure", n=int((chances > 0.9).sum()), of=len(wrong))
+    sure = int((chances > 0.9).sum())
+    yield _text("sure" if sure else "none_sure", n=sure, of=len(wrong))
     if shown < len(wrong):
         yield _text("cut", shown=shown, n=len(wrong))
 

@@ -47,7 +47,7 @@ def data(subject: Subject, tick: Tick) -> Section:
     paragraphs = [
         _text("digits.split", name=Text(f"data.title.{digits.name}"), **_sizes(splits)),
         _text(
-            "digits.balance",
+            "digits.balance" if min(train) < max(train) else "digits.balanced",
             least=subject.class_name(least),
             least_n=train[least],
             most=subject.class_name(most),
@@ -172,7 +172,7 @@ def learning(subject: Subject, tick: Tick) -> Section:
     first, last = history.epochs[0], history.epochs[-1]
     said = [
         _text(
-            "learning.course",
+            "learning.course" if len(history.epochs) > 1 else "learning.course_once",
             epochs=Decimal(last.epoch, 0 if last.epoch == int(last.epoch) else 1),
             seconds=last.train_seconds,
             first=first.train_accuracy,
@@ -188,6 +188,10 @@ def learning(subject: Subject, tick: Tick) -> Section:
         gap = last.train_accuracy - last.test.accuracy
         key = "gap" if gap > 0 else "no_gap"
         said.append(_text(f"learning.{key}", gap=Decimal(100 * abs(gap))))
+        if gap <= 0:
+            said.append(
+                _text("learning.dropout" if subject.model.dropout.p else "learning.running")
+            )
     kinds: tuple[Literal["accuracy", "loss"], ...] = ("accuracy", "loss")
     pictures = tuple(_curve(subject, kind) for kind in kinds)
     return Section(

@@ -299,6 +299,7 @@ def _origin(subject: Subject, origin: Mapping[str, Any], messages: Messages) -> 
         recipe=info.train.recipe,
         epochs=info.train.epochs,
         seed=info.train.seed,
-        holdout=info.train.holdout,
+        # Of the sample fewer are held out than were asked for.
+        holdout=len(subject.digits.validation),
     )
     return [*lines, training]

@@ -234,7 +234,7 @@ def _design_text(question: QuestionAnalysis, messages: Messages) -> str:
         levels=len(question.levels),
         rates=rates,
         least=least,
-        seeds=question.seeds,
+        seeds=messages("study_report.report.seeds_text", n=question.seeds),
         reference=reference_label(question, messages),
     )
     judged_n = max(level.judged for level in question.levels)

@@ -171,4 +171,5 @@ def _draw_legend(figure: Figure, question: QuestionAnalysis, messages: Messages)
         ),
     ]
     shown = lines if question.reference else lines[:2]
-    figure.legend(handles=shown, loc="outside lower right", ncols=len(shown), fontsize=TICK)
+    columns = {"ncols": len(shown), "fontsize": TICK, "frameon": False}
+    figure.legend(handles=shown, loc="outside lower center", **columns)
