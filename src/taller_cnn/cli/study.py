@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from taller_cnn.cli.study_view import StudyView
     from taller_cnn.data import Digits
+    from taller_cnn.messages import Messages
     from taller_cnn.study import Design, Plan, Store, StudyDone
 
 __all__ = ["study"]
@@ -363,13 +364,16 @@ def _show_notices(terminal: Terminal, design: Design) -> None:
 
 
 def _show_files(terminal: Terminal, files: dict[str, Path]) -> None:
-    say = terminal.messages
-    titles = {name: f"cli_study.file.{name}" for name in files}
-    rows = [
-        (say(titles[name]) if say.has(titles[name]) else name, str(path))
-        for name, path in files.items()
-    ]
-    show_rows(terminal, rows, say("cli.file.title"))
+    rows = [(_file_title(terminal.messages, name), str(path)) for name, path in files.items()]
+    show_rows(terminal, rows, terminal.messages("cli.file.title"))
+
+
+def _file_title(say: Messages, name: str) -> str:
+    """What a file is: of a picture its kind, and its question or its number."""
+    if say.has(f"cli_study.file.{name}"):
+        return say(f"cli_study.file.{name}")
+    kind, _, of = name.partition("_")
+    return say(f"cli_study.picture.{kind}") + (f": {of}" if of else "")
 
 
 def _without(ended: StudyDone, name: str) -> dict[str, object]:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.errors import UsageError
+from taller_cnn.errors import ConfigError, Phrase, UsageError
 
 __all__ = [
     "FACTORS",
@@ -280,11 +280,24 @@ def parse_factor(text: str) -> tuple[str, tuple[str, ...] | None]:
     """``filters`` or ``filters=x1/2,x2`` as a factor's name and those of its levels, if given.
 
     Raises:
-        UsageError: there is no such factor or level.
+        UsageError: there is no such factor or level, or no network can have one of several.
+        ConfigError: no network can have the only one.
     """
     name, given, listed = text.partition("=")
     factor = factor_named(name)
     if not given:
         return name, None
     levels = factor.chosen(part.strip() for part in listed.split(","))
+    for level in levels:
+        try:
+            ModelConfig.from_dict(model_of(level.changes))
+            TrainConfig.from_dict(train_of(level.changes))
+        except ConfigError as error:
+            if "," not in listed:
+                raise
+            # It may be 25, of somebody who writes 0.25 with a comma.
+            reason = Phrase(error.key, error.values)
+            raise UsageError(
+                "study_level_wrong", factor=name, value=level.name, reason=reason
+            ) from error
     return name, tuple(level.name for level in levels)

@@ -61,7 +61,9 @@ def learning_curves_figure(
         shrink_to(axes.set_title(name, fontsize=TICK, fontweight=weight), 3.4)
     _set_scales(grid, curves, which, messages)
     _draw_legend(figure, question, messages)
-    figure.supxlabel(messages("study_report.figure.images_axis"), fontsize=LABEL)
+    # Below each column: a label of the figure would lie under the legend.
+    for panel in grid[-1]:
+        panel.set_xlabel(messages("study_report.figure.images_axis"), fontsize=TICK)
     words = words_for([question], messages)
     label = capital(messages(f"study_report.figure.{which}_axis", **words))
     figure.supylabel(label, fontsize=LABEL)
