@@ -64,8 +64,8 @@ def test_an_end_beyond_all_that_was_measured_is_not_known() -> None:
 @pytest.mark.parametrize(
     ("at", "interval", "told"),
     [
-        (0.4, [0.3, 0.5], "deviation 0.40 (deviation 0.30 – deviation 0.50)"),
-        (0.9, [0.7, None], "deviation 0.90 (deviation 0.70 – not with deviation 1.00)"),
+        (0.4, [0.3, 0.5], "deviation 0.40 (0.30 – 0.50)"),
+        (0.9, [0.7, None], "deviation 0.90 (0.70 – beyond)"),
         (None, [0.8, None], "not with deviation 1.00; perhaps from deviation 0.80"),
         (None, [None, None], "not with deviation 1.00"),
     ],

@@ -230,10 +230,15 @@ def _loss_cell(curve: Curve, numbers: Mapping[str, Any], loss: str) -> Text:
     """The strength at which `loss` is gone, with its interval as far as it was measured."""
     never = _text("not_reached", most=_strength(curve.name, curve.strengths[-1]))
     at, ends = numbers[f"loses_{loss}_at"], numbers[f"loses_{loss}_interval_95"]
-    low, high = (never if end is None else _strength(curve.name, end) for end in ends)
     if at is not None:
+        # The unit once: the table has to fit on a page.
+        low, high = (
+            _text("beyond") if end is None else _text(f"number.{curve.name}", x=end) for end in ends
+        )
         return _text("reached", at=_strength(curve.name, at), low=low, high=high)
-    return never if ends[0] is None else _text("perhaps_reached", never=never, low=low)
+    if ends[0] is None:
+        return never
+    return _text("perhaps_reached", never=never, low=_strength(curve.name, ends[0]))
 
 
 def _numbers(curve: Curve, seed: int) -> Mapping[str, Any]:
