@@ -6,7 +6,7 @@ if, of the digits it is 90% sure of, 90% are right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,8 @@ _LOWEST = -1e4
 """Log-probabilities are taken no lower: minus infinity times a probability of 0 is no number."""
 
 _Floats = npt.NDArray[np.float64]
+_Chosen = npt.NDArray[np.intp] | slice
+"""Which of the predictions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,16 +167,13 @@ def error_interval(
         InputError: there are no predictions.
     """
     sure, right = _pair(confidences, correct)
-    generator = np.random.default_rng(seed)
-    n = len(sure)
 
-    def drawn() -> float:
-        chosen = generator.integers(n, size=n)
+    def drawn(chosen: _Chosen) -> float:
         return expected_calibration_error(sure[chosen], right[chosen], bins)
 
     error = expected_calibration_error(sure, right, bins)
     tail = (1 - confidence) / 2
-    low, high = np.quantile([drawn() for _ in range(repeats)], (1 - tail, tail))
+    low, high = np.quantile(_resampled(drawn, len(sure), seed, repeats), (1 - tail, tail))
     return max(0.0, 2 * error - float(low)), max(0.0, 2 * error - float(high))
 
 
@@ -207,19 +206,25 @@ def error_fall_interval(
 
     one, right = _pair(before, correct)
     other, _ = _pair(after, correct)
-    generator = np.random.default_rng(seed)
-    n = len(right)
 
-    def fall(chosen: npt.NDArray[np.intp] | slice) -> float:
+    def fall(chosen: _Chosen) -> float:
         first, last = (
             expected_calibration_error(sure[chosen], right[chosen], bins) for sure in (one, other)
         )
         return first - last
 
-    drawn = [fall(generator.integers(n, size=n)) for _ in range(repeats)]
+    drawn = _resampled(fall, len(right), seed, repeats)
     half = norm.ppf((1 + confidence) / 2) * np.std(drawn)
     middle = fall(slice(None))
     return float(middle - half), float(middle + half)
+
+
+def _resampled(
+    statistic: Callable[[_Chosen], float], n: int, seed: int, repeats: int
+) -> list[float]:
+    """A statistic of samples of n predictions, drawn with replacement."""
+    generator = np.random.default_rng(seed)
+    return [statistic(generator.integers(n, size=n)) for _ in range(repeats)]
 
 
 def error_by_luck(

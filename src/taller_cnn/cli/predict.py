@@ -69,13 +69,14 @@ def predict(
     output = _Output(terminal, where.results, annotate=annotate, show_steps=show_steps)
     sources = list(_sources(pictures))
     # Said before a network is looked for, or the robust one trained, for nothing.
-    trains = robust and ready_robust(model or where.model) is None
-    if refused := _refusals(sources, closely=trains):
+    ready = ready_robust(model or where.model) if robust else None
+    if refused := _refusals(sources, closely=robust and ready is None):
         for name, error in refused:
             output.failed(name, error)
         output.finish(None)
     try:
-        reader = _reader(terminal, model or where.model, where, robust=robust, **folders)
+        path = model or where.model
+        reader = _reader(terminal, path, where, ready, robust=robust, **folders)
     except ModelError as error:
         # As where no picture could be read: none can be.
         terminal.failure(error, error.text(terminal.messages))
@@ -239,17 +240,18 @@ def _reader(
     terminal: Terminal,
     path: Path,
     where: RunFiles,
+    ready: LoadedModel | None,
     *,
     robust: bool,
     data_dir: Path,
     sample_dir: Path,
 ) -> Reader:
-    """The network to read with, and its threshold."""
+    """The network to read with, and its threshold; `ready` is the robust one, if it is there."""
     from taller_cnn.reader.reading import Reader
     from taller_cnn.reader.robust import robust_path
 
     if robust:
-        loaded = _robust(terminal, path, data_dir, sample_dir)
+        loaded = ready or _robust(terminal, path, data_dir, sample_dir)
         path = robust_path(path)
         show_model_notices(terminal, loaded)
     else:
@@ -260,15 +262,12 @@ def _reader(
 
 
 def _robust(terminal: Terminal, path: Path, data_dir: Path, sample_dir: Path) -> LoadedModel:
-    """The robust network, trained now if there is none yet."""
+    """The robust network, trained now."""
     from taller_cnn.checkpoints import LoadedModel
     from taller_cnn.config import recipe
-    from taller_cnn.reader.robust import RECIPE, ready_robust, robust_network
+    from taller_cnn.reader.robust import RECIPE, robust_network
     from taller_cnn.training import EpochResult
 
-    kept = ready_robust(path)
-    if kept is not None:
-        return kept
     epochs = recipe(RECIPE)[1].epochs
     with stop_on_signals() as stop, view(terminal, quiet=False, stop=stop) as shown:
         shown.waiting("cli_predict.training")

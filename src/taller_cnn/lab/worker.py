@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import threading
 import time
@@ -250,23 +249,16 @@ def _finish(
     from taller_cnn.runs.results import model_info
 
     training.state()
-    scores = {
+    scores: dict[str, Any] = {
         name: _evaluated(model, digits, split).brief() if len(split) else None
         for name, split in (("test", digits.test), ("validation", digits.validation))
     }
-    _check_finite(training, scores)
+    # Keep no network whose very last step has made it useless.
+    training.require_finite(scores["test"]["loss"])
     steps = {"step": training.step, "steps": training.steps}
     info = model_info(order.model, order.train, digits, {**scores, **steps}, provenance())
     save_model(model, order.folder / WEIGHTS_NAME, info)
     tell("result", {**scores, **steps})
-
-
-def _check_finite(training: Training, scores: Mapping[str, Any]) -> None:
-    """Keep no network whose very last step has made it useless."""
-    if not math.isfinite(scores["test"]["loss"]):
-        epochs = training.config.epochs * training.step / training.steps
-        rate = training.config.learning_rate / 10
-        raise DivergedError("diverged", epoch=epochs, step=training.step, suggestion=rate)
 
 
 if __name__ == "__main__":

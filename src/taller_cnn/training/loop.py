@@ -227,12 +227,12 @@ class Training(Iterator[Progress | EpochResult]):
             self._train_seconds = seconds_before + now - started
             # Not at the end of an epoch: its result comes next, and only then is the state whole.
             if now - last >= PROGRESS_SECONDS and self.step < end:
-                self._require_finite(self._sums.loss)
+                self.require_finite(self._sums.loss)
                 yield self._progress((self.step - first) / (now - started))
                 # Time that the caller keeps the event is not training.
                 paused = time.perf_counter() - now
                 started, last = started + paused, now + paused
-        self._require_finite(self._sums.loss)
+        self.require_finite(self._sums.loss)
         self._train_seconds = seconds_before + time.perf_counter() - started
 
     def _round(self, epoch: int) -> int:
@@ -328,7 +328,8 @@ class Training(Iterator[Progress | EpochResult]):
             seconds_left=(self.steps - self.step) / steps_per_second,
         )
 
-    def _require_finite(self, loss: float | Tensor) -> None:
+    def require_finite(self, loss: float | Tensor) -> None:
+        """Raise DivergedError, with the way out, for a loss that is no number."""
         if not math.isfinite(loss):
             raise DivergedError(
                 "diverged",
@@ -345,7 +346,7 @@ class Training(Iterator[Progress | EpochResult]):
             self.test = self._evaluate(self._digits.test)
             # The epoch's last step may have spoilt a network whose training loss was a number.
             for score in filter(None, (self.validation, self.test)):
-                self._require_finite(score.loss)
+                self.require_finite(score.loss)
         result = EpochResult(
             epoch=self.step / self._steps_per_epoch,
             train_loss=float(self._sums.loss) / self._sums.seen,
