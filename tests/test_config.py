@@ -58,8 +58,6 @@ INSIDE: list[tuple[Config, str, Any]] = [
     (TrainConfig, "cut_amiss", 0.25),
     (TrainConfig, "weight_average", 0.0),
     (TrainConfig, "weight_average", 0.9999),
-    (TrainConfig, "distillation", 0.0),
-    (TrainConfig, "distillation", 1.0),
     (TrainConfig, "holdout", 0),
     (TrainConfig, "holdout", 60_000),
     (TrainConfig, "seed", 2**31 - 1),
@@ -112,8 +110,6 @@ BEYOND: list[tuple[Config, str, Any, str]] = [
     (TrainConfig, "cut_amiss", 1.0, "1"),
     (TrainConfig, "weight_average", 1.0, "1"),
     (TrainConfig, "weight_average", -0.5, "-0.5"),
-    (TrainConfig, "distillation", 1.01, "1.01"),
-    (TrainConfig, "distillation", -0.01, "-0.01"),
     (TrainConfig, "holdout", -1, "-1"),
     (TrainConfig, "holdout", 60_001, "60001"),
     (TrainConfig, "seed", -1, "-1"),
@@ -330,13 +326,6 @@ def test_the_best_recipe_is_six_convolutions_of_normalised_maps_without_a_hidden
     assert train.weight_average > 0
     assert train.augmentation != "none"
     assert train.holdout == 5000
-
-
-def test_the_distilled_recipe_trains_the_seeds_network_on_another_one_s_answers() -> None:
-    model, train = recipe("distilled")
-    assert model.replace(dropout=0.25) == ModelConfig()
-    assert train.distillation > 0
-    assert {name for name in RECIPES if recipe(name)[1].distillation} == {"distilled"}
 
 
 @pytest.mark.parametrize("name", RECIPES)

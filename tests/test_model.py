@@ -133,16 +133,6 @@ def test_a_convolution_slides_its_kernel_unflipped_over_the_zero_padded_image() 
     assert out[20, 20] == 0.5
 
 
-@pytest.mark.parametrize("pooling", ["max", "avg", "none"])
-def test_without_padding_the_middle_of_an_image_gives_the_middle_of_its_map(pooling: str) -> None:
-    model = SimpleCNN(ModelConfig.from_dict({"filters": [4], "hidden": 2, "pooling": pooling}))
-    images = _images(3)
-    whole = model.stage(1, images)
-    middle = model.stage(1, images[..., 1:27, 1:27], padded=False)
-    edge = 2 if pooling == "none" else 1
-    torch.testing.assert_close(middle, whole[..., edge:-edge, edge:-edge])
-
-
 def test_a_tiny_network_gives_the_logits_worked_out_by_hand() -> None:
     model = SimpleCNN(ModelConfig(filters=(1,), kernel_size=1, hidden=2, final_size=1, dropout=0))
     for name, value in {

@@ -164,9 +164,6 @@ class TrainConfig(_Config):
     weight_average: float = 0.0
     """Memory per step of a running mean of the weights that is scored and kept in their place
     (Polyak & Juditsky 1992): 0 <= weight_average < 1; 0 keeps the last weights."""
-    distillation: float = 0.0
-    """Share of another network's answers in what is learned, 0 to 1; the rest are the labels
-    (Hinton et al. 2015)."""
     holdout: int = 5000
     """Training digits held out as the validation split; 0 trains on all."""
     seed: int = 0
@@ -191,7 +188,6 @@ class TrainConfig(_Config):
             "weight_average",
         ):
             _check_fraction(name, getattr(self, name))
-        _check_range("distillation", self.distillation, 0, 1)
         _check_range("holdout", self.holdout, 0, 60_000)
         _check_range("seed", self.seed, 0, 2**31 - 1)
 
@@ -261,20 +257,6 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
                 "label_smoothing": 0.05,
                 "augmentation": "affine",
                 "weight_average": 0.998,
-            },
-        ),
-        # How much of an ensemble fits into the workshop's network.
-        "distilled": Recipe(
-            model={"dropout": 0.0},
-            train={
-                "epochs": 60.0,
-                "batch_size": 128,
-                "learning_rate": 4e-3,
-                "optimizer": "adamw",
-                "schedule": "one-cycle",
-                "augmentation": "affine",
-                "weight_average": 0.998,
-                "distillation": 1.0,
             },
         ),
         # Other people's digits, for the reader; benchmarks/reading.py measures what it gains.

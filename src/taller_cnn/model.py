@@ -161,14 +161,12 @@ class SimpleCNN(nn.Module):
         pool = F.adaptive_avg_pool2d if self.config.pooling == "avg" else F.adaptive_max_pool2d
         return pool(maps, size)
 
-    def stage(self, index: int, x: Tensor, *, padded: bool = True) -> Tensor:
-        """Convolution `index` (from 1) with its normalisation, activation and pooling.
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """Convolution `index` (from 1) with its normalisation, activation and pooling."""
+        return self.after_conv(index, self.get_submodule(f"conv{index}")(x))
 
-        Without its padding it gives the inner part of the same map.
-        """
-        conv = self.get_submodule(f"conv{index}")
-        assert isinstance(conv, nn.Conv2d)
-        x = conv(x) if padded else F.conv2d(x, conv.weight, conv.bias, conv.stride)
+    def after_conv(self, index: int, x: Tensor) -> Tensor:
+        """Normalisation, activation and pooling of the output of convolution `index`."""
         if self.config.batch_norm:
             x = self.get_submodule(f"norm{index}")(x)
         if not self._pooled[index - 1]:

@@ -76,21 +76,6 @@ def test_a_network_that_has_learned_nothing_is_not_left_without_a_word(cli, work
     assert "--learning-rate 5." in said
 
 
-def test_without_a_network_to_learn_from_it_says_how_to_get_one(cli, workdir: Path) -> None:
-    done = cli(*SHORT, "--recipe", "distilled", "--workdir", workdir)
-    assert done.code == 1
-    assert "ensemble_mnist" in done.err
-    assert "taller-cnn train --recipe best --ensemble 5" in done.err
-
-
-def test_a_teacher_that_would_not_be_heard_is_refused(cli, workdir: Path) -> None:
-    teacher = workdir / "modelo" / "cnn_mnist.pt"
-    assert cli(*SHORT, "--epochs", "0.1", "--workdir", workdir).code == 0
-    done = cli(*SHORT, "--teacher", teacher, "--workdir", workdir)
-    assert done.code == 2
-    assert "quita --teacher" in done.err
-
-
 def test_json_is_one_object_with_the_figures_of_the_run(cli, workdir: Path) -> None:
     words = ("--epochs", "0.5", "--seed", "3", "--threads", "1", "--workdir", workdir, "--json")
     outcome = cli(*SHORT, *words)

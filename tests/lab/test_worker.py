@@ -135,7 +135,7 @@ def test_a_loss_that_is_no_number_is_told_and_nothing_is_left(
     lab: Lab, workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The largest rate that is allowed does not overflow float32 in so few steps.
-    monkeypatch.setattr("taller_cnn.training.loop.rate_factor", lambda *_: 1e40)
+    monkeypatch.setattr("taller_cnn.training.loop.lr_scale", lambda *_: 1e40)
     asked = order(workdir, learning_rate=0.5)
     work(asked, lab.commands, lab.tell)
     end = lab.told("end")[0]

@@ -218,7 +218,7 @@ def test_a_diverging_run_keeps_the_old_model(
     before = request_here.where.model.read_bytes()
     numbers = (request_here.where.results / "run.json").read_bytes()
     # The largest rate that is allowed does not overflow float32 in so few steps.
-    monkeypatch.setattr("taller_cnn.training.loop.rate_factor", lambda *_: 1e40)
+    monkeypatch.setattr("taller_cnn.training.loop.lr_scale", lambda *_: 1e40)
     with pytest.raises(DivergedError, match="smaller learning rate"):
         complete(request_here)
     assert request_here.where.model.read_bytes() == before

@@ -49,7 +49,6 @@ DEFAULTS_OF_REVISION_1 = {
     "augmentation": "none",
     "cut_amiss": 0.0,
     "weight_average": 0.0,
-    "distillation": 0.0,
     "holdout": 5000,
     "seed": 0,
     "device": "auto",

@@ -25,7 +25,7 @@ from taller_cnn.training import (
     TrainState,
     train,
 )
-from taller_cnn.training.schedule import rate_factor
+from taller_cnn.training.optimizers import lr_scale
 
 SMALL = ModelConfig(filters=(4, 8), hidden=16)
 # In float32 by name: with `auto` the numbers would be those of the processor that runs the tests.
@@ -368,9 +368,9 @@ def test_a_network_that_the_last_step_spoils_is_not_a_result(
     tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def spoiling(config: TrainConfig, step: int, steps: int) -> float:
-        return 1e40 if step == steps - 1 else rate_factor(config, step, steps)
+        return 1e40 if step == steps - 1 else lr_scale(config, step, steps)
 
-    monkeypatch.setattr("taller_cnn.training.loop.rate_factor", spoiling)
+    monkeypatch.setattr("taller_cnn.training.loop.lr_scale", spoiling)
     training = train(SimpleCNN(SMALL), tiny_digits, QUICK)
     with pytest.raises(DivergedError, match="no longer a number"):
         finish(training)
@@ -384,7 +384,7 @@ def test_an_unknown_device_is_refused_with_the_ones_there_are(tiny_digits: Digit
 
 def test_one_cycle_climbs_to_the_peak_and_falls_towards_zero() -> None:
     config = TrainConfig(schedule="one-cycle", learning_rate=1.0, warmup=0.25)
-    rates = [rate_factor(config, step, 100) for step in range(100)]
+    rates = [lr_scale(config, step, 100) for step in range(100)]
     assert max(rates) == pytest.approx(1.0, abs=0.02)
     assert rates.index(max(rates)) in (24, 25)
     assert 0 < rates[0] < 0.05

@@ -24,7 +24,7 @@ from taller_cnn.cli.training_report import (
     show_result,
     show_start,
 )
-from taller_cnn.cli.values import count, path, whole_numbers
+from taller_cnn.cli.values import count, whole_numbers
 from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
 
 if TYPE_CHECKING:
@@ -69,17 +69,6 @@ Kernels = Annotated[
         show_default="cli_train.option.kernel_sizes_default",
     ),
 ]
-Teacher = Annotated[
-    Path | None,
-    panel(
-        "training",
-        "--teacher",
-        help="cli_train.option.teacher",
-        metavar="cli.metavar.file",
-        parser=path,
-        show_default="cli_train.option.teacher_default",
-    ),
-]
 Quiet = Annotated[bool, panel("output", "--quiet", help="cli_train.option.quiet")]
 
 
@@ -90,7 +79,6 @@ def train(
     resume: Resume = False,
     ensemble: Members = None,
     kernel_sizes: Kernels = None,
-    teacher: Teacher = None,
     dataset: Dataset = "mnist",
     source: Source = "auto",
     data_dir: DataDir = None,
@@ -105,7 +93,7 @@ def train(
     plan = _plan(ensemble, kernel_sizes, resume=resume)
     _use_threads(threads)
     place = {"dataset": dataset, "data_dir": data_folder(data_dir, workdir), "workdir": workdir}
-    others = {"teacher": teacher, "language": terminal.messages.tag, **place}
+    others = {"language": terminal.messages.tag, **place}
     request = _request(fields, resume=resume, source=source, **others)
     with stop_on_signals() as stop, view(terminal, quiet=quiet, stop=stop) as shown:
         again = _again(request, fields, plan, threads)
@@ -232,8 +220,6 @@ def _again(
         words += ["--workdir", str(request.workdir)]
     if request.dataset != "mnist":
         words += ["--dataset", request.dataset]
-    if request.teacher:
-        words += ["--teacher", str(request.teacher)]
     if request.data_dir != data_folder(None, request.workdir):
         words += ["--data-dir", str(request.data_dir)]
     return shlex.join(words + language_flags(request.language))

@@ -130,11 +130,11 @@ def _train(order: TrainingOrder, commands: Commands, tell: Tell) -> str:
     training = train(model, digits, order.train)
     samples = _samples(digits.validation)
     tell("started", _started(order, digits, model, training, samples, initial))
-    watcher = _Watcher(model, digits, samples, tell)
+    watcher = _Watcher(digits, samples, tell)
     watcher.snapshot(training)
     _follow(training, commands, watcher, tell)
     watcher.snapshot(training)
-    _finish(order, digits, model, training, tell)
+    _finish(order, digits, training, tell)
     return "finished" if training.step >= training.steps else "stopped"
 
 
@@ -159,8 +159,8 @@ def _follow(training: Training, commands: Commands, watcher: _Watcher, tell: Tel
 class _Watcher:
     """Shows what the network is like while it learns."""
 
-    def __init__(self, model: SimpleCNN, digits: Digits, samples: Split, tell: Tell) -> None:
-        self.model, self.digits, self.samples, self.tell = model, digits, samples, tell
+    def __init__(self, digits: Digits, samples: Split, tell: Tell) -> None:
+        self.digits, self.samples, self.tell = digits, samples, tell
         self._last = 0.0
 
     def look(self, training: Training) -> None:
@@ -170,11 +170,9 @@ class _Watcher:
 
     def snapshot(self, training: Training) -> None:
         """The first layer's filters, and what the network says of the samples."""
-        if training.config.middle:
-            # The trained part of fc1 is apart, and is written back where the state is asked for.
-            training.state()
-        evaluation = _evaluated(self.model, self.digits, self.samples)
-        values = self.model.conv1.weight.detach().cpu().contiguous().numpy()
+        network = training.network
+        evaluation = _evaluated(network, self.digits, self.samples)
+        values = network.conv1.weight.detach().cpu().contiguous().numpy()
         best = evaluation.log_probabilities.exp().amax(dim=1)
         self.tell(
             "snapshot",
@@ -239,25 +237,22 @@ def _evaluated(model: SimpleCNN, digits: Digits, split: Split) -> Evaluation:
     return evaluate(model, split, mean=digits.mean, std=digits.std, class_names=digits.class_names)
 
 
-def _finish(
-    order: TrainingOrder, digits: Digits, model: SimpleCNN, training: Training, tell: Tell
-) -> None:
+def _finish(order: TrainingOrder, digits: Digits, training: Training, tell: Tell) -> None:
     """Measure the network as it is now, save it, and tell."""
     from taller_cnn.checkpoints import save_model
     from taller_cnn.files import provenance
     from taller_cnn.lab.shelf import WEIGHTS_NAME
     from taller_cnn.runs.results import model_info
 
-    training.state()
     scores: dict[str, Any] = {
-        name: _evaluated(model, digits, split).brief() if len(split) else None
+        name: _evaluated(training.network, digits, split).brief() if len(split) else None
         for name, split in (("test", digits.test), ("validation", digits.validation))
     }
     # Keep no network whose very last step has made it useless.
     training.require_finite(scores["test"]["loss"])
     steps = {"step": training.step, "steps": training.steps}
     info = model_info(order.model, order.train, digits, {**scores, **steps}, provenance())
-    save_model(model, order.folder / WEIGHTS_NAME, info)
+    save_model(training.network, order.folder / WEIGHTS_NAME, info)
     tell("result", {**scores, **steps})
 
 

@@ -78,13 +78,11 @@ def run_ensemble(
     Raises:
         ConfigError: a network cannot have that kernel size.
         InterruptedRunError: `stop` was set.
-        ModelError: the folder holds networks of another ensemble, or is to teach itself.
+        ModelError: the folder holds networks of another ensemble.
         TallerError: as `run`.
     """
     members = _members(request, plan)
     folder = request.where.ensemble
-    if request.teacher_path == folder:
-        raise ModelError("ensemble_teaches_itself", folder=folder)
     own = {member.where.model for member in members}
     for path in member_files(folder):
         if path not in own:

@@ -64,18 +64,6 @@ class RunRequest:
     """Language tag of the figures."""
     member: int | None = None
     """Seed of a network of the ensemble; None for a network of its own."""
-    teacher: Path | None = None
-    """Whose answers are learned where the training has a `distillation`: a network's file or an
-    ensemble's folder; None for the ensemble of the working directory."""
-    teacher_checksum: str | None = None
-    """SHA-256 of the teacher's weights, once they have been loaded."""
-
-    @property
-    def teacher_path(self) -> Path | None:
-        """Where the teacher lies; None for a training without one."""
-        if not self.train.distillation:
-            return self.teacher
-        return self.teacher or self.where.ensemble
 
     @property
     def where(self) -> Workdir:

@@ -112,7 +112,6 @@ def _record(
         "dataset": digits.name,
         "source": digits.source,
         "data_checksum": digits.checksum,
-        "teacher": _teacher(request),
         "images": {
             "train": len(digits.train),
             "validation": len(digits.validation),
@@ -126,13 +125,6 @@ def _record(
         "validation": training.validation and training.validation.to_json(),
         "provenance": provenance(),
     }
-
-
-def _teacher(request: RunRequest) -> dict[str, str] | None:
-    """Whose answers were learned."""
-    if request.teacher_path is None:
-        return None
-    return {"name": request.teacher_path.name, "sha256": str(request.teacher_checksum)}
 
 
 def _summary(record: dict[str, Any], training: Training) -> dict[str, Any]:

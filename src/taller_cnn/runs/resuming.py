@@ -25,7 +25,6 @@ def write_checkpoint(request: RunRequest, digits: Digits, state: TrainState) -> 
         "train": request.train.to_dict(),
         "source": digits.source,
         "data_checksum": digits.checksum,
-        "teacher": request.teacher_checksum,
     }
     write_tensors(request.where.checkpoint, {**header, "state": state.to_dict()})
 
@@ -71,7 +70,6 @@ def resume_state(request: RunRequest, digits: Digits) -> TrainState:
         **request.model.to_dict(),
         **request.train.to_dict(),
         "data_checksum": digits.checksum,
-        "teacher": request.teacher_checksum,
     }
     try:
         found = {
@@ -79,7 +77,6 @@ def resume_state(request: RunRequest, digits: Digits) -> TrainState:
             **ModelConfig.from_dict(value["model"]).to_dict(),
             **TrainConfig.from_dict(value["train"]).to_dict(),
             "data_checksum": value["data_checksum"],
-            "teacher": value.get("teacher"),
         }
         state = TrainState.from_dict(value["state"])
     except (KeyError, TypeError, TallerError) as error:

@@ -16,7 +16,6 @@ from taller_cnn.model import SimpleCNN, count_parameters
 from taller_cnn.runs.request import RunRequest
 from taller_cnn.runs.results import RunResult, finish
 from taller_cnn.runs.resuming import resume_state, write_checkpoint
-from taller_cnn.runs.teaching import load_teacher
 from taller_cnn.training import EpochResult, Progress, Training, train
 
 __all__ = ["Started", "checkpointed", "load", "run"]
@@ -71,10 +70,9 @@ def run(
     with folder_lock(where.model.parent):
         notices = _notices(request)
         digits = yield from load(request, stop)
-        request, teacher = load_teacher(request, digits)
         state = resume_state(request, digits) if request.resume else None
         model = SimpleCNN(request.model, seed=request.train.seed)
-        training = train(model, digits, request.train, state, teacher=teacher)
+        training = train(model, digits, request.train, state)
         loaded = time.perf_counter()
         yield _started(digits, training, model, notices)
         yield from checkpointed(request, digits, training, stop)

@@ -218,8 +218,8 @@ def train_trial(trial: Trial, digits: Digits) -> TrialResult:
     digits = in_folds(digits, trial.folds, trial.fold) if trial.folds else digits
     chosen = nested_order(digits.train.labels, trial.train.seed)[: trial.train_n]
     subset = _part(digits.train, chosen)
-    model = SimpleCNN(trial.model, seed=trial.train.seed)
     # Evaluated here and not by the training, which would evaluate the test digits as often.
+    model = SimpleCNN(trial.model, seed=trial.train.seed)
     training = train(model, _training_only(digits, subset), trial.train)
     curve: list[tuple[int, float, float | None]] = []
     validation: Evaluation | None = None
@@ -227,18 +227,19 @@ def train_trial(trial: Trial, digits: Digits) -> TrialResult:
     for event in training:
         if isinstance(event, EpochResult):
             wanted = len(curve) + 1 in evaluated
-            validation = _evaluate(model, digits, digits.validation) if wanted else None
+            validation = _evaluate(training.network, digits, digits.validation) if wanted else None
             error = _error(validation) if validation else None
             curve.append((trial.images_after(training.step), event.train_loss, error))
     assert validation is not None, "the last epoch is evaluated"
     if not math.isfinite(validation.loss):
         raise DivergedError("diverged", epoch=trial.train.epochs, step=training.step, suggestion=0)
+    network = training.network
     wrong = (validation.predictions != validation.labels).numpy()
     return TrialResult(
         status="ok",
         validation_error=_error(validation),
-        test_error=_error(_evaluate(model, digits, digits.test)),
-        seen_error=_seen_error(model, digits, subset) if trial.has_gap else None,
+        test_error=_error(_evaluate(network, digits, digits.test)),
+        seen_error=_seen_error(network, digits, subset) if trial.has_gap else None,
         validation_loss=validation.loss,
         train_seconds=training.history.epochs[-1].train_seconds,
         images_seen=trial.images_after(training.step),

@@ -1,4 +1,4 @@
-"""Adam, AdamW, and Muon for the weights that are matrices between hidden features."""
+"""Adam, AdamW, and Muon for the weights that are matrices between hidden features; schedules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.optim.adamw import adamw
 
 from taller_cnn.config import TrainConfig
 
-__all__ = ["Adam", "Muon", "Optimizer", "make_optimizers", "orthogonalised"]
+__all__ = ["Adam", "Muon", "Optimizer", "lr_scale", "make_optimizers", "orthogonalised"]
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the odd polynomial that pushes singular values towards 1 (Jordan et al. 2024)."""
@@ -66,10 +66,10 @@ class Optimizer:
             weight.grad = None
 
     @torch.no_grad()
-    def step(self, factor: float) -> None:
-        """Move every weight, at `factor` times the peak learning rate."""
+    def step(self, scale: float) -> None:
+        """Move every weight, at `scale` times the peak learning rate."""
         gradients = [weight.grad for weight in self.weights]
-        self._move([g for g in gradients if g is not None], self.rate * factor)
+        self._move([g for g in gradients if g is not None], self.rate * scale)
 
     def state(self) -> dict[str, list[Tensor]]:
         """A copy of what is remembered from step to step."""
@@ -171,3 +171,16 @@ def make_optimizers(
         )
     decay = WEIGHT_DECAY if config.optimizer == "adamw" else 0.0
     return (Adam([*others, *matrices], rate, betas, decay),)
+
+
+def lr_scale(config: TrainConfig, step: int, steps: int) -> float:
+    """The learning rate of a step as a fraction of its peak: constant, or up and down in lines.
+
+    The second is the one-cycle policy (Smith & Topin 2019) with its final annealing left out.
+    """
+    if config.schedule == "constant":
+        return 1.0
+    peak = config.warmup * steps
+    # Half a step in, so that neither the first nor the last step is wasted at rate 0.
+    position = step + 0.5
+    return position / peak if position < peak else (steps - position) / (steps - peak)
