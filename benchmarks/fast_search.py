@@ -46,8 +46,6 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "start, batch 192": {"batch_size": 192},
     "start, Muon rate 0.04": {"muon_learning_rate": 0.04},
     "start, Muon rate 0.12": {"muon_learning_rate": 0.12},
-    "start, Muon momentum 0.5": {"muon_momentum": 0.5},
-    "start, Muon momentum 0.9": {"muon_momentum": 0.9},
     "start, label smoothing 0": {"label_smoothing": 0.0},
     "start, label smoothing 0.2": {"label_smoothing": 0.2},
     "start, warm-up 0.25": {"warmup": 0.25},

@@ -820,3 +820,13 @@ def test_the_checksum_of_an_ensemble_changes_with_any_member(tmp_path: Path) -> 
     assert weights_checksum(tmp_path / "seed0.pt") != first == weights_checksum(tmp_path)
     save_model(_trained(OTHER, 9), tmp_path / "seed1.pt", _info(OTHER))
     assert weights_checksum(tmp_path) != first
+
+
+def test_a_network_trained_with_an_option_of_before_is_loaded_and_that_is_told(path: Path) -> None:
+    train = {**TrainConfig(recipe="distilled").to_dict(), "distillation": 1.0, "muon_momentum": 0.7}
+    _edit(_lesson_saved(path), train=train)
+    loaded = load_model(path)
+    assert loaded.info is not None
+    assert loaded.info.train.recipe == "distilled"
+    assert loaded.info.removed == ("distillation",)
+    assert loaded.notices == ("removed_options",)

@@ -67,6 +67,8 @@ class ModelInfo:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     """Accuracies with their n and intervals, as in `run.json`."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+    """Options of its training that there are no more."""
 
     def to_json(self) -> dict[str, Any]:
         """The description as a JSON object."""
@@ -92,9 +94,11 @@ class ModelInfo:
         mean, std = float(value["mean"]), float(value["std"])
         if len(class_names) != CLASSES or not (math.isfinite(mean) and 0 < std < math.inf):
             raise ValueError("class names or normalisation")
+        train, removed = TrainConfig.from_saved(value["train"])
         return cls(
             model=ModelConfig.from_dict(value["model"]),
-            train=TrainConfig.from_dict(value["train"]),
+            train=train,
+            removed=removed,
             dataset=str(value["dataset"]),
             class_names=class_names,
             mean=mean,
@@ -325,7 +329,9 @@ def _read_info(path: Path, data: bytes) -> tuple[ModelInfo | None, tuple[str, ..
     if isinstance(version, int) and version > FORMAT:
         raise ModelError("model_newer", path=path, found=version, known=FORMAT)
     info = _info(description)
-    return info, () if info else ("sidecar_ignored",)
+    if info is None:
+        return None, ("sidecar_ignored",)
+    return info, ("removed_options",) if info.removed else ()
 
 
 def _require_lesson_shapes(path: Path, state: Mapping[str, Tensor]) -> None:

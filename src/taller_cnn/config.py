@@ -196,8 +196,6 @@ class TrainConfig(_Config):
     """Adam's decay of the running mean of squared gradients."""
     muon_learning_rate: float = ranged(0.07, above=0, most=100)
     """Muon's learning rate; with a schedule, its peak."""
-    muon_momentum: float = ranged(0.7, least=0, below=1)
-    """Muon's memory of past gradients."""
     schedule: Literal["constant", "one-cycle"] = "constant"
     """Learning rate over the steps: the same, or straight up to its peak and down to zero."""
     warmup: float = ranged(0.25, least=0, below=1)
@@ -224,6 +222,23 @@ class TrainConfig(_Config):
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of training: `auto` takes bfloat16 where the processor has it natively."""
+
+    @classmethod
+    def from_saved(cls, values: Mapping[str, Any]) -> tuple[Self, tuple[str, ...]]:
+        """The configuration in a file of this or an older version.
+
+        Returns:
+            The configuration, and the fields which that training used and which there are no more.
+
+        Raises:
+            ConfigError: as `from_dict`.
+            TypeError: it is no table of fields.
+        """
+        if not isinstance(values, Mapping):
+            raise TypeError(f"{type(values).__name__} is no configuration")
+        used = [name for name in _REMOVED if values.get(name, _REMOVED[name]) != _REMOVED[name]]
+        kept = {name: value for name, value in values.items() if name not in _REMOVED}
+        return cls.from_dict(kept), tuple(used)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,6 +267,9 @@ _ONE_PASS = {
     "schedule": "one-cycle",
     "label_smoothing": 0.1,
 }
+
+_REMOVED = {"muon_momentum": 0.7, "distillation": 0.0}
+"""Fields of a training that older versions had, and what they were if nobody set them."""
 
 RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
     {

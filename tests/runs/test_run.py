@@ -158,6 +158,18 @@ def test_a_run_stopped_by_a_version_with_fewer_options_is_resumed(
     assert len(complete(changed(request_here, resume=True)).history.epochs) == 2
 
 
+def test_a_stopped_training_that_used_an_option_of_before_is_refused_with_the_way_out(
+    request_here: RunRequest,
+) -> None:
+    stop_after(request_here, EpochResult)
+    path = request_here.where.checkpoint
+    value = read_tensors(path)
+    write_tensors(path, {**value, "train": {**value["train"], "muon_momentum": 0.9}})
+    with pytest.raises(ModelError, match=r"muon_momentum = 0\.9.*without --resume"):
+        complete(changed(request_here, resume=True))
+    assert path.exists()
+
+
 def test_an_averaged_network_is_kept_and_resumed_to_the_same_weights(
     request_here: RunRequest,
 ) -> None:

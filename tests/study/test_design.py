@@ -40,7 +40,6 @@ DEFAULTS_OF_REVISION_1 = {
     "beta1": 0.9,
     "beta2": 0.999,
     "muon_learning_rate": 0.07,
-    "muon_momentum": 0.7,
     "schedule": "constant",
     "warmup": 0.25,
     "label_smoothing": 0.0,

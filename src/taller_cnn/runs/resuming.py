@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from taller_cnn.checkpoints import read_tensors, write_tensors
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits
-from taller_cnn.errors import ModelError, TallerError
+from taller_cnn.errors import ConfigError, ModelError
 from taller_cnn.runs.request import RunRequest, Workdir
 from taller_cnn.training import TrainState
 
@@ -56,10 +57,23 @@ def waiting_request(path: Path) -> tuple[ModelConfig, TrainConfig, str]:
     """As `checkpoint_request`, of the checkpoint in `path`."""
     value = _read_checkpoint(path)
     try:
-        model = ModelConfig.from_dict(value["model"])
-        return model, TrainConfig.from_dict(value["train"]), str(value["source"])
-    except (KeyError, TypeError, TallerError) as error:
+        model, train = _configs(value)
+        return model, train, str(value["source"])
+    except (KeyError, TypeError, ConfigError) as error:
         raise ModelError("checkpoint_damaged", path=path, reason=str(error)) from error
+
+
+def _configs(value: Mapping[str, Any]) -> tuple[ModelConfig, TrainConfig]:
+    """The configurations in a checkpoint, if this version can still train so.
+
+    Raises:
+        KeyError, TypeError, ConfigError: it has none.
+        ModelError: the training uses an option that there is no more.
+    """
+    train, removed = TrainConfig.from_saved(value["train"])
+    if removed:
+        raise ModelError("checkpoint_removed", field=removed[0], value=value["train"][removed[0]])
+    return ModelConfig.from_dict(value["model"]), train
 
 
 def resume_state(request: RunRequest, digits: Digits) -> TrainState:
@@ -72,14 +86,15 @@ def resume_state(request: RunRequest, digits: Digits) -> TrainState:
         "data_checksum": digits.checksum,
     }
     try:
+        model, train = _configs(value)
         found = {
             # Fields that an older version did not write have their default.
-            **ModelConfig.from_dict(value["model"]).to_dict(),
-            **TrainConfig.from_dict(value["train"]).to_dict(),
+            **model.to_dict(),
+            **train.to_dict(),
             "data_checksum": value["data_checksum"],
         }
         state = TrainState.from_dict(value["state"])
-    except (KeyError, TypeError, TallerError) as error:
+    except (KeyError, TypeError, ConfigError) as error:
         raise ModelError("checkpoint_damaged", path=path, reason=str(error)) from error
     for name, wanted in expected.items():
         if found.get(name) != wanted:

@@ -15,6 +15,8 @@ __all__ = ["Adam", "Muon", "Optimizer", "lr_scale", "make_optimizers", "orthogon
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the odd polynomial that pushes singular values towards 1 (Jordan et al. 2024)."""
 ITERATIONS = 3
+MOMENTUM = 0.7
+"""Muon's memory of past gradients: what the search of `fast` chose for few steps."""
 WEIGHT_DECAY = 0.01
 """AdamW's, PyTorch's default."""
 
@@ -136,7 +138,7 @@ class Muon(Optimizer):
         momentum: memory of past gradients (Nesterov), 0 <= momentum < 1.
     """
 
-    def __init__(self, weights: Sequence[Tensor], rate: float, momentum: float) -> None:
+    def __init__(self, weights: Sequence[Tensor], rate: float, momentum: float = MOMENTUM) -> None:
         super().__init__(weights, rate)
         self._momentum = momentum
         self._state = {"mean": [torch.zeros_like(w) for w in self.weights]}
@@ -166,7 +168,7 @@ def make_optimizers(
     rate = config.learning_rate
     if config.optimizer == "muon":
         return (
-            Muon(matrices, config.muon_learning_rate, config.muon_momentum),
+            Muon(matrices, config.muon_learning_rate),
             Adam(others, rate, betas, WEIGHT_DECAY),
         )
     decay = WEIGHT_DECAY if config.optimizer == "adamw" else 0.0
