@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taller_cnn import config
 from taller_cnn.config import RECIPES, ModelConfig, TrainConfig, choices, recipe
 from taller_cnn.errors import ConfigError
 from taller_cnn.messages import Messages
@@ -55,8 +54,6 @@ INSIDE: list[tuple[Config, str, Any]] = [
     (TrainConfig, "augmentation", "handwriting"),
     (TrainConfig, "augmentation", "affine"),
     (TrainConfig, "cut_amiss", 0.25),
-    (TrainConfig, "weight_average", 0.0),
-    (TrainConfig, "weight_average", 0.9999),
     (TrainConfig, "holdout", 0),
     (TrainConfig, "holdout", 60_000),
     (TrainConfig, "seed", 2**31 - 1),
@@ -106,8 +103,6 @@ BEYOND: list[tuple[Config, str, Any, str]] = [
     (TrainConfig, "first_layer", "frozen", "frozen"),
     (TrainConfig, "augmentation", "mirrored", "mirrored"),
     (TrainConfig, "cut_amiss", 1.0, "1"),
-    (TrainConfig, "weight_average", 1.0, "1"),
-    (TrainConfig, "weight_average", -0.5, "-0.5"),
     (TrainConfig, "holdout", -1, "-1"),
     (TrainConfig, "holdout", 60_001, "60001"),
     (TrainConfig, "seed", -1, "-1"),
@@ -321,7 +316,6 @@ def test_the_best_recipe_is_six_convolutions_of_normalised_maps_without_a_hidden
     model, train = recipe("best")
     assert (model.layers, model.convs_per_pool, model.hidden, model.final_size) == (6, 2, 0, 1)
     assert model.batch_norm
-    assert train.weight_average > 0
     assert train.augmentation != "none"
     assert train.holdout == 5000
 

@@ -211,9 +211,6 @@ class TrainConfig(_Config):
     cut_amiss: float = ranged(0.0, least=0, below=1)
     """As a part of the batch, images more that are cut in the wrong place, halves of digits and
     pairs, with no class as their target: 0 <= cut_amiss < 1."""
-    weight_average: float = ranged(0.0, least=0, below=1)
-    """Memory per step of a running mean of the weights that is scored and kept in their place
-    (Polyak & Juditsky 1992): 0 <= weight_average < 1; 0 keeps the last weights."""
     holdout: int = ranged(5000, least=0, most=60_000)
     """Training digits held out as the validation split; 0 trains on all."""
     seed: int = ranged(0, least=0, most=2**31 - 1)
@@ -268,7 +265,7 @@ _ONE_PASS = {
     "label_smoothing": 0.1,
 }
 
-_REMOVED = {"muon_momentum": 0.7, "distillation": 0.0}
+_REMOVED = {"muon_momentum": 0.7, "weight_average": 0.0, "distillation": 0.0}
 """Fields of a training that older versions had, and what they were if nobody set them."""
 
 RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
@@ -308,7 +305,6 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
                 "schedule": "one-cycle",
                 "label_smoothing": 0.05,
                 "augmentation": "affine",
-                "weight_average": 0.998,
             },
         ),
         # Other people's digits, for the reader; benchmarks/reading.py measures what it gains.

@@ -82,8 +82,6 @@ class TrainState:
     optimizers: tuple[Mapping[str, Any], ...]
     dropout: Tensor
     """State of the dropout's generator, uint8."""
-    average: tuple[Tensor, ...] = ()
-    """Running mean of the weights; empty without one."""
     step: int
     loss_sum: float
     """Sum of the cross-entropy over the present epoch's digits."""
@@ -98,7 +96,6 @@ class TrainState:
         return {
             **fields,
             "optimizers": list(self.optimizers),
-            "average": list(self.average),
             "history": [r.to_dict() for r in self.history.epochs],
         }
 
@@ -110,12 +107,7 @@ class TrainState:
             KeyError, TypeError: not such a dictionary.
         """
         epochs = tuple(EpochResult.from_dict(result) for result in value["history"])
-        return cls(
-            **{
-                **value,
-                "optimizers": tuple(value["optimizers"]),
-                # States of before there were averages have none.
-                "average": tuple(value.get("average", ())),
-                "history": History(epochs),
-            }
-        )
+        # States of before have the running mean of a training without one, which is empty.
+        fields = {name: kept for name, kept in value.items() if name != "average"}
+        optimizers = tuple(value["optimizers"])
+        return cls(**{**fields, "optimizers": optimizers, "history": History(epochs)})

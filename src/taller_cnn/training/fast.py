@@ -127,10 +127,6 @@ class MiddleOfImages(FixedFirstLayer):
         """All other trained weights."""
         return [weight for weight in super().others() if weight is not self._model.fc1.weight]
 
-    def scored(self) -> list[Tensor]:
-        """As of the whole network, and the middle cells' weights."""
-        return [*super().scored(), self.weight.detach()]
-
     def _stage(self, index: int, maps: Tensor) -> Tensor:
         conv = self._model.get_submodule(f"conv{index}")
         assert isinstance(conv, nn.Conv2d)

@@ -24,7 +24,6 @@ from taller_cnn.devices import choose_device, choose_precision
 from taller_cnn.errors import DivergedError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.model import SimpleCNN
-from taller_cnn.training.average import WeightAverage
 from taller_cnn.training.batches import Batches
 from taller_cnn.training.events import EpochResult, History, Progress, TrainState
 from taller_cnn.training.fast import trained_form
@@ -84,8 +83,6 @@ class Training(Iterator[Progress | EpochResult]):
         device, dtype = self.device.value, self.precision.value
         self._form = trained_form(_on_device(model, device), digits, config)
         self._optimizers = make_optimizers(config, self._form.matrices(), self._form.others())
-        averaged = self._form.scored() if config.weight_average else []
-        self._average = WeightAverage(averaged, config.weight_average)
         self._dropout = torch.Generator(device).manual_seed(config.seed)
         model.dropout.generator = self._dropout
         self._batches = Batches(digits, config, device, dtype, self._form.crop)
@@ -110,12 +107,9 @@ class Training(Iterator[Progress | EpochResult]):
 
     def state(self) -> TrainState:
         """A copy of the state at the last finished step; call it between two events."""
-        with self._average.set_aside():
-            weights = self._form.model.state_dict()
-            model = {name: value.detach().cpu().clone() for name, value in weights.items()}
+        weights = self.network.state_dict()
         return TrainState(
-            model=model,
-            average=self._average.state(),
+            model={name: value.detach().cpu().clone() for name, value in weights.items()},
             optimizers=tuple(optimizer.state() for optimizer in self._optimizers),
             dropout=self._dropout.get_state(),
             step=self.step,
@@ -128,7 +122,6 @@ class Training(Iterator[Progress | EpochResult]):
 
     def _restore(self, state: TrainState) -> None:
         self._form.load(state.model)
-        self._average.restore(state.average)
         for optimizer, values in zip(self._optimizers, state.optimizers, strict=True):
             optimizer.restore(values)
         self._dropout.set_state(state.dropout)
@@ -139,12 +132,8 @@ class Training(Iterator[Progress | EpochResult]):
     def _run(self) -> Iterator[Progress | EpochResult]:
         while self.step < self.steps:
             epoch = self.step // self._batches.per_epoch
-            self._average.take_out()
             yield from self._train_until(min((epoch + 1) * self._batches.per_epoch, self.steps))
-            # Until training goes on, the network is the one that is scored.
-            self._average.put_in()
             yield self._finish_epoch()
-        self._average.put_in()
         # A generator cannot be copied, and a trained network may have to be.
         self.network.dropout.generator = None
 
@@ -178,7 +167,6 @@ class Training(Iterator[Progress | EpochResult]):
         scale = lr_scale(self.config, self.step, self.steps)
         for optimizer in self._optimizers:
             optimizer.step(scale)
-        self._average.update(self.step)
         self._running.add(logits.detach()[: len(batch.labels)], batch.labels)
         self.step += 1
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from taller_cnn.model import SimpleCNN
@@ -55,8 +54,3 @@ class TrainedNetwork:
         matrices = set(map(id, self.matrices()))
         trained = (weight for weight in self._model.parameters() if weight.requires_grad)
         return [weight for weight in trained if id(weight) not in matrices]
-
-    def scored(self) -> list[Tensor]:
-        """Tensors whose running mean can be scored: weights and their batch statistics."""
-        state = self._model.state_dict().values()
-        return [value for value in state if torch.is_floating_point(value)]
