@@ -29,8 +29,9 @@ def asked_of(images: Tensor) -> tuple[Tensor, Tensor]:
     """The views of normalised images, ``[V, N, 28, 28]``, and the answer."""
     model = Recording()
     answer = InViews(model, mean=MEAN, std=STD)(images)
-    (views,) = model.asked
-    return views.view(len(VIEWS), *images.shape[::2], 28), answer
+    # No more images at a time than were given, whose maps fill the memory that was counted on.
+    assert {len(asked) for asked in model.asked} == {len(images)}
+    return torch.stack(model.asked).view(len(VIEWS), *images.shape[::2], 28), answer
 
 
 def normalised(split: Split, n: int) -> Tensor:

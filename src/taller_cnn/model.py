@@ -182,9 +182,9 @@ class SimpleCNN(nn.Module):
 def _max_pool(x: Tensor) -> Tensor:
     """Maximum of each 2x2 cell of maps with even sides.
 
-    `max_pool2d` keeps the place of every maximum for the gradient. Where none will be asked for, the
-    maximum of neighbouring rows and then columns is the same: with `max_pool2d` an evaluation of
-    the workshop's network takes 1.2 times as long (docs/log.md).
+    `max_pool2d` keeps the place of every maximum for the gradient. Where none will be asked for,
+    the maximum of neighbouring rows and then columns is the same: with `max_pool2d` an evaluation
+    of the workshop's network takes 1.2 times as long (docs/log.md).
     """
     if x.requires_grad:
         return F.max_pool2d(x, 2)

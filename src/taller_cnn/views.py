@@ -46,14 +46,17 @@ class InViews(nn.Module):
         """Logarithms of the mean probabilities ``[N, K]``, which serve as logits."""
         # What comes into view from outside is paper.
         ink = images - self._paper
-        views = [images]
+        # One view at a time: all at once would hold the maps of six times as many images.
+        answers = [self._answer(images)]
         for view in VIEWS[1:]:
             rows = torch.tensor([view], dtype=ink.dtype, device=ink.device)
             grid = functional.affine_grid(
                 rows.expand(len(ink), 2, 3), list(ink.shape), align_corners=False
             )
             seen = functional.grid_sample(ink, grid, align_corners=False)
-            views.append(seen + self._paper)
-        stacked = torch.cat(views).to(memory_format=torch.channels_last)
-        logits: Tensor = self.model(stacked)
-        return mean_answer(logits.view(len(VIEWS), len(images), -1))
+            answers.append(self._answer(seen + self._paper))
+        return mean_answer(torch.stack(answers))
+
+    def _answer(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.model(images.to(memory_format=torch.channels_last))
+        return logits

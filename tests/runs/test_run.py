@@ -169,6 +169,18 @@ def test_a_stopped_training_that_used_an_option_of_before_is_refused_with_the_wa
     assert path.exists()
 
 
+def test_a_run_is_over_with_its_result_even_if_nobody_asks_on(request_here: RunRequest) -> None:
+    checkpoint = request_here.where.checkpoint
+    seen = []
+    running = run(request_here, threading.Event())
+    for event in running:
+        seen.append(checkpoint.exists())
+        if isinstance(event, RunResult):
+            break
+    assert True in seen
+    assert not checkpoint.exists()
+
+
 def test_resuming_without_a_checkpoint_says_so(request_here: RunRequest) -> None:
     with pytest.raises(ModelError, match="no training to resume"):
         complete(changed(request_here, resume=True))

@@ -347,6 +347,21 @@ def test_one_cycle_climbs_to_the_peak_and_falls_towards_zero() -> None:
     assert all(b < a for a, b in itertools.pairwise(rates[26:]))
 
 
+@pytest.mark.parametrize("config", [QUICK, FAST], ids=["adam", "fast"])
+def test_layers_that_the_caller_froze_stay_as_they_are_and_stay_frozen(
+    tiny_digits: Digits, config: TrainConfig
+) -> None:
+    model = SimpleCNN(SMALL)
+    model.conv2.requires_grad_(False)
+    before = weights(model)
+    finish(train(model, tiny_digits, config))
+    assert torch.equal(model.conv2.weight, before["conv2.weight"])
+    assert torch.equal(model.conv2.bias, before["conv2.bias"])
+    assert not torch.equal(model.fc2.weight, before["fc2.weight"])
+    frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
+    assert frozen == {"conv2.weight", "conv2.bias"}
+
+
 def test_the_best_validation_epoch_is_the_earliest_of_equals(tiny_digits: Digits) -> None:
     results = finish(train(SimpleCNN(SMALL), tiny_digits, QUICK.replace(epochs=3)))
     best = History(tuple(results)).best_validation

@@ -78,8 +78,10 @@ def run(
         yield from checkpointed(request, digits, training, stop)
         trained = time.perf_counter()
         wall = {"load": loaded - began, "train_and_evaluate": trained - loaded}
-        yield finish(request, digits, model, training, wall, began)
+        result = finish(request, digits, model, training, wall, began)
+        # Before the result is told: nobody has to ask once more for the run to be over.
         where.checkpoint.unlink(missing_ok=True)
+        yield result
 
 
 def load(request: RunRequest, stop: threading.Event) -> Generator[DownloadProgress, None, Digits]:

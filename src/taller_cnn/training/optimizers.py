@@ -70,8 +70,9 @@ class Optimizer:
     @torch.no_grad()
     def step(self, scale: float) -> None:
         """Move every weight, at `scale` times the peak learning rate."""
-        gradients = [weight.grad for weight in self.weights]
-        self._move([g for g in gradients if g is not None], self.rate * scale)
+        moved = [i for i, weight in enumerate(self.weights) if weight.grad is not None]
+        if moved:
+            self._move(moved, self.rate * scale)
 
     def state(self) -> dict[str, list[Tensor]]:
         """A copy of what is remembered from step to step."""
@@ -83,8 +84,13 @@ class Optimizer:
             for tensor, kept in zip(tensors, state[name], strict=True):
                 tensor.copy_(kept)
 
-    def _move(self, gradients: list[Tensor], rate: float) -> None:
+    def _move(self, moved: list[int], rate: float) -> None:
+        """Move the weights at the places `moved`, which have gradients."""
         raise NotImplementedError
+
+    def _of(self, name: str, moved: list[int]) -> list[Tensor]:
+        """What is remembered under a name of the weights at the places `moved`."""
+        return [self._state[name][place] for place in moved]
 
 
 class Adam(Optimizer):
@@ -105,14 +111,15 @@ class Adam(Optimizer):
             "steps": [torch.zeros((), device=w.device) for w in self.weights],
         }
 
-    def _move(self, gradients: list[Tensor], rate: float) -> None:
+    def _move(self, moved: list[int], rate: float) -> None:
+        weights = [self.weights[place] for place in moved]
         adamw(
-            self.weights,
-            gradients,
-            self._state["mean"],
-            self._state["mean_square"],
+            weights,
+            [_gradient(weight) for weight in weights],
+            self._of("mean", moved),
+            self._of("mean_square", moved),
             [],
-            self._state["steps"],
+            self._of("steps", moved),
             fused=True,
             amsgrad=False,
             beta1=self._betas[0],
@@ -143,14 +150,19 @@ class Muon(Optimizer):
         self._momentum = momentum
         self._state = {"mean": [torch.zeros_like(w) for w in self.weights]}
 
-    def _move(self, gradients: list[Tensor], rate: float) -> None:
-        for weight, gradient, mean in zip(
-            self.weights, gradients, self._state["mean"], strict=True
-        ):
+    def _move(self, moved: list[int], rate: float) -> None:
+        for place, mean in zip(moved, self._of("mean", moved), strict=True):
+            weight = self.weights[place]
+            gradient = _gradient(weight)
             mean.lerp_(gradient, 1 - self._momentum)
             ahead = gradient.lerp(mean, self._momentum)
             direction = orthogonalised(ahead.reshape(len(ahead), -1).float())
             weight.add_(direction.view(ahead.shape), alpha=-rate)
+
+
+def _gradient(weight: Tensor) -> Tensor:
+    assert weight.grad is not None
+    return weight.grad
 
 
 def make_optimizers(
