@@ -161,17 +161,24 @@ def test_threads_beyond_reason_are_refused(cli, workdir: Path) -> None:
     assert "--threads vale 99999; debe estar entre 1 y" in outcome.err
 
 
-def test_who_does_not_wait_for_the_threshold_has_the_network(
-    cli, workdir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("taller_cnn.reader.threshold.ensure_threshold", interrupted)
-    outcome = cli(*SHORT, "--workdir", workdir, "--json")
-    assert outcome.code == 0
-    assert outcome.json["test_n"] == 1000
-    assert (workdir / "modelo" / "cnn_mnist.pt").exists()
+def test_training_loads_no_statistics_and_leaves_the_threshold_to_predict(workdir: Path) -> None:
+    words = [*SHORT, "--epochs", "0.1", "--workdir", str(workdir)]
+    code = (
+        "import sys\n"
+        "from taller_cnn.cli import main\n"
+        "try:\n"
+        f"    main({words!r})\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code, end.code\n"
+        "heavy = {'scipy.stats', 'sklearn', 'skimage', 'pandas', 'torchvision'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    names = {path.name for path in (workdir / "modelo").iterdir() if path.name[0] != "."}
+    assert names == {"cnn_mnist.pt", "cnn_mnist.json"}
 
 
 @pytest.mark.slow

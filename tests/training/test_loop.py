@@ -293,6 +293,58 @@ def test_a_state_of_when_there_were_averages_is_read(tiny_digits: Digits) -> Non
     assert same(dict(again.model), dict(state.model))
 
 
+def test_a_short_run_is_looked_at_on_the_way_and_comes_to_the_same_weights(
+    tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = QUICK.replace(epochs=1.5, batch_size=8)
+    model = SimpleCNN(SMALL)
+    training = train(model, tiny_digits, config)
+    results = finish(training)
+    points, curve = training.history.points, training.history.training_curve
+    assert len(points) == 17
+    assert [point.epoch for point in points] == sorted({point.epoch for point in points})
+    assert sum(point.validation is not None for point in points) == 4
+    assert points[-1].validation is not None
+    assert points[-1].validation.n == len(tiny_digits.validation)
+    # Between two points the digits are counted once: together they are those of the epochs.
+    steps = [0.0, *(point.epoch for point in curve)]
+    first = [p.loss * (b - a) for p, a, b in zip(curve, steps, steps[1:], strict=False) if b <= 1]
+    # But for the last batch of an epoch, which is a whole step and has fewer digits.
+    assert sum(first) == pytest.approx(results[0].train_loss, rel=1e-3)
+    assert curve[-1].loss < curve[0].loss
+
+    monkeypatch.setattr("taller_cnn.training.loop.SHORT_EPOCHS", 0)
+    plain = SimpleCNN(SMALL)
+    finish(unseen := train(plain, tiny_digits, config))
+    assert unseen.history.points == ()
+    assert same(weights(model), weights(plain))
+
+
+def test_a_short_run_that_was_stopped_has_the_same_curve(tiny_digits: Digits) -> None:
+    config = QUICK.replace(epochs=1)
+    whole = train(SimpleCNN(SMALL), tiny_digits, config)
+    finish(whole)
+    first = train(SimpleCNN(SMALL), tiny_digits, config)
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr("taller_cnn.training.loop.PROGRESS_SECONDS", 0.0)
+    for _ in first:
+        if first.step == 7:
+            break
+    monkey.undo()
+    state = TrainState.from_dict(first.state().to_dict())
+    second = train(SimpleCNN(SMALL), tiny_digits, config, state)
+    finish(second)
+    assert second.history.points == whole.history.points
+    assert len(second.history.points) > 7
+
+
+def test_a_long_run_and_one_scored_at_its_end_are_not_looked_at(tiny_digits: Digits) -> None:
+    for config, score in ((QUICK, "each-epoch"), (QUICK.replace(epochs=1), "last-epoch")):
+        training = train(SimpleCNN(SMALL), tiny_digits, config, score=score)  # type: ignore[arg-type]
+        finish(training)
+        assert training.history.points == ()
+
+
 def test_only_the_last_epoch_is_scored_on_request(tiny_digits: Digits) -> None:
     first, last = finish(train(SimpleCNN(SMALL), tiny_digits, QUICK, score="last-epoch"))
     assert first.validation is None

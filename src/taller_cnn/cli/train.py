@@ -6,7 +6,7 @@ import dataclasses
 import os
 import shlex
 import threading
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +25,7 @@ from taller_cnn.cli.training_report import (
     show_start,
 )
 from taller_cnn.cli.values import count, whole_numbers
-from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
+from taller_cnn.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
     from taller_cnn.runs import EnsemblePlan, EnsembleResult, RunRequest, RunResult
@@ -102,11 +102,6 @@ def train(
         show_result(terminal, request, result)
     else:
         show_ensemble(terminal, request, result)
-    if request.dataset == "mnist" and request.train.holdout:
-        # After the results, which would otherwise wait for it as long as for a short training.
-        with view(terminal, quiet=quiet, stop=threading.Event()) as shown:
-            shown.waiting("cli_predict.choosing")
-            _choose_threshold(request, result.files["model"])
     terminal.result(result.summary)
 
 
@@ -187,19 +182,6 @@ def _follow(
         raise InterruptedRunError("cli_stopped", **error.values, again=again) from error
     assert result is not None, "a run that is not interrupted ends with its result"
     return result
-
-
-def _choose_threshold(request: RunRequest, path: Path) -> None:
-    """From when on `predict` believes a reading: now, so that the first need not wait for it."""
-    from taller_cnn.checkpoints import load_model
-    from taller_cnn.reader.threshold import ensure_threshold
-
-    # What cannot be done now, or is not waited for, is tried again by `predict`.
-    with suppress(TallerError, KeyboardInterrupt):
-        loaded = load_model(path)
-        if loaded.info is not None:
-            folders = {"data_dir": request.data_dir, "sample_dir": request.where.sample}
-            ensure_threshold(path, loaded, **folders)
 
 
 def _again(

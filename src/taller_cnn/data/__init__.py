@@ -21,6 +21,7 @@ from taller_cnn.data.digits import (
 from taller_cnn.data.download import DownloadProgress
 from taller_cnn.data.inventory import FileCheck, Inventory, inspect_folders
 from taller_cnn.data.sample import write_sample
+from taller_cnn.data.split import stratified_mask
 
 __all__ = [
     "DATASETS",
@@ -35,6 +36,7 @@ __all__ = [
     "load_digits",
     "loading",
     "normalise",
+    "stratified_mask",
     "torchvision_root",
     "write_sample",
 ]

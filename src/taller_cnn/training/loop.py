@@ -14,18 +14,19 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
 
 from taller_cnn.config import TrainConfig
-from taller_cnn.data import Digits, Split
+from taller_cnn.data import Digits, Split, stratified_mask
 from taller_cnn.devices import choose_device, choose_precision
 from taller_cnn.errors import DivergedError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.model import SimpleCNN
 from taller_cnn.training.batches import Batches
-from taller_cnn.training.events import EpochResult, History, Progress, TrainState
+from taller_cnn.training.events import CurvePoint, EpochResult, History, Progress, TrainState
 from taller_cnn.training.fast import trained_form
 from taller_cnn.training.objective import RunningScore, batch_loss
 from taller_cnn.training.optimizers import lr_scale, make_optimizers
@@ -34,6 +35,12 @@ __all__ = ["Training", "train"]
 
 PROGRESS_SECONDS = 0.1
 """Least time between two `Progress` events."""
+SHORT_EPOCHS = 2
+"""A run of fewer epochs is looked at between them too: one or two points make no curve."""
+CURVE_POINTS, VALIDATED_POINTS = 16, 4
+"""Looks at a short run, and how many of them ask some of the validation digits."""
+CURVE_DIGITS = 500
+"""Validation digits asked at a look: always the same ones, every class in its proportion."""
 
 
 def train(
@@ -91,6 +98,7 @@ class Training(Iterator[Progress | EpochResult]):
         """Finished steps."""
         self.history = History()
         self._running = RunningScore()
+        self._looks = self._planned_looks()
         self._train_seconds = 0.0
         if state is not None:
             self._restore(state)
@@ -146,6 +154,11 @@ class Training(Iterator[Progress | EpochResult]):
             self._train_step()
             now = time.perf_counter()
             self._train_seconds = seconds_before + now - started
+            if self.step in self._looks:
+                self._look()
+                # Nor is a look at it training.
+                looked = time.perf_counter()
+                started, now = started + looked - now, looked
             # Not at the end of an epoch: its result comes next, and only then is the state whole.
             if now - last >= PROGRESS_SECONDS and self.step < end:
                 self.require_finite(self._running.loss_sum)
@@ -169,6 +182,37 @@ class Training(Iterator[Progress | EpochResult]):
             optimizer.step(scale)
         self._running.add(logits.detach()[: len(batch.labels)], batch.labels)
         self.step += 1
+
+    def _planned_looks(self) -> dict[int, bool]:
+        """Steps after which a short run is looked at, and whether validation digits are asked."""
+        if self.config.epochs >= SHORT_EPOCHS or self._score == "last-epoch":
+            return {}
+        ends = range(self._batches.per_epoch, self.steps, self._batches.per_epoch)
+        looks = dict.fromkeys(ends, False)
+        for number in range(1, CURVE_POINTS + 1):
+            asked = number % (CURVE_POINTS // VALIDATED_POINTS) == 0
+            looks[max(1, round(number * self.steps / CURVE_POINTS))] = asked
+        return looks
+
+    def _look(self) -> None:
+        """Add a point to the curve of a short run."""
+        some = self._evaluate(self._curve_digits) if self._looks[self.step] else None
+        point = CurvePoint(
+            epoch=self.step / self._batches.per_epoch,
+            loss_sum=self._running.loss_sum,
+            correct=self._running.correct,
+            seen=self._running.seen,
+            validation=some.score if some else None,
+        )
+        self.history = History(self.history.epochs, (*self.history.points, point))
+
+    @cached_property
+    def _curve_digits(self) -> Split:
+        """The validation digits that a look asks."""
+        every = self._digits.validation
+        chosen = stratified_mask(every.labels.numpy(), min(CURVE_DIGITS, len(every)))
+        mask = torch.from_numpy(chosen)
+        return Split(images=every.images[mask], labels=every.labels[mask])
 
     def _autocast(self) -> Any:
         if self.precision.value == torch.float32:
@@ -213,7 +257,7 @@ class Training(Iterator[Progress | EpochResult]):
             train_seconds=self._train_seconds,
             learning_rate=self.config.learning_rate * last_scale,
         )
-        self.history = History((*self.history.epochs, result))
+        self.history = History((*self.history.epochs, result), self.history.points)
         self._running = RunningScore()
         return result
 
