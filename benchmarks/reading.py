@@ -228,11 +228,7 @@ def main() -> None:
     readers = {name: reader_of(*pair) for name, pair in loaded.items()}
     direct = {}
     for name, (_, network) in loaded.items():
-        assert network.info is not None
-        about = network.info
-        direct[name] = evaluate(
-            network.model, split, mean=about.mean, std=about.std, class_names=about.class_names
-        ).correct
+        direct[name] = evaluate(network.model, split, network.scale).correct
     sets = [large_set(split), *rendered_sets(test, arguments.rendered), uci_set()]
     if arguments.photos:
         sets += photo_sets(arguments.photos)

@@ -75,8 +75,7 @@ def tiny_digits(sample_digits: Digits) -> Digits:
         name=sample_digits.name,
         source=sample_digits.source,
         class_names=sample_digits.class_names,
-        mean=sample_digits.mean,
-        std=sample_digits.std,
+        scale=sample_digits.scale,
         checksum="tiny",
         folder=sample_digits.folder,
     )

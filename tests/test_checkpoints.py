@@ -34,6 +34,7 @@ from taller_cnn.checkpoints import (
     write_tensors,
 )
 from taller_cnn.config import ModelConfig, TrainConfig, recipe
+from taller_cnn.data import MNIST_SCALE, Scale
 from taller_cnn.errors import ModelError, OutputError, Phrase, TallerError
 from taller_cnn.files import read_json, sha256, write_json
 from taller_cnn.messages import Messages
@@ -60,8 +61,7 @@ def _info(model: ModelConfig = SMALL, train: TrainConfig | None = None, **more: 
         train=train or TrainConfig(),
         dataset="mnist",
         class_names=tuple("0123456789"),
-        mean=0.1307,
-        std=0.3081,
+        scale=MNIST_SCALE,
         source="full",
         data_checksum="abc",
         **more,
@@ -789,7 +789,7 @@ def test_a_folder_of_networks_answers_with_the_mean_of_their_probabilities(tmp_p
     ("second", "field"),
     [
         ({"data_checksum": "other"}, "data_checksum"),
-        ({"mean": 0.5}, "mean"),
+        ({"scale": Scale(0.5, 0.3081)}, "mean"),
         ({"train": TrainConfig(holdout=0)}, "holdout"),
     ],
 )

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from taller_cnn.config import ModelConfig, TrainConfig
+from taller_cnn.data import MNIST_SCALE, Scale
 from taller_cnn.errors import ConfigError, ModelError, OutputError, Phrase
 from taller_cnn.files import atomic_path, os_reason, read_json, sha256, write_json
 from taller_cnn.model import CLASSES, Ensemble, SimpleCNN
@@ -57,10 +58,8 @@ class ModelInfo:
     train: TrainConfig
     dataset: str
     class_names: tuple[str, ...]
-    mean: float
-    """Mean grey level (0 to 1) that the inputs were normalised with."""
-    std: float
-    """Standard deviation (0 to 1) that the inputs were normalised with."""
+    scale: Scale
+    """Normalisation of the inputs."""
     source: str
     """`full` or `sample`."""
     data_checksum: str
@@ -70,12 +69,15 @@ class ModelInfo:
 
     def to_json(self) -> dict[str, Any]:
         """The description as a JSON object."""
-        plain = ("dataset", "mean", "std", "source", "data_checksum")
         return {
             "format": FORMAT,
             "model": self.model.to_dict(),
             "train": self.train.to_dict(),
-            **{name: getattr(self, name) for name in plain},
+            "dataset": self.dataset,
+            "mean": self.scale.mean,
+            "std": self.scale.std,
+            "source": self.source,
+            "data_checksum": self.data_checksum,
             "class_names": list(self.class_names),
             "metrics": dict(self.metrics),
             "provenance": dict(self.provenance),
@@ -97,8 +99,7 @@ class ModelInfo:
             train=TrainConfig.from_dict(value["train"]),
             dataset=str(value["dataset"]),
             class_names=class_names,
-            mean=mean,
-            std=std,
+            scale=Scale(mean, std),
             source=str(value.get("source", "full")),
             data_checksum=str(value.get("data_checksum", "")),
             metrics=dict(value.get("metrics", {})),
@@ -115,6 +116,11 @@ class LoadedModel:
     """None where the weights had no description of their own."""
     notices: tuple[str, ...] = ()
     """Message keys (``model.<notice>``) of what the reader should know."""
+
+    @property
+    def scale(self) -> Scale:
+        """Normalisation of the inputs; the lesson's where the weights had no description."""
+        return self.info.scale if self.info else MNIST_SCALE
 
 
 def dataset_of(path: Path, loaded: LoadedModel, asked: str | None) -> str:
@@ -396,5 +402,6 @@ def _trained_on(path: Path, info: ModelInfo | None) -> dict[str, Any]:
     """What must be the same for all members of an ensemble."""
     if info is None:
         raise ModelError("ensemble_unknown", path=path, sidecar=sidecar_path(path).name)
-    names = ("dataset", "data_checksum", "class_names", "mean", "std")
-    return {"holdout": info.train.holdout, **{name: getattr(info, name) for name in names}}
+    names = ("dataset", "data_checksum", "class_names")
+    known = {name: getattr(info, name) for name in names}
+    return {"holdout": info.train.holdout, **known, **dataclasses.asdict(info.scale)}

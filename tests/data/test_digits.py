@@ -16,8 +16,10 @@ from torchvision import datasets as torchvision_datasets
 from torchvision import transforms
 
 from taller_cnn.data import (
+    MNIST_SCALE,
     Digits,
     DownloadProgress,
+    Scale,
     load_digits,
     loading,
     normalise,
@@ -70,7 +72,7 @@ class TestTheSample:
         assert sample_digits.name == "mnist"
         assert sample_digits.source == "sample"
         assert sample_digits.class_names == tuple("0123456789")
-        assert (sample_digits.mean, sample_digits.std) == (0.1307, 0.3081)
+        assert sample_digits.scale == Scale(0.1307, 0.3081)
         assert sample_digits.verified
         assert sample_digits.fallback_reason is None
 
@@ -144,32 +146,30 @@ class TestNormalisation:
         )
         images = tiny_digits.test.images
         theirs = torch.stack([transform(image[0].numpy()) for image in images])
-        ours = normalise(images, tiny_digits.mean, tiny_digits.std)
+        ours = normalise(images, tiny_digits.scale)
         assert ours.dtype == torch.float32
         assert torch.equal(ours, theirs)
 
     def test_bfloat16_is_rounded_once(self, tiny_digits: Digits) -> None:
         images = tiny_digits.test.images
-        exact = normalise(images, 0.1307, 0.3081)
-        assert torch.equal(
-            normalise(images, 0.1307, 0.3081, torch.bfloat16), exact.to(torch.bfloat16)
-        )
+        exact = normalise(images, MNIST_SCALE)
+        assert torch.equal(normalise(images, MNIST_SCALE, torch.bfloat16), exact.to(torch.bfloat16))
 
     def test_the_images_stay_as_they_are(self, tiny_digits: Digits) -> None:
         before = tiny_digits.test.images.clone()
-        normalise(tiny_digits.test.images, 0.5, 0.5)
+        normalise(tiny_digits.test.images, Scale(0.5, 0.5))
         assert torch.equal(tiny_digits.test.images, before)
 
     def test_no_images_give_no_numbers(self) -> None:
         empty = torch.zeros(0, 1, 28, 28, dtype=torch.uint8)
-        assert normalise(empty, 0.1, 0.3).shape == (0, 1, 28, 28)
+        assert normalise(empty, MNIST_SCALE).shape == (0, 1, 28, 28)
 
     @given(seed=st.integers(0, 10_000), n=st.integers(1, 5))
     def test_mean_and_deviation_are_those_of_all_pixels(self, seed: int, n: int) -> None:
         images = np.random.default_rng(seed).integers(0, 256, (n, 28, 28), dtype=np.uint8)
-        mean, std = pixel_statistics(images)
-        assert mean == pytest.approx((images / 255).mean(), abs=5.1e-5)
-        assert std == pytest.approx((images / 255).std(), abs=5.1e-5)
+        scale = pixel_statistics(images)
+        assert scale.mean == pytest.approx((images / 255).mean(), abs=5.1e-5)
+        assert scale.std == pytest.approx((images / 255).std(), abs=5.1e-5)
 
 
 class TestTheChoiceOfSource:
@@ -342,7 +342,7 @@ class TestTheFullSet:
             start = time.process_time()
             digits = load_digits(source="full", data_dir=full_data_dir, sample_dir=tmp_path)
             for split in (digits.train, digits.validation, digits.test):
-                normalise(split.images, digits.mean, digits.std)
+                normalise(split.images, digits.scale)
             seconds.append(time.process_time() - start)
         # The promise is 0.6 s of wall time on two idle cores. Tests share theirs, so what is
         # held here is the processor time of all threads together.
@@ -366,7 +366,7 @@ class TestTheFullSet:
         self, full_data_dir: Path, tmp_path: Path
     ) -> None:
         digits = load_digits(source="full", data_dir=full_data_dir, sample_dir=tmp_path, holdout=0)
-        assert pixel_statistics(digits.train.images.numpy()) == (digits.mean, digits.std)
+        assert pixel_statistics(digits.train.images.numpy()) == digits.scale
 
     def test_gzipped_files_from_a_mirror_end_as_the_same_digits(
         self, full_data_dir: Path, tmp_path: Path
@@ -393,5 +393,5 @@ def test_fashion_mnist_of_the_system_is_found_and_normalised_by_its_own_digits(
         pytest.skip("needs Debian's package dataset-fashion-mnist")
     digits = load_digits(dataset="fashion-mnist", data_dir=tmp_path, sample_dir=tmp_path)
     assert digits.folder == Path("/usr/share/datasets/fashion-mnist")
-    assert (digits.mean, digits.std) == (0.2860, 0.3530)
+    assert digits.scale == Scale(0.2860, 0.3530)
     assert digits.test.labels.bincount().tolist() == [1000] * 10

@@ -61,8 +61,7 @@ def save_own(path: Path, digits: Digits, checksum: str) -> None:
         train=TrainConfig(),
         dataset="mnist",
         class_names=digits.class_names,
-        mean=digits.mean,
-        std=digits.std,
+        scale=digits.scale,
         source="sample",
         data_checksum=checksum,
     )

@@ -55,8 +55,7 @@ def info(digits: Digits, holdout: int = 5000, checksum: str | None = None) -> Mo
         train=CONFIG.replace(holdout=holdout),
         dataset="mnist",
         class_names=digits.class_names,
-        mean=digits.mean,
-        std=digits.std,
+        scale=digits.scale,
         source="sample",
         data_checksum=checksum or digits.checksum,
     )

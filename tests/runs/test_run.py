@@ -103,13 +103,7 @@ def test_the_saved_model_has_the_accuracy_on_record(
 ) -> None:
     result = complete(request_here)
     loaded = load_model(request_here.where.model)
-    again = evaluate(
-        loaded.model,
-        sample_digits.test,
-        mean=sample_digits.mean,
-        std=sample_digits.std,
-        class_names=sample_digits.class_names,
-    )
+    again = evaluate(loaded.model, sample_digits.test, sample_digits.scale)
     assert again.accuracy == result.summary["test_accuracy"]
     assert loaded.info is not None
     assert loaded.info.metrics["test"]["accuracy"] == again.accuracy

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits
+from taller_cnn.data import Digits, Scale
 from taller_cnn.evaluation import evaluate
 from taller_cnn.study import DigitsSettings, Trial
 from taller_cnn.study import trial as trial_module
@@ -126,9 +126,9 @@ def test_the_gap_is_taken_on_digits_that_were_seen(
 ) -> None:
     asked = []
 
-    def spy(model, split, **values):  # type: ignore[no-untyped-def]
+    def spy(model, split, scale, **values):  # type: ignore[no-untyped-def]
         asked.append(split)
-        return evaluate(model, split, **values)
+        return evaluate(model, split, scale, **values)
 
     monkeypatch.setattr(trial_module, "evaluate", spy)
     train_trial(SMALL, sample_digits)
@@ -155,7 +155,7 @@ def test_a_trial_that_diverges_is_a_result(
     settings: DigitsSettings, sample_digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Pixels that float32 cannot hold: the loss stops being a number at the first step.
-    blinding = dataclasses.replace(sample_digits, std=1e-42)
+    blinding = dataclasses.replace(sample_digits, scale=Scale(0.1307, 1e-42))
     monkeypatch.setattr(trial_module, "_digits", lambda _: blinding)
     result = run_trial(SMALL.to_dict(), settings, True)
     assert (result.status, result.reason) == ("failed", "diverged")

@@ -82,7 +82,7 @@ def test_one_step_is_what_pytorch_does_by_hand(tiny_digits: Digits, optimizer: s
 
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[optimizer]
     by_hand = kind(twin.parameters(), lr=3e-3, betas=(0.9, 0.999))
-    logits = twin(normalise(images, few.mean, few.std))
+    logits = twin(normalise(images, few.scale))
     loss = F.cross_entropy(logits, labels, label_smoothing=0.1)
     loss.backward()
     by_hand.step()
@@ -107,7 +107,7 @@ def test_every_digit_is_seen_once_per_epoch_and_in_another_order_in_the_next(
     finish(train(Spy(SMALL), tiny_digits, QUICK))
     steps = math.ceil(len(tiny_digits.train) / 32)
     first, second = torch.cat(seen[:steps]).flatten(1), torch.cat(seen[steps:]).flatten(1)
-    all_digits = normalise(tiny_digits.train.images, tiny_digits.mean, tiny_digits.std).flatten(1)
+    all_digits = normalise(tiny_digits.train.images, tiny_digits.scale).flatten(1)
     assert torch.equal(first.sort(0).values, all_digits.sort(0).values)
     assert torch.equal(second.sort(0).values, all_digits.sort(0).values)
     assert not torch.equal(first, second)
@@ -131,9 +131,10 @@ def test_varied_digits_are_other_ones_in_every_epoch_but_the_same_with_the_same_
     first = seen_in(0)
     assert len(first.unique(dim=0)) == 2 * len(tiny_digits.train)
     # Paper is still where it was: the normalisation is that of the digits as they are.
-    paper = -tiny_digits.mean / tiny_digits.std
+    scale = tiny_digits.scale
+    paper = -scale.mean / scale.std
     assert float(first.min()) == pytest.approx(paper, abs=1e-6)
-    assert float(first.max()) <= (1 - tiny_digits.mean) / tiny_digits.std + 1e-6
+    assert float(first.max()) <= (1 - scale.mean) / scale.std + 1e-6
     assert torch.equal(first, seen_in(0))
     assert not torch.equal(first, seen_in(1))
 
@@ -244,13 +245,7 @@ def test_recorded_scores_are_those_of_the_final_weights(
     config = QUICK.replace(precision="bfloat16", weight_average=weight_average)
     training = train(model, tiny_digits, config)
     results = finish(training)
-    again = evaluate(
-        model.float(),
-        tiny_digits.test,
-        mean=tiny_digits.mean,
-        std=tiny_digits.std,
-        class_names=tiny_digits.class_names,
-    )
+    again = evaluate(model.float(), tiny_digits.test, tiny_digits.scale)
     assert results[-1].test == again.score
     assert training.test is not None
     assert training.test.accuracy == again.accuracy
@@ -274,7 +269,7 @@ def test_what_is_cut_amiss_is_seen_beside_the_digits_and_leaves_the_network_unsu
         config = QUICK.replace(epochs=6, cut_amiss=part, augmentation="affine")
         finish(train(model, tiny_digits, config, score="last-epoch"))
         with torch.no_grad():
-            logits = model.eval()((strange - tiny_digits.mean) / tiny_digits.std)
+            logits = model.eval()((strange - tiny_digits.scale.mean) / tiny_digits.scale.std)
         sure.append(float(logits.softmax(dim=1).amax(dim=1).mean()))
     assert seen[0] == QUICK.batch_size
     assert QUICK.batch_size + round(0.5 * QUICK.batch_size) in seen

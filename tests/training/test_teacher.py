@@ -39,7 +39,7 @@ class Counting(SimpleCNN):
 
 def test_what_is_learned_lies_between_the_label_and_the_answer(tiny_digits: Digits) -> None:
     model = SimpleCNN(SMALL, seed=1).eval()
-    images = normalise(tiny_digits.train.images[:6], tiny_digits.mean, tiny_digits.std)
+    images = normalise(tiny_digits.train.images[:6], tiny_digits.scale)
     labels = tiny_digits.train.labels[:6]
     answers = model(images).softmax(dim=1).detach()
     targets = Teacher(model, 0.25, nullcontext).targets(0, images, labels)
@@ -60,7 +60,7 @@ def test_a_pupil_believes_its_teacher_and_not_the_labels(tiny_digits: Digits) ->
     list(train(teacher, wrong, LEARNING.replace(epochs=15, distillation=0.0)))
     pupil = SimpleCNN(SMALL, seed=2)
     list(train(pupil, tiny_digits, LEARNING.replace(epochs=15), teacher=teacher))
-    inputs = normalise(tiny_digits.train.images, tiny_digits.mean, tiny_digits.std)
+    inputs = normalise(tiny_digits.train.images, tiny_digits.scale)
     said = pupil.eval()(inputs).argmax(dim=1)
     agree = (said == teacher.eval()(inputs).argmax(dim=1)).float().mean()
     right = (said == tiny_digits.train.labels).float().mean()

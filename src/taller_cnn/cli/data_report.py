@@ -56,7 +56,9 @@ def _show_digits(terminal: Terminal, digits: Digits) -> None:
     title = say(
         "cli_data.title", title=say(f"data.title.{digits.name}"), kind=say(f"data.{digits.source}")
     )
-    normalisation = say("cli_data.normalisation_value", mean=digits.mean, std=digits.std)
+    normalisation = say(
+        "cli_data.normalisation_value", mean=digits.scale.mean, std=digits.scale.std
+    )
     rows = [
         (say("cli_data.normalisation"), normalisation),
         (say("cli_data.checksum"), digits.checksum),
@@ -103,8 +105,8 @@ def to_json(
         "folder": str(digits.folder),
         "verified": digits.verified,
         "checksum": digits.checksum,
-        "mean": digits.mean,
-        "std": digits.std,
+        "mean": digits.scale.mean,
+        "std": digits.scale.std,
         "images": {split: sum(counts[split]) for split in SPLITS},
         "class_names": list(digits.class_names),
         "class_counts": counts,

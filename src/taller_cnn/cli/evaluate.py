@@ -110,15 +110,10 @@ def _evaluated(
     from taller_cnn.evaluation import evaluate
     from taller_cnn.views import InViews
 
-    source = loaded.info or digits
+    scale = (loaded.info or digits).scale
     model = loaded.model.to(choose_device(device).value)
-    return evaluate(
-        InViews(model, mean=source.mean, std=source.std) if views else model,
-        getattr(digits, split),
-        mean=source.mean,
-        std=source.std,
-        class_names=digits.class_names,
-    )
+    asked = InViews(model, scale) if views else model
+    return evaluate(asked, getattr(digits, split), scale)
 
 
 def _show(
@@ -151,4 +146,5 @@ def _show(
         for t, p, n in evaluation.top_confusions(TOP_CONFUSIONS)
     ]
     origin = {"model": str(path), "dataset": digits.name, "source": digits.source, "split": split}
-    terminal.result({**origin, "views": asked, **evaluation.to_json(), "top_confusions": top})
+    figures = evaluation.to_json(digits.class_names)
+    terminal.result({**origin, "views": asked, **figures, "top_confusions": top})

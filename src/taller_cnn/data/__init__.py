@@ -8,7 +8,7 @@
 - `digits`: the digits as tensors. `inventory`: what is there, damaged or not.
 """
 
-from taller_cnn.data.datasets import DATASETS, display_class_names
+from taller_cnn.data.datasets import DATASETS, MNIST_SCALE, Scale, display_class_names
 from taller_cnn.data.digits import (
     SOURCES,
     Digits,
@@ -24,11 +24,13 @@ from taller_cnn.data.sample import write_sample
 
 __all__ = [
     "DATASETS",
+    "MNIST_SCALE",
     "SOURCES",
     "Digits",
     "DownloadProgress",
     "FileCheck",
     "Inventory",
+    "Scale",
     "Split",
     "display_class_names",
     "inspect_folders",

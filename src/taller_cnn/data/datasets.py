@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 __all__ = [
     "DATASETS",
     "FILES",
+    "MNIST_SCALE",
     "SAMPLE",
     "DatasetSpec",
+    "Scale",
     "display_class_names",
     "known_file",
     "spec_of",
@@ -47,6 +49,24 @@ def _by_file(*checksums: str) -> Mapping[str, str]:
     return MappingProxyType(dict(zip(FILES, checksums, strict=True)))
 
 
+@dataclass(frozen=True)
+class Scale:
+    """Normalisation of grey levels 0 to 1: ``(x - mean) / std``, torchvision's ``Normalize``."""
+
+    mean: float
+    """Mean grey level of the training digits, 0 to 1."""
+    std: float
+    """Standard deviation of the same."""
+
+    @property
+    def background(self) -> float:
+        """Normalised value of a pixel without ink."""
+        return -self.mean / self.std
+
+
+MNIST_SCALE = Scale(0.1307, 0.3081)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
     """What is known of a data set before its files are read."""
@@ -62,8 +82,8 @@ class DatasetSpec:
     """MD5 of each uncompressed file; empty where nobody publishes it."""
     archive_md5: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """MD5 of each published ``.gz``, needed only where `md5` is empty."""
-    normalisation: tuple[float, float] | None = None
-    """Mean and standard deviation of a pixel in 0..1; None takes them from the training digits."""
+    scale: Scale | None = None
+    """The normalisation that the field uses; None computes it from the training digits."""
     system_folders: tuple[Path, ...] = ()
     """Where a package of the operating system puts the files."""
 
@@ -86,7 +106,7 @@ _MNIST = DatasetSpec(
         "2646ac647ad5339dbf082846283269ea",
         "27ae3e4e09519cfbb04c329615203637",
     ),
-    normalisation=(0.1307, 0.3081),
+    scale=MNIST_SCALE,
 )
 
 _FASHION = DatasetSpec(
@@ -141,7 +161,7 @@ SAMPLE = DatasetSpec(
         "06f23b503d02cb9911e826b9fb67a1f4",
         "6e00371382af6c4f78056278aec3c348",
     ),
-    normalisation=(0.1307, 0.3081),
+    scale=MNIST_SCALE,
 )
 
 _KNOWN = {

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taller_cnn.data.datasets import FILES, N_CLASSES, SAMPLE, DatasetSpec, spec_of
+from taller_cnn.data.datasets import FILES, N_CLASSES, SAMPLE, DatasetSpec, Scale, spec_of
 from taller_cnn.data.download import DownloadProgress, download
 from taller_cnn.data.idx import write_idx
 from taller_cnn.data.rawfiles import RawFile, RawFolder, find_raw, raw_folder, read_all
@@ -67,10 +67,8 @@ class Digits:
     source: str
     """``full`` or ``sample``."""
     class_names: tuple[str, ...]
-    mean: float
-    """Mean of a pixel in 0..1 over all training digits, held-out ones too."""
-    std: float
-    """Standard deviation of the same."""
+    scale: Scale
+    """Normalisation by all training digits, held-out ones too."""
     checksum: str
     """Stands for the content of the four files: 16 hexadecimal digits."""
     folder: Path
@@ -167,21 +165,19 @@ def torchvision_root(
     return root
 
 
-def normalise(
-    images: Tensor, mean: float, std: float, dtype: torch.dtype = torch.float32
-) -> Tensor:
+def normalise(images: Tensor, scale: Scale, dtype: torch.dtype = torch.float32) -> Tensor:
     """Pixels as torchvision's ``ToTensor`` and ``Normalize((mean,), (std,))`` give them.
 
     Args:
         images: ``uint8 (n, 1, 28, 28)``, on the CPU.
-        mean: mean of a pixel in 0..1.
-        std: standard deviation of the same.
+        scale: mean and standard deviation.
         dtype: of the result, a floating-point type; the arithmetic is float32, rounded once.
 
     Returns:
         ``(n, 1, 28, 28)`` of `dtype`, on the CPU.
     """
-    values = torch.arange(256, dtype=torch.float32).div_(255).sub_(mean).div_(std).to(dtype)
+    grey = torch.arange(256, dtype=torch.float32).div_(255)
+    values = grey.sub_(scale.mean).div_(scale.std).to(dtype)
     # Looked up, not computed: one pass over memory, and numpy's one thread does not wait for
     # another on a busy machine. numpy has no bfloat16, so the values travel as integers.
     bits = {2: torch.int16, 4: torch.int32, 8: torch.int64}[dtype.itemsize]
@@ -253,7 +249,6 @@ def _digits(fetched: _Fetched, holdout: int) -> Digits:
     spec, files = fetched.spec, fetched.files
     train_images, train_labels, test_images, test_labels = (files[name].array for name in FILES)
     held_out = stratified_mask(train_labels, _checked_holdout(fetched, holdout))
-    mean, std = spec.normalisation or pixel_statistics(train_images)
     content = "".join(files[name].md5 for name in FILES)
     return Digits(
         train=_split(train_images, train_labels, np.flatnonzero(~held_out)),
@@ -262,8 +257,7 @@ def _digits(fetched: _Fetched, holdout: int) -> Digits:
         name=spec.name,
         source=fetched.source,
         class_names=spec.class_names,
-        mean=mean,
-        std=std,
+        scale=spec.scale or pixel_statistics(train_images),
         checksum=hashlib.sha256(content.encode("ascii")).hexdigest()[:16],
         folder=files[FILES[0]].path.parent,
         verified=all(file.state == "verified" for file in files.values()),
@@ -298,7 +292,7 @@ def _split(
     return Split(images=image_tensor, labels=label_tensor.to(torch.int64))
 
 
-def pixel_statistics(images: NDArray[np.uint8]) -> tuple[float, float]:
+def pixel_statistics(images: NDArray[np.uint8]) -> Scale:
     """Mean and standard deviation of all pixels as numbers in 0..1, to four decimals.
 
     Four decimals is what the field quotes them with, e.g. 0.1307 and 0.3081 for MNIST.
@@ -310,4 +304,4 @@ def pixel_statistics(images: NDArray[np.uint8]) -> tuple[float, float]:
         squares += int((values * values).sum())
     mean = total / images.size / 255
     variance = squares / images.size / 255**2 - mean**2
-    return round(mean, 4), round(math.sqrt(variance), 4)
+    return Scale(round(mean, 4), round(math.sqrt(variance), 4))

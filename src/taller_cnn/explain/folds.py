@@ -122,6 +122,4 @@ def _train(model: SimpleCNN, digits: Digits, split: Split, seed: int) -> Iterato
 
 
 def _probabilities(model: SimpleCNN, digits: Digits, split: Split) -> Tensor:
-    names = digits.class_names
-    said = evaluate(model, split, mean=digits.mean, std=digits.std, class_names=names)
-    return said.log_probabilities.exp()
+    return evaluate(model, split, digits.scale).log_probabilities.exp()

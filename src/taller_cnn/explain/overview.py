@@ -54,7 +54,7 @@ def data(subject: Subject, tick: Tick) -> Section:
             most_n=train[most],
             share=max(train) / max(sum(train), 1),
         ),
-        _text("digits.pixels", ink=ink, mean=digits.mean),
+        _text("digits.pixels", ink=ink, mean=digits.scale.mean),
     ]
     if digits.source == "sample":
         paragraphs.append(_text("digits.sample", n=sum(map(sum, counts.values()))))
@@ -240,7 +240,8 @@ def accuracy(subject: Subject, tick: Tick) -> Section:
     )
     blocks: tuple[Block, ...] = (*_accuracy_said(subject, guess), picture)
     table = _confusions_table(subject)
-    numbers = {"test": result.to_json(), "validation": held and held.to_json()}
+    names = subject.digits.class_names
+    numbers = {"test": result.to_json(names), "validation": held and held.to_json(names)}
     return Section(
         name="accuracy",
         title=_text("accuracy.title"),

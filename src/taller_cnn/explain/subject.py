@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from taller_cnn.checkpoints import LoadedModel, ModelInfo
-from taller_cnn.data import Digits, Split
+from taller_cnn.data import Digits
 from taller_cnn.errors import InputError
-from taller_cnn.evaluation import Evaluation, evaluate
+from taller_cnn.evaluation import evaluate
 from taller_cnn.explain.section import Subject
 from taller_cnn.files import read_json
 from taller_cnn.model import SimpleCNN
@@ -68,12 +68,14 @@ def make_subject(
     """
     info = loaded.info
     run = _run_of(info, results / "run.json") if info else {}
+    scale = info.scale if info else digits.scale
+    unseen = _has_not_seen_validation(info, digits)
     return Subject(
         model=loaded.model,
         digits=digits,
         info=info,
-        evaluation=_evaluated(loaded, digits, digits.test),
-        validation=_validation(loaded, digits),
+        evaluation=evaluate(loaded.model, digits.test, scale),
+        validation=evaluate(loaded.model, digits.validation, scale) if unseen else None,
         initial=SimpleCNN(info.model, seed=info.train.seed).eval() if info else None,
         history=_history(run),
         chosen=chosen,
@@ -82,25 +84,11 @@ def make_subject(
     )
 
 
-def _evaluated(loaded: LoadedModel, digits: Digits, split: Split) -> Evaluation:
-    source = loaded.info or digits
-    return evaluate(
-        loaded.model,
-        split,
-        mean=source.mean,
-        std=source.std,
-        class_names=digits.class_names,
-    )
-
-
-def _validation(loaded: LoadedModel, digits: Digits) -> Evaluation | None:
-    """The held-out digits, if it is known that the network has not learned from them."""
-    info = loaded.info
+def _has_not_seen_validation(info: ModelInfo | None, digits: Digits) -> bool:
+    """Whether there are held-out digits that the network is known not to have learned from."""
     if info is None or not info.train.holdout or not len(digits.validation):
-        return None
-    if info.data_checksum != digits.checksum:
-        return None
-    return _evaluated(loaded, digits, digits.validation)
+        return False
+    return info.data_checksum == digits.checksum
 
 
 def _run_of(info: ModelInfo, path: Path) -> Mapping[str, Any]:

@@ -102,13 +102,7 @@ class Gallery:
         with self._evaluating:
             found = self._evaluations.get(key)
             if found is None:
-                found = evaluate(
-                    model.loaded.model,
-                    digits.test,
-                    mean=model.card.mean,
-                    std=model.card.std,
-                    class_names=tuple(model.card.class_names),
-                )
+                found = evaluate(model.loaded.model, digits.test, model.loaded.scale)
                 while len(self._evaluations) >= MOST_EVALUATIONS:
                     del self._evaluations[next(iter(self._evaluations))]
                 self._evaluations[key] = found

@@ -25,8 +25,6 @@ from taller_cnn.model import Ensemble, count_parameters, describe, stages
 __all__ = ["WEIGHTS_NAME", "Shelf", "ShelfModel", "read_model"]
 
 WEIGHTS_NAME = "cnn_mnist.pt"
-LESSON_NORMALISATION = (0.1307, 0.3081)
-"""What weights without a description are taken to have been trained with."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -203,7 +201,6 @@ def _bytes(path: Path) -> bytes:
 def _card(model_id: str, loaded: LoadedModel, data: bytes) -> ModelCard:
     config, info = loaded.model.config, loaded.info
     layers = _layers(config)
-    mean, std = (info.mean, info.std) if info else LESSON_NORMALISATION
     kind: Literal["main", "robust", "kept"] = "kept"
     if model_id in RESERVED:
         kind = "main" if model_id == "main" else "robust"
@@ -218,8 +215,8 @@ def _card(model_id: str, loaded: LoadedModel, data: bytes) -> ModelCard:
         macs=sum(layer.macs for layer in layers),
         bytes=len(data),
         class_names=list(info.class_names) if info else [str(i) for i in range(10)],
-        mean=mean,
-        std=std,
+        mean=loaded.scale.mean,
+        std=loaded.scale.std,
         dataset=info.dataset if info else "mnist",
         source=info.source if info else None,
         recipe=info.train.recipe if info else None,

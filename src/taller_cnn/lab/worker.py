@@ -20,7 +20,6 @@ from taller_cnn.process import prepare_process
 
 if TYPE_CHECKING:
     from taller_cnn.data import Digits, Split
-    from taller_cnn.evaluation import Evaluation
     from taller_cnn.model import SimpleCNN
     from taller_cnn.training import Training
 
@@ -170,10 +169,12 @@ class _Watcher:
 
     def snapshot(self, training: Training) -> None:
         """The first layer's filters, and what the network says of the samples."""
+        from taller_cnn.evaluation import evaluate
+
         if training.config.middle:
             # The trained part of fc1 is apart, and is written back where the state is asked for.
             training.state()
-        evaluation = _evaluated(self.model, self.digits, self.samples)
+        evaluation = evaluate(self.model, self.samples, self.digits.scale)
         values = self.model.conv1.weight.detach().cpu().contiguous().numpy()
         best = evaluation.log_probabilities.exp().amax(dim=1)
         self.tell(
@@ -233,24 +234,19 @@ def _started(
     }
 
 
-def _evaluated(model: SimpleCNN, digits: Digits, split: Split) -> Evaluation:
-    from taller_cnn.evaluation import evaluate
-
-    return evaluate(model, split, mean=digits.mean, std=digits.std, class_names=digits.class_names)
-
-
 def _finish(
     order: TrainingOrder, digits: Digits, model: SimpleCNN, training: Training, tell: Tell
 ) -> None:
     """Measure the network as it is now, save it, and tell."""
     from taller_cnn.checkpoints import save_model
+    from taller_cnn.evaluation import evaluate
     from taller_cnn.files import provenance
     from taller_cnn.lab.shelf import WEIGHTS_NAME
     from taller_cnn.runs.results import model_info
 
     training.state()
     scores: dict[str, Any] = {
-        name: _evaluated(model, digits, split).brief() if len(split) else None
+        name: evaluate(model, split, digits.scale).brief() if len(split) else None
         for name, split in (("test", digits.test), ("validation", digits.validation))
     }
     # Keep no network whose very last step has made it useless.

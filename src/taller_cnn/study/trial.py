@@ -263,14 +263,7 @@ def evaluated_epochs(trial: Trial) -> frozenset[int]:
 
 
 def _evaluate(model: SimpleCNN, digits: Digits, split: Split) -> Evaluation:
-    return evaluate(
-        model,
-        split,
-        mean=digits.mean,
-        std=digits.std,
-        class_names=digits.class_names,
-        batch_size=EVALUATION_BATCH,
-    )
+    return evaluate(model, split, digits.scale, batch_size=EVALUATION_BATCH)
 
 
 def _error(evaluation: Evaluation) -> float:

@@ -249,7 +249,7 @@ class Training(Iterator[Progress | EpochResult]):
         """The training digits as they are kept: raw if each step varies them, else normalised."""
         if self._varies:
             return images
-        images = normalise(images, self._digits.mean, self._digits.std, self.precision.value)
+        images = normalise(images, self._digits.scale, self.precision.value)
         return crop(images) if self._middle else images
 
     def _batch(self, indices: Tensor) -> Tensor:
@@ -263,7 +263,8 @@ class Training(Iterator[Progress | EpochResult]):
                 more = round(self.config.cut_amiss * len(images))
                 images = torch.cat([images, cut_amiss(images, more, self._chance)])
             images = augment(images, self._augmentation, self._chance)
-            images = images.sub_(self._digits.mean).div_(self._digits.std).to(self.precision.value)
+            scale = self._digits.scale
+            images = images.sub_(scale.mean).div_(scale.std).to(self.precision.value)
             images = crop(images) if self._middle else images
         # `to`, not `contiguous`: with one channel the latter changes nothing, and the convolutions
         # after it would fall back to the slower layout.
@@ -364,13 +365,7 @@ class Training(Iterator[Progress | EpochResult]):
     def _evaluate(self, split: Split) -> Evaluation | None:
         if len(split) == 0:
             return None
-        return evaluate(
-            self._model,
-            split,
-            mean=self._digits.mean,
-            std=self._digits.std,
-            class_names=self._digits.class_names,
-        )
+        return evaluate(self._model, split, self._digits.scale)
 
 
 def _on_device(model: SimpleCNN, device: torch.device) -> SimpleCNN:
@@ -380,7 +375,7 @@ def _on_device(model: SimpleCNN, device: torch.device) -> SimpleCNN:
 def _fix_first_layer(model: SimpleCNN, digits: Digits) -> None:
     """Put filters made from the training digits into the first layer, to stay as they are."""
     conv = model.conv1
-    images = normalise(digits.train.images[:PATCH_IMAGES], digits.mean, digits.std)
+    images = normalise(digits.train.images[:PATCH_IMAGES], digits.scale)
     filters = patch_filters(images, conv.out_channels, conv.kernel_size[0])
     with torch.no_grad():
         conv.weight.copy_(filters)
