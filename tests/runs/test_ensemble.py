@@ -12,7 +12,7 @@ import torch
 
 from taller_cnn.checkpoints import load_model
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits
+from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.errors import InterruptedRunError, ModelError
 from taller_cnn.evaluation import evaluate
 from taller_cnn.runs import EnsemblePlan, EnsembleResult, Member, RunRequest, run_ensemble
@@ -29,8 +29,7 @@ def asked(tmp_path: Path, sample_digits: Digits) -> RunRequest:
         model=ModelConfig(filters=(4,), hidden=8, pooling="max", final_size=7),
         train=TrainConfig(epochs=1, batch_size=250, learning_rate=0.01, device="cpu", seed=5),
         workdir=tmp_path,
-        data_dir=tmp_path / "none",
-        source="sample",
+        place=DigitsPlace.in_workdir(tmp_path, tmp_path / "none", source="sample"),
     )
 
 

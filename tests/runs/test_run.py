@@ -18,7 +18,7 @@ import torch
 
 from taller_cnn.checkpoints import load_model, read_tensors, write_tensors
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits, DownloadProgress
+from taller_cnn.data import Digits, DigitsPlace, DownloadProgress
 from taller_cnn.errors import (
     BusyError,
     ConfigError,
@@ -47,8 +47,7 @@ def request_here(tmp_path: Path, sample_digits: Digits) -> RunRequest:
         model=SMALL,
         train=QUICK,
         workdir=tmp_path,
-        data_dir=tmp_path / "none",
-        source="sample",
+        place=DigitsPlace.in_workdir(tmp_path, tmp_path / "none", source="sample"),
     )
 
 
@@ -235,12 +234,11 @@ def test_a_download_that_is_stopped_ends_there(
 ) -> None:
     stop, received = threading.Event(), iter(range(100))
 
-    def loading(**_: object) -> Iterator[DownloadProgress]:
+    def loading(*_: object) -> Iterator[DownloadProgress]:
         for done in received:
             yield DownloadProgress(file="train-images", received=done, total=100)
 
-    # By its module: the package has a function of that name.
-    monkeypatch.setattr(sys.modules[run.__module__], "loading", loading)
+    monkeypatch.setattr(DigitsPlace, "loading", loading)
     events = run(request_here, stop)
     next(events)
     stop.set()

@@ -12,7 +12,7 @@ import pytest
 
 from taller_cnn.checkpoints import weights_checksum
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits
+from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.errors import InterruptedRunError, ModelError
 from taller_cnn.runs import EnsemblePlan, RunRequest, RunResult, run, run_ensemble
 from taller_cnn.training import EpochResult
@@ -30,8 +30,7 @@ def pupil(tmp_path: Path, sample_digits: Digits) -> RunRequest:
         model=ModelConfig(filters=(4,), hidden=8, final_size=7),
         train=TRAIN,
         workdir=tmp_path,
-        data_dir=tmp_path / "none",
-        source="sample",
+        place=DigitsPlace.in_workdir(tmp_path, tmp_path / "none", source="sample"),
     )
     list(run_ensemble(request, EnsemblePlan(count=2), threading.Event()))
     return dataclasses.replace(request, train=TRAIN.replace(distillation=1.0))

@@ -1,10 +1,10 @@
-"""Digits ready for training: from whichever source, checked, split, with their normalisation."""
+"""Digits in memory: split for training, choosing and reporting, with their normalisation."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,25 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taller_cnn.data.datasets import FILES, N_CLASSES, SAMPLE, DatasetSpec, Scale, spec_of
-from taller_cnn.data.download import DownloadProgress, download
-from taller_cnn.data.idx import write_idx
-from taller_cnn.data.rawfiles import RawFile, RawFolder, find_raw, raw_folder, read_all
-from taller_cnn.data.sample import read_sample
+from taller_cnn.data.datasets import FILES, N_CLASSES, DatasetSpec, Scale
+from taller_cnn.data.rawfiles import RawFile
 from taller_cnn.data.split import stratified_mask
-from taller_cnn.errors import ConfigError, DataError, OutputError, TallerError
+from taller_cnn.errors import ConfigError, TallerError
 
-__all__ = [
-    "SOURCES",
-    "Digits",
-    "Split",
-    "load_digits",
-    "loading",
-    "normalise",
-    "torchvision_root",
-]
+__all__ = ["Digits", "Split", "normalise", "pixel_statistics", "split_digits"]
 
-SOURCES = ("auto", "full", "sample")
 SAMPLE_HOLDOUT = 500
 """Most digits of the sample that are held out: one in eight of its training digits."""
 CHUNK = 200
@@ -79,92 +67,6 @@ class Digits:
     """Why `auto` settled for the sample, if it did."""
 
 
-def load_digits(
-    *,
-    dataset: str = "mnist",
-    source: str = "auto",
-    data_dir: Path,
-    sample_dir: Path,
-    holdout: int = 5000,
-    mirrors: Sequence[str] | None = None,
-) -> Digits:
-    """Find, fetch if need be, check, read and split the digits.
-
-    Args:
-        dataset: one of `DATASETS`.
-        source: ``full``: the whole set, from `data_dir` or else downloaded into it; ``sample``:
-            the 5,000 digits, written into `sample_dir` when they are not there; ``auto``: full
-            if that can be had, else the sample. A full set that is damaged or incomplete is an
-            error also for ``auto``.
-        data_dir: has the files in ``MNIST/raw`` (or ``FashionMNIST/raw``, ``KMNIST/raw``), or
-            directly; plain or ``.gz``.
-        sample_dir: where the sample is kept.
-        holdout: training digits held out for validation; of the sample at most 500. 0: none.
-        mirrors: where to download from instead of torchvision's addresses.
-
-    Raises:
-        ConfigError: no such data set or source, or `holdout` leaves no digits to train on.
-        DataError: the digits are missing, damaged or cannot be fetched.
-        OutputError: a folder cannot be written.
-    """
-    for item in loading(
-        dataset=dataset,
-        source=source,
-        data_dir=data_dir,
-        sample_dir=sample_dir,
-        holdout=holdout,
-        mirrors=mirrors,
-    ):
-        if isinstance(item, Digits):
-            return item
-    raise AssertionError("loading ended without digits")
-
-
-def loading(
-    *,
-    dataset: str = "mnist",
-    source: str = "auto",
-    data_dir: Path,
-    sample_dir: Path,
-    holdout: int = 5000,
-    mirrors: Sequence[str] | None = None,
-) -> Iterator[DownloadProgress | Digits]:
-    """`load_digits` with the download's progress: the last item is the `Digits`."""
-    fetched = yield from _fetch(dataset, source, data_dir, sample_dir, mirrors)
-    yield _digits(fetched, holdout)
-
-
-def torchvision_root(
-    *,
-    dataset: str = "mnist",
-    source: str = "auto",
-    data_dir: Path,
-    sample_dir: Path,
-    mirrors: Sequence[str] | None = None,
-) -> Path:
-    """The folder to give to ``torchvision.datasets.MNIST(root=...)``, with checked files in it.
-
-    torchvision reads only plain files in ``<root>/MNIST/raw``; files that lie elsewhere or are
-    gzipped are copied there.
-
-    Raises:
-        ConfigError, DataError, OutputError: as `load_digits`.
-    """
-    steps = _fetch(dataset, source, data_dir, sample_dir, mirrors)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            fetched: _Fetched = end.value
-            break
-    root = sample_dir if fetched.source == "sample" else data_dir
-    folder = raw_folder(fetched.spec, root)
-    for name, file in fetched.files.items():
-        if file.path != folder / name:
-            write_idx(folder / name, file.array)
-    return root
-
-
 def normalise(images: Tensor, scale: Scale, dtype: torch.dtype = torch.float32) -> Tensor:
     """Pixels as torchvision's ``ToTensor`` and ``Normalize((mean,), (std,))`` give them.
 
@@ -190,84 +92,40 @@ def normalise(images: Tensor, scale: Scale, dtype: torch.dtype = torch.float32) 
     return result
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Fetched:
-    """The four files, read and checked, and where they are from."""
+def split_digits(
+    spec: DatasetSpec,
+    files: Mapping[str, RawFile],
+    holdout: int,
+    *,
+    source: str,
+    fallback_reason: TallerError | None = None,
+) -> Digits:
+    """Hold out training digits for validation and put everything into tensors.
 
-    spec: DatasetSpec
-    source: str
-    files: Mapping[str, RawFile]
-    fallback_reason: TallerError | None = None
-
-
-def _fetch(
-    dataset: str, source: str, data_dir: Path, sample_dir: Path, mirrors: Sequence[str] | None
-) -> Generator[DownloadProgress, None, _Fetched]:
-    """Settle on a source and read it."""
-    spec = spec_of(dataset)
-    if source not in SOURCES:
-        raise ConfigError("config_choice", field="source", value=source, allowed=", ".join(SOURCES))
-    has_sample = spec.name == SAMPLE.name
-    if source == "sample" and not has_sample:
-        raise ConfigError("data_no_sample", dataset=dataset)
-    if source == "sample":
-        return _Fetched(spec=SAMPLE, source="sample", files=read_sample(sample_dir))
-    found = find_raw(spec, data_dir)
-    if found is None or found.missing:
-        try:
-            yield from download(spec, data_dir, mirrors=mirrors)
-        except (DataError, OutputError) as error:
-            if found is None and source == "auto" and has_sample:
-                files = read_sample(sample_dir)
-                return _Fetched(spec=SAMPLE, source="sample", files=files, fallback_reason=error)
-            raise _unavailable(spec, data_dir, found, error) from error
-        found = find_raw(spec, data_dir)
-    assert found is not None
-    return _Fetched(spec=spec, source="full", files=read_all(spec, found))
-
-
-def _unavailable(
-    spec: DatasetSpec, data_dir: Path, found: RawFolder | None, error: TallerError
-) -> TallerError:
-    """The error for a set that is not there and could not be downloaded, with the ways to it."""
-    if found is not None:
-        missing = ", ".join(found.missing)
-        return DataError("data_incomplete", path=found.folder, missing=missing)
-    if isinstance(error, OutputError):
-        return error
-    return DataError(
-        "data_unavailable" if spec.name == SAMPLE.name else "data_unavailable_other",
-        dataset=spec.name,
-        folder=raw_folder(spec, data_dir),
-        files=", ".join(FILES),
-        reason=error.values["reasons"],
-    )
-
-
-def _digits(fetched: _Fetched, holdout: int) -> Digits:
-    """Split the training digits and put everything into tensors."""
-    spec, files = fetched.spec, fetched.files
+    Raises:
+        ConfigError: `holdout` is negative or leaves no digits to train on.
+    """
     train_images, train_labels, test_images, test_labels = (files[name].array for name in FILES)
-    held_out = stratified_mask(train_labels, _checked_holdout(fetched, holdout))
+    held_out = stratified_mask(train_labels, _checked_holdout(spec, source, holdout))
     content = "".join(files[name].md5 for name in FILES)
     return Digits(
         train=_split(train_images, train_labels, np.flatnonzero(~held_out)),
         validation=_split(train_images, train_labels, np.flatnonzero(held_out)),
         test=_split(test_images, test_labels, None),
         name=spec.name,
-        source=fetched.source,
+        source=source,
         class_names=spec.class_names,
         scale=spec.scale or pixel_statistics(train_images),
         checksum=hashlib.sha256(content.encode("ascii")).hexdigest()[:16],
         folder=files[FILES[0]].path.parent,
         verified=all(file.state == "verified" for file in files.values()),
-        fallback_reason=fetched.fallback_reason,
+        fallback_reason=fallback_reason,
     )
 
 
-def _checked_holdout(fetched: _Fetched, holdout: int) -> int:
-    total = fetched.spec.train_n
-    if fetched.source == "sample":
+def _checked_holdout(spec: DatasetSpec, source: str, holdout: int) -> int:
+    total = spec.train_n
+    if source == "sample":
         holdout = min(holdout, SAMPLE_HOLDOUT)
     most = total - N_CLASSES
     if holdout < 0:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taller_cnn.data.datasets import FILES, N_CLASSES, SAMPLE, DatasetSpec, spec_of
+from taller_cnn.data.place import DigitsPlace
 from taller_cnn.data.rawfiles import RawFolder, find_raw, raw_folder, read_checksums, read_file
 from taller_cnn.errors import DataError
 
@@ -51,7 +52,7 @@ class Inventory:
         return all(file.state in ("verified", "unverified") for file in self.files)
 
 
-def inspect_folders(*, dataset: str, data_dir: Path, sample_dir: Path) -> tuple[Inventory, ...]:
+def inspect_folders(place: DigitsPlace) -> tuple[Inventory, ...]:
     """What is there of a data set: the full set, the sample, both or neither.
 
     Reads and checks the files, makes and fetches nothing.
@@ -59,13 +60,13 @@ def inspect_folders(*, dataset: str, data_dir: Path, sample_dir: Path) -> tuple[
     Raises:
         ConfigError: no such data set.
     """
-    spec = spec_of(dataset)
+    spec = spec_of(place.dataset)
     found = []
-    raw = find_raw(spec, data_dir)
+    raw = find_raw(spec, place.data_dir)
     if raw is not None:
         found.append(_inspect(spec, "full", raw))
     if spec.name == SAMPLE.name:
-        sample = RawFolder.at(raw_folder(SAMPLE, sample_dir))
+        sample = RawFolder.at(raw_folder(SAMPLE, place.sample_dir))
         if sample.paths:
             found.append(_inspect(SAMPLE, "sample", sample))
     return tuple(found)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from taller_cnn.data import Digits, Scale, Split, normalise
+from taller_cnn.data import Digits, DigitsPlace, Scale, Split, normalise
 from taller_cnn.evaluation import Evaluation
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN
@@ -131,7 +130,7 @@ class Subject:
     """How the training went, where the run left its numbers."""
     chosen: tuple[int, ...] = ()
     """Positions of test digits that the reader asked for."""
-    data_dir: Path | None = None
+    place: DigitsPlace | None = None
     """Where other data sets may lie."""
     seed: int = 0
     """Of everything that is drawn at random."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from taller_cnn.checkpoints import LoadedModel, ModelInfo
-from taller_cnn.data import Digits
+from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.errors import InputError
 from taller_cnn.evaluation import evaluate
 from taller_cnn.explain.section import Subject
@@ -53,7 +53,7 @@ def make_subject(
     results: Path,
     *,
     chosen: tuple[int, ...] = (),
-    data_dir: Path | None = None,
+    place: DigitsPlace | None = None,
     seed: int = 0,
 ) -> Subject:
     """Ask a network about the test digits and gather what is known of it.
@@ -63,7 +63,7 @@ def make_subject(
         digits: of its data set, with as many held out as in its training.
         results: the folder where the run may have left its numbers.
         chosen: positions of test digits that the reader asked for.
-        data_dir: where other data sets may lie.
+        place: where other data sets may lie.
         seed: of everything that is drawn at random.
     """
     info = loaded.info
@@ -79,7 +79,7 @@ def make_subject(
         initial=SimpleCNN(info.model, seed=info.train.seed).eval() if info else None,
         history=_history(run),
         chosen=chosen,
-        data_dir=data_dir,
+        place=place,
         seed=seed,
     )
 

@@ -110,20 +110,12 @@ def work(order: TrainingOrder, commands: Commands, tell: Tell) -> None:
 
 
 def _train(order: TrainingOrder, commands: Commands, tell: Tell) -> str:
-    from taller_cnn.data import load_digits
     from taller_cnn.files import check_writable
     from taller_cnn.model import SimpleCNN
     from taller_cnn.training import train
 
     check_writable(order.folder, FREE_BYTES)
-    # No mirrors: a page that is opened without a network must not wait for one.
-    digits = load_digits(
-        source=order.source,
-        data_dir=order.data_dir,
-        sample_dir=order.sample_dir,
-        holdout=order.train.holdout,
-        mirrors=(),
-    )
+    digits = order.place.load(order.train.holdout)
     model = SimpleCNN(order.model, seed=order.train.seed)
     initial = _fingerprint(model)
     training = train(model, digits, order.train)
