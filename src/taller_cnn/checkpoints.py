@@ -26,7 +26,7 @@ from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import MNIST_SCALE, Scale
 from taller_cnn.errors import ConfigError, ModelError, OutputError, Phrase
 from taller_cnn.files import atomic_path, os_reason, read_json, sha256, write_json
-from taller_cnn.model import CLASSES, Ensemble, SimpleCNN
+from taller_cnn.model import Ensemble, SimpleCNN
 
 __all__ = [
     "LoadedModel",
@@ -45,6 +45,8 @@ __all__ = [
 FORMAT = 1
 """Version of the description; raised when a reader of the old one would misread the new one."""
 DEFAULT_DATASET = "mnist"
+"""Of weights that do not tell."""
+LESSON_CLASSES = 10
 """Of weights that do not tell."""
 _ARCHIVE = b"PK\x03\x04"
 """First bytes of what `torch.save` writes: a zip archive."""
@@ -92,7 +94,7 @@ class ModelInfo:
         """
         class_names = tuple(map(str, value["class_names"]))
         mean, std = float(value["mean"]), float(value["std"])
-        if len(class_names) != CLASSES or not (math.isfinite(mean) and 0 < std < math.inf):
+        if len(class_names) < 2 or not (math.isfinite(mean) and 0 < std < math.inf):
             raise ValueError("class names or normalisation")
         return cls(
             model=ModelConfig.from_dict(value["model"]),
@@ -301,7 +303,9 @@ def load_model(path: Path, config: ModelConfig | None = None, data: bytes = b"")
     if config is None:
         _require_lesson_shapes(path, state)
         config, notices = ModelConfig(), (*notices, "taken_as_lesson")
-    return LoadedModel(model=_built(path, config, state), info=info, notices=notices)
+    n_classes = len(info.class_names) if info else LESSON_CLASSES
+    model = _built(path, SimpleCNN(config, n_classes=n_classes), state)
+    return LoadedModel(model=model, info=info, notices=notices)
 
 
 def _weights(path: Path, data: bytes) -> dict[str, Tensor]:
@@ -341,9 +345,8 @@ def _require_lesson_shapes(path: Path, state: Mapping[str, Tensor]) -> None:
         raise ModelError("model_unknown", path=path, sidecar=sidecar, reason=problem)
 
 
-def _built(path: Path, config: ModelConfig, state: Mapping[str, Tensor]) -> SimpleCNN:
+def _built(path: Path, model: SimpleCNN, state: Mapping[str, Tensor]) -> SimpleCNN:
     """The network with its weights, in evaluation mode."""
-    model = SimpleCNN(config)
     problem = _difference(model, state)
     if problem:
         raise ModelError("model_mismatch", path=path, reason=problem)

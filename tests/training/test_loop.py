@@ -58,6 +58,28 @@ def test_the_loss_falls_and_the_digits_are_learned(tiny_digits: Digits) -> None:
     assert results[-1].test.n == len(tiny_digits.test)
 
 
+def test_a_network_learns_as_many_classes_as_there_are(tiny_digits: Digits) -> None:
+    def first_three(split: Split) -> Split:
+        chosen = split.labels < 3
+        return Split(images=split.images[chosen], labels=split.labels[chosen])
+
+    digits = dataclasses.replace(
+        tiny_digits,
+        train=first_three(tiny_digits.train),
+        validation=first_three(tiny_digits.validation),
+        test=first_three(tiny_digits.test),
+        class_names=("zero", "one", "two"),
+    )
+    model, config = SimpleCNN(SMALL, n_classes=digits.n_classes), QUICK.replace(epochs=15)
+    training = train(model, digits, config)
+    finish(training)
+    assert training.test is not None
+    assert training.test.confusion.shape == (3, 3)
+    assert training.test.accuracy > 0.8
+    names = [row["name"] for row in training.test.to_json(digits.class_names)["per_class"]]
+    assert names == ["zero", "one", "two"]
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny_digits: Digits) -> None:
     first = trained(tiny_digits)
     assert same(first, trained(tiny_digits))

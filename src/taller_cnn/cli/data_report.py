@@ -87,7 +87,7 @@ def _histogram(terminal: Terminal, digits: Digits, names: Sequence[str]) -> Tabl
 
 def class_counts(digits: Digits) -> dict[str, list[int]]:
     """Images per class in each split."""
-    classes = len(digits.class_names)
+    classes = digits.n_classes
     return {
         split: getattr(digits, split).labels.bincount(minlength=classes).tolist()
         for split in SPLITS

@@ -42,7 +42,6 @@ FILES = (
     "t10k-labels-idx1-ubyte",
 )
 SIDE = 28
-N_CLASSES = 10
 
 
 def _by_file(*checksums: str) -> Mapping[str, str]:

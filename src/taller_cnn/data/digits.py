@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taller_cnn.data.datasets import FILES, N_CLASSES, DatasetSpec, Scale
+from taller_cnn.data.datasets import FILES, DatasetSpec, Scale
 from taller_cnn.data.rawfiles import RawFile
 from taller_cnn.data.split import stratified_mask
 from taller_cnn.errors import ConfigError, TallerError
@@ -32,7 +32,7 @@ class Split:
 
     Attributes:
         images: ``uint8 (n, 1, 28, 28)``, 0 = background, 255 = full ink.
-        labels: ``int64 (n,)``, 0 to 9.
+        labels: ``int64 (n,)``, 0 to K - 1.
     """
 
     images: Tensor
@@ -65,6 +65,11 @@ class Digits:
     """Whether each file has the checksum that is known for it."""
     fallback_reason: TallerError | None = None
     """Why `auto` settled for the sample, if it did."""
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, K."""
+        return len(self.class_names)
 
 
 def normalise(images: Tensor, scale: Scale, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -127,7 +132,7 @@ def _checked_holdout(spec: DatasetSpec, source: str, holdout: int) -> int:
     total = spec.train_n
     if source == "sample":
         holdout = min(holdout, SAMPLE_HOLDOUT)
-    most = total - N_CLASSES
+    most = total - len(spec.class_names)
     if holdout < 0:
         raise ConfigError("config_range", field="holdout", value=holdout, least=0, most=most)
     if holdout > most:

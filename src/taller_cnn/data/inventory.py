@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from taller_cnn.data.datasets import FILES, N_CLASSES, SAMPLE, DatasetSpec, spec_of
+from taller_cnn.data.datasets import FILES, SAMPLE, DatasetSpec, spec_of
 from taller_cnn.data.place import DigitsPlace
 from taller_cnn.data.rawfiles import RawFolder, find_raw, raw_folder, read_checksums, read_file
 from taller_cnn.errors import DataError
@@ -81,7 +81,8 @@ def _inspect(spec: DatasetSpec, source: Literal["full", "sample"], raw: RawFolde
         files.append(check)
         if array is not None and array.ndim == 1:
             split = "train" if name.startswith("train") else "test"
-            counts[split] = tuple(np.bincount(array, minlength=N_CLASSES).tolist())
+            classes = len(spec.class_names)
+            counts[split] = tuple(np.bincount(array, minlength=classes).tolist())
     return Inventory(source=source, folder=raw.folder, files=tuple(files), class_counts=counts)
 
 

@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from taller_cnn.data.datasets import FILES, N_CLASSES, DatasetSpec, known_file
+from taller_cnn.data.datasets import FILES, DatasetSpec, known_file
 from taller_cnn.data.idx import parse_idx
 from taller_cnn.errors import DataError
 from taller_cnn.files import md5, os_reason
@@ -185,18 +185,19 @@ def _check_content(
         raise _refusal(spec, name, path, found, len(content), noted)
     array = parse_idx(content, path)
     verified = published or bool(expected)
-    if array.shape != spec.shape(name) or not (verified or _plausible(array)):
+    if array.shape != spec.shape(name) or not (verified or _plausible(spec, array)):
         raise _refusal(spec, name, path, found, len(content), noted)
     state: Literal["verified", "unverified"] = "verified" if verified else "unverified"
     return RawFile(name=name, path=path, array=array, md5=found, state=state)
 
 
-def _plausible(array: NDArray[np.uint8]) -> bool:
+def _plausible(spec: DatasetSpec, array: NDArray[np.uint8]) -> bool:
     """Whether labels have every class equally often; of images nothing more is known."""
     if array.ndim > 1:
         return True
-    counts = np.bincount(array, minlength=N_CLASSES)
-    return len(counts) == N_CLASSES and bool((counts == len(array) // N_CLASSES).all())
+    classes = len(spec.class_names)
+    counts = np.bincount(array, minlength=classes)
+    return len(counts) == classes and bool((counts == len(array) // classes).all())
 
 
 def _refusal(

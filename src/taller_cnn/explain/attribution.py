@@ -259,12 +259,13 @@ def _sanity(subject: Subject) -> tuple[tuple[Block, ...], dict[str, Any]]:
     x, background = subject.normalised(images), subject.scale.background
     classes = subject.evaluation.predictions[:CHECKED]
     # Not the seed of its start: this must be a stranger.
-    stranger = SimpleCNN(subject.model.config, seed=subject.seed + 7919).eval()
-    own = attributions(subject.model, x, classes, background)
+    model, seed = subject.model, subject.seed + 7919
+    stranger = SimpleCNN(model.config, n_classes=model.n_classes, seed=seed).eval()
+    own = attributions(model, x, classes, background)
     other = attributions(stranger, x, classes, background)
     ink = images[:, 0] > 0
     same = {name: map_correlation(own[name], other[name], ink) for name in METHODS}
-    gap = completeness_gap(subject.model, x, classes, background, own["integrated_gradients"])
+    gap = completeness_gap(model, x, classes, background, own["integrated_gradients"])
     numbers = {
         "random_weights_rank_correlation": same,
         "completeness_gap_logits": float(gap.max()),

@@ -76,12 +76,18 @@ def make_subject(
         info=info,
         evaluation=evaluate(loaded.model, digits.test, scale),
         validation=evaluate(loaded.model, digits.validation, scale) if unseen else None,
-        initial=SimpleCNN(info.model, seed=info.train.seed).eval() if info else None,
+        initial=_initial(info) if info else None,
         history=_history(run),
         chosen=chosen,
         place=place,
         seed=seed,
     )
+
+
+def _initial(info: ModelInfo) -> SimpleCNN:
+    """The network before its training."""
+    classes = len(info.class_names)
+    return SimpleCNN(info.model, n_classes=classes, seed=info.train.seed).eval()
 
 
 def _has_not_seen_validation(info: ModelInfo | None, digits: Digits) -> bool:

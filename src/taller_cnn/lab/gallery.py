@@ -60,11 +60,10 @@ class Gallery:
 
     def first(self, n: int, split: str = "test") -> Chosen:
         """The first digits of each class, in class order: `n` in all, or a few less."""
-        labels = self._split(split).labels
-        each = max(1, n // 10)
-        return self._chosen(
-            torch.cat([(labels == c).nonzero()[:each, 0] for c in range(10)])[:n], split
-        )
+        labels, classes = self._split(split).labels, self.digits().n_classes
+        each = max(1, n // classes)
+        of_class = [(labels == c).nonzero()[:each, 0] for c in range(classes)]
+        return self._chosen(torch.cat(of_class)[:n], split)
 
     def random(self, n: int, seed: int, split: str = "test") -> Chosen:
         """Digits drawn at random, the same ones for the same seed."""

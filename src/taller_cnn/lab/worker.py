@@ -116,10 +116,10 @@ def _train(order: TrainingOrder, commands: Commands, tell: Tell) -> str:
 
     check_writable(order.folder, FREE_BYTES)
     digits = order.place.load(order.train.holdout)
-    model = SimpleCNN(order.model, seed=order.train.seed)
+    model = SimpleCNN(order.model, n_classes=digits.n_classes, seed=order.train.seed)
     initial = _fingerprint(model)
     training = train(model, digits, order.train)
-    samples = _samples(digits.validation)
+    samples = _samples(digits)
     tell("started", _started(order, digits, model, training, samples, initial))
     watcher = _Watcher(model, digits, samples, tell)
     watcher.snapshot(training)
@@ -189,13 +189,15 @@ def _fingerprint(model: SimpleCNN) -> str:
     return digest.hexdigest()[:16]
 
 
-def _samples(split: Split) -> Split:
-    """The first images of each class, in class order."""
+def _samples(digits: Digits) -> Split:
+    """The first validation images of each class, in class order."""
     import torch
 
     from taller_cnn.data import Split
 
-    chosen = torch.cat([(split.labels == c).nonzero()[:SAMPLES_PER_CLASS, 0] for c in range(10)])
+    split = digits.validation
+    of_class = [(split.labels == c).nonzero()[:, 0] for c in range(digits.n_classes)]
+    chosen = torch.cat([positions[:SAMPLES_PER_CLASS] for positions in of_class])
     return Split(images=split.images[chosen], labels=split.labels[chosen])
 
 

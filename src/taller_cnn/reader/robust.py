@@ -140,7 +140,7 @@ def _train(
     request: RunRequest, digits: Digits, stop: threading.Event
 ) -> Generator[Progress | EpochResult, None, None]:
     """Train and keep the network, from the checkpoint if there is one of this training."""
-    model = SimpleCNN(request.model, seed=request.train.seed)
+    model = SimpleCNN(request.model, n_classes=digits.n_classes, seed=request.train.seed)
     training = train(model, digits, request.train, _waiting(request, digits), score="last-epoch")
     yield from checkpointed(request, digits, training, stop, "reader_interrupted")
     info = model_info(request.model, request.train, digits, brief_scores(training), provenance())

@@ -73,7 +73,7 @@ def run(
         digits = yield from load(request, stop)
         request, teacher = load_teacher(request, digits)
         state = resume_state(request, digits) if request.resume else None
-        model = SimpleCNN(request.model, seed=request.train.seed)
+        model = SimpleCNN(request.model, n_classes=digits.n_classes, seed=request.train.seed)
         training = train(model, digits, request.train, state, teacher=teacher)
         loaded = time.perf_counter()
         yield _started(digits, training, model, notices)

@@ -132,7 +132,7 @@ def _warm_up(digits: Digits) -> None:
     torch.set_num_threads(1)
     config = TrainConfig(epochs=1, batch_size=1, device="cpu", precision="float32")
     some = Split(images=digits.train.images[:1], labels=digits.train.labels[:1])
-    model = SimpleCNN(ModelConfig(filters=(1,), hidden=1))
+    model = SimpleCNN(ModelConfig(filters=(1,), hidden=1), n_classes=digits.n_classes)
     for _ in train(model, _training_only(digits, some), config):
         pass
 
@@ -191,7 +191,7 @@ def train_trial(trial: Trial, digits: Digits) -> TrialResult:
     digits = in_folds(digits, trial.folds, trial.fold) if trial.folds else digits
     chosen = nested_order(digits.train.labels, trial.train.seed)[: trial.train_n]
     subset = _part(digits.train, chosen)
-    model = SimpleCNN(trial.model, seed=trial.train.seed)
+    model = SimpleCNN(trial.model, n_classes=digits.n_classes, seed=trial.train.seed)
     # Evaluated here and not by the training, which would evaluate the test digits as often.
     training = train(model, _training_only(digits, subset), trial.train)
     curve: list[tuple[int, float, float | None]] = []

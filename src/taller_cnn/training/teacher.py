@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from taller_cnn.model import CLASSES, SimpleCNN
+from taller_cnn.model import SimpleCNN
 
 __all__ = ["ROUNDS", "Teacher"]
 
@@ -48,5 +48,6 @@ class Teacher:
             with torch.no_grad(), self._autocast():
                 logits = self._model(images)
             self._answers[batch] = logits.float().softmax(dim=1)
-        true = F.one_hot(labels, CLASSES).float()
-        return torch.lerp(true, self._answers[batch], self._share)
+        answers = self._answers[batch]
+        true = F.one_hot(labels, answers.shape[1]).float()
+        return torch.lerp(true, answers, self._share)
