@@ -234,8 +234,6 @@ class TestTheChoiceOfSource:
         source: str,
         dataset: str,
     ) -> None:
-        if dataset == "fashion-mnist" and Path("/usr/share/datasets/fashion-mnist").is_dir():
-            pytest.skip("the system has Fashion-MNIST")
         with pytest.raises(DataError, match=f"{dataset} is not in .* There is a sample only of"):
             place(tmp_path, dataset=dataset, source=source, mirrors=no_mirror).load()
 
@@ -372,14 +370,3 @@ class TestTheFullSet:
         assert len(progress) > 30
         for name in FILES:
             assert (tmp_path / "data/MNIST/raw" / name).read_bytes() == (raw / name).read_bytes()
-
-
-def test_fashion_mnist_of_the_system_is_found_and_normalised_by_its_own_digits(
-    tmp_path: Path,
-) -> None:
-    if not Path("/usr/share/datasets/fashion-mnist").is_dir():
-        pytest.skip("needs Debian's package dataset-fashion-mnist")
-    digits = place(tmp_path, dataset="fashion-mnist").load()
-    assert digits.folder == Path("/usr/share/datasets/fashion-mnist")
-    assert digits.scale == Scale(0.2860, 0.3530)
-    assert digits.test.labels.bincount().tolist() == [1000] * 10

@@ -46,7 +46,7 @@ def test_both_sources_are_told_when_both_are_there(sample_dir: Path, tmp_path: P
     shutil.copytree(sample_dir / "MNIST", tmp_path / "MNIST")
     full, sample = inspect_folders(DigitsPlace(data_dir=tmp_path, sample_dir=sample_dir))
     assert full.source == "full"
-    assert [file.error.key for file in full.files if file.error] == ["data_swapped"] * 4
+    assert [file.error.key for file in full.files if file.error] == ["data_size"] * 4
     assert sample.source == "sample"
     assert sample.usable
 

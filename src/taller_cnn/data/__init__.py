@@ -3,9 +3,9 @@
     DigitsPlace(data_dir=..., sample_dir=...).load()  ->  Digits
 
 - `datasets`: what is known of MNIST, Fashion-MNIST, KMNIST and the sample.
-- `idx`: the file format. `rawfiles`: the four files on disk, found and checked.
-- `download`, `sample`: how they come there. `split`: what is held out.
-- `digits`: the digits as tensors. `place`: which ones, and where to look for them.
+- `rawfiles`: the four files on disk: their format, found, read and checked.
+- `download`, `sample`: how they come there.
+- `digits`: the digits as tensors, and which are held out. `place`: where to look for them.
 - `inventory`: what is there, damaged or not.
 """
 

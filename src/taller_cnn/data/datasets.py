@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -31,7 +30,6 @@ __all__ = [
     "DatasetSpec",
     "Scale",
     "display_class_names",
-    "known_file",
     "spec_of",
 ]
 
@@ -83,8 +81,6 @@ class DatasetSpec:
     """MD5 of each published ``.gz``, needed only where `md5` is empty."""
     scale: Scale | None = None
     """The normalisation that the field uses; None computes it from the training digits."""
-    system_folders: tuple[Path, ...] = ()
-    """Where a package of the operating system puts the files."""
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of the array in file `name`: ``(n, 28, 28)`` or ``(n,)``."""
@@ -129,8 +125,6 @@ _FASHION = DatasetSpec(
         "8181f5470baa50b63fa0f6fddb340f0a",
         "15d484375f8d13e6eb1aabb0c3f46965",
     ),
-    # Debian's package dataset-fashion-mnist.
-    system_folders=(Path("/usr/share/datasets/fashion-mnist"),),
 )
 
 _KMNIST = DatasetSpec(
@@ -163,12 +157,6 @@ SAMPLE = DatasetSpec(
     scale=MNIST_SCALE,
 )
 
-_KNOWN = {
-    checksum: (name, file)
-    for name, spec in {**_SPECS, "mnist (sample)": SAMPLE}.items()
-    for file, checksum in spec.md5.items()
-}
-
 
 def spec_of(dataset: str) -> DatasetSpec:
     """The data set of that name.
@@ -181,11 +169,6 @@ def spec_of(dataset: str) -> DatasetSpec:
             "config_choice", field="dataset", value=dataset, allowed=", ".join(DATASETS)
         )
     return _SPECS[dataset]
-
-
-def known_file(md5: str) -> tuple[str, str] | None:
-    """The data set and file that have this content, to recognise files that were swapped."""
-    return _KNOWN.get(md5)
 
 
 def display_class_names(dataset: str, messages: Messages) -> tuple[str, ...]:

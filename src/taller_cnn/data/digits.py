@@ -15,13 +15,14 @@ from torch import Tensor
 
 from taller_cnn.data.datasets import FILES, DatasetSpec, Scale
 from taller_cnn.data.rawfiles import RawFile
-from taller_cnn.data.split import stratified_mask
 from taller_cnn.errors import ConfigError, TallerError
 
-__all__ = ["Digits", "Split", "normalise", "pixel_statistics", "split_digits"]
+__all__ = ["Digits", "Split", "normalise", "pixel_statistics", "split_digits", "stratified_mask"]
 
 SAMPLE_HOLDOUT = 500
 """Most digits of the sample that are held out: one in eight of its training digits."""
+SPLIT_SEED = 20250619
+"""Of what is held out: the same digits for every run, whatever its seed."""
 CHUNK = 200
 """Images converted at a time: 157,000 pixels, whose 64-bit indices stay in the cache."""
 
@@ -140,6 +141,37 @@ def _checked_holdout(spec: DatasetSpec, source: str, holdout: int) -> int:
             "holdout_too_large", field="holdout", value=holdout, total=total, most=most
         )
     return holdout
+
+
+def stratified_mask(labels: NDArray[np.integer], count: int) -> NDArray[np.bool_]:
+    """Choose `count` positions with the classes in the proportion they have in `labels`.
+
+    The choice depends on the labels and the count alone, and uses no global generator.
+
+    Args:
+        labels: classes from 0, shape ``(n,)``.
+        count: how many to choose, at most ``n``.
+
+    Returns:
+        Mask of the chosen positions, shape ``(n,)``.
+    """
+    # RandomState and not default_rng: numpy keeps its stream the same in every version.
+    order = np.random.RandomState(SPLIT_SEED).permutation(len(labels))
+    mask = np.zeros(len(labels), dtype=np.bool_)
+    ordered = labels[order]
+    for label, quota in enumerate(_quotas(np.bincount(labels), count)):
+        mask[order[ordered == label][:quota]] = True
+    return mask
+
+
+def _quotas(counts: NDArray[np.intp], total: int) -> list[int]:
+    """Share out `total` in the proportion of `counts`: largest remainder, first class on ties."""
+    n = max(int(counts.sum()), 1)
+    quotas = counts * total // n
+    remainders = counts * total % n
+    first = np.argsort(-remainders, kind="stable")[: total - int(quotas.sum())]
+    quotas[first] += 1
+    return [int(quota) for quota in quotas]
 
 
 def _split(

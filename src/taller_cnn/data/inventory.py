@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from taller_cnn.data.datasets import FILES, SAMPLE, DatasetSpec, spec_of
 from taller_cnn.data.place import DigitsPlace
-from taller_cnn.data.rawfiles import RawFolder, find_raw, raw_folder, read_checksums, read_file
+from taller_cnn.data.rawfiles import RawFolder, find_raw, raw_folder, read_file
 from taller_cnn.errors import DataError
 
 __all__ = ["FileCheck", "Inventory", "inspect_folders"]
@@ -73,11 +73,10 @@ def inspect_folders(place: DigitsPlace) -> tuple[Inventory, ...]:
 
 
 def _inspect(spec: DatasetSpec, source: Literal["full", "sample"], raw: RawFolder) -> Inventory:
-    noted = read_checksums(raw.folder)
     files = []
     counts = {}
     for name in FILES:
-        check, array = _check(spec, name, raw.paths.get(name), noted)
+        check, array = _check(spec, name, raw.paths.get(name))
         files.append(check)
         if array is not None and array.ndim == 1:
             split = "train" if name.startswith("train") else "test"
@@ -87,13 +86,13 @@ def _inspect(spec: DatasetSpec, source: Literal["full", "sample"], raw: RawFolde
 
 
 def _check(
-    spec: DatasetSpec, name: str, path: Path | None, noted: Mapping[str, str]
+    spec: DatasetSpec, name: str, path: Path | None
 ) -> tuple[FileCheck, NDArray[np.uint8] | None]:
     if path is None:
         missing = FileCheck(name=name, path=None, state="missing", md5=None, shape=None, error=None)
         return missing, None
     try:
-        file = read_file(spec, name, path, noted)
+        file = read_file(spec, name, path)
     except DataError as error:
         found = error.values.get("found")
         md5 = found if isinstance(found, str) else None

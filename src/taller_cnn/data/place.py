@@ -10,8 +10,14 @@ from typing import Self
 from taller_cnn.data.datasets import FILES, SAMPLE, DatasetSpec, spec_of
 from taller_cnn.data.digits import Digits, split_digits
 from taller_cnn.data.download import DownloadProgress, download
-from taller_cnn.data.idx import write_idx
-from taller_cnn.data.rawfiles import RawFile, RawFolder, find_raw, raw_folder, read_all
+from taller_cnn.data.rawfiles import (
+    RawFile,
+    RawFolder,
+    find_raw,
+    raw_folder,
+    read_all,
+    write_idx,
+)
 from taller_cnn.data.sample import read_sample
 from taller_cnn.errors import ConfigError, DataError, OutputError, TallerError
 
