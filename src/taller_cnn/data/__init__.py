@@ -5,15 +5,14 @@
 - `datasets`: what is known of MNIST, Fashion-MNIST, KMNIST and the sample.
 - `rawfiles`: the four files on disk: their format, found, read and checked.
 - `download`, `sample`: how they come there.
-- `digits`: the digits as tensors, and which are held out. `place`: where to look for them.
-- `inventory`: what is there, damaged or not.
+- `digits`: the digits as tensors, and which are held out.
+- `place`: where to look for them, and what is there, damaged or not.
 """
 
 from taller_cnn.data.datasets import DATASETS, MNIST_SCALE, Scale, display_class_names
 from taller_cnn.data.digits import Digits, Split, normalise
 from taller_cnn.data.download import DownloadProgress
-from taller_cnn.data.inventory import FileCheck, Inventory, inspect_folders
-from taller_cnn.data.place import SOURCES, DigitsPlace
+from taller_cnn.data.place import SOURCES, DigitsPlace, FileCheck, Inventory, inspect_folders
 from taller_cnn.data.sample import write_sample
 
 __all__ = [

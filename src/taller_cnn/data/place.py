@@ -1,11 +1,11 @@
-"""Where digits come from: the full set on disk, its download, or the sample."""
+"""Where digits come from: the full set on disk, its download, or the sample; what is there."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from taller_cnn.data.datasets import FILES, SAMPLE, DatasetSpec, spec_of
 from taller_cnn.data.digits import Digits, split_digits
@@ -16,12 +16,13 @@ from taller_cnn.data.rawfiles import (
     find_raw,
     raw_folder,
     read_all,
+    read_file,
     write_idx,
 )
 from taller_cnn.data.sample import read_sample
 from taller_cnn.errors import ConfigError, DataError, OutputError, TallerError
 
-__all__ = ["SOURCES", "DigitsPlace"]
+__all__ = ["SOURCES", "DigitsPlace", "FileCheck", "Inventory", "inspect_folders"]
 
 SOURCES = ("auto", "full", "sample")
 
@@ -162,3 +163,65 @@ def _unavailable(
         files=", ".join(FILES),
         reason=error.values["reasons"],
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileCheck:
+    """The state of one of the four files."""
+
+    name: str
+    """Its canonical name."""
+    path: Path | None = None
+    """Where it is, plain or ``.gz``; None if it is missing."""
+    state: Literal["verified", "unverified", "damaged", "missing"]
+    """``unverified``: plausible, but nobody publishes the checksum of its content."""
+    md5: str | None = None
+    """MD5 of the uncompressed content, if that could be read."""
+    error: DataError | None = None
+    """What is wrong with a damaged file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """The state of the four files in one folder."""
+
+    source: Literal["full", "sample"]
+    folder: Path
+    files: tuple[FileCheck, ...]
+
+
+def inspect_folders(place: DigitsPlace) -> tuple[Inventory, ...]:
+    """What is there of a data set: the full set, the sample, both or neither.
+
+    Reads and checks the files, makes and fetches nothing; a damaged file is no error.
+
+    Raises:
+        ConfigError: no such data set.
+    """
+    spec = spec_of(place.dataset)
+    inventories = []
+    full = find_raw(spec, place.data_dir)
+    if full is not None:
+        inventories.append(_inspect(spec, "full", full))
+    if spec.name == SAMPLE.name:
+        sample = RawFolder.at(raw_folder(SAMPLE, place.sample_dir))
+        if sample.paths:
+            inventories.append(_inspect(SAMPLE, "sample", sample))
+    return tuple(inventories)
+
+
+def _inspect(spec: DatasetSpec, source: Literal["full", "sample"], raw: RawFolder) -> Inventory:
+    files = tuple(_check(spec, name, raw.paths.get(name)) for name in FILES)
+    return Inventory(source=source, folder=raw.folder, files=files)
+
+
+def _check(spec: DatasetSpec, name: str, path: Path | None) -> FileCheck:
+    if path is None:
+        return FileCheck(name=name, state="missing")
+    try:
+        file = read_file(spec, name, path)
+    except DataError as error:
+        md5 = error.values.get("found")
+        known = md5 if isinstance(md5, str) else None
+        return FileCheck(name=name, path=path, state="damaged", md5=known, error=error)
+    return FileCheck(name=name, path=path, state=file.state, md5=file.md5)
