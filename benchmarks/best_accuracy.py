@@ -105,9 +105,7 @@ def save_member(keep: Path, seed: int, training: Training, model: SimpleCNN) -> 
 def in_views(seed: int, keep: Path) -> Tensor:
     """What the network of a seed says of the test digits in several views."""
     own, model = digits(), load_model(Workdir(keep, "mnist", seed).model).model
-    asked = InViews(model, mean=own.mean, std=own.std)
-    scale: dict[str, Any] = {"mean": own.mean, "std": own.std, "class_names": own.class_names}
-    return evaluate(asked, own.test, **scale).log_probabilities
+    return evaluate(InViews(model, own.scale), own.test, own.scale).log_probabilities
 
 
 def call_child(seed: int, end: float, jobs: int, keep: Path) -> None:

@@ -96,18 +96,13 @@ def trial(candidate: str, seed: int, epochs: float | None) -> dict[str, Any]:
     last = list(training)[-1]
     assert isinstance(last, EpochResult)
     assert training.validation is not None
-    asked = InViews(model, mean=held_out.mean, std=held_out.std)
-    scale: dict[str, Any] = {
-        "mean": held_out.mean,
-        "std": held_out.std,
-        "class_names": held_out.class_names,
-    }
+    asked = InViews(model, held_out.scale)
     return {
         "name": candidate,
         "seed": seed,
         "epochs": config.epochs,
         "errors": training.validation.errors,
-        "errors_in_views": evaluate(asked, held_out.validation, **scale).errors,
+        "errors_in_views": evaluate(asked, held_out.validation, held_out.scale).errors,
         "loss": training.validation.loss,
         "seconds": last.train_seconds,
     }

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from reporting import table, write_results
-from time_to_accuracy import ROOT, data_dir, digits
+from time_to_accuracy import ROOT, digits, digits_place
 
 from taller_cnn.checkpoints import LoadedModel, load_model
 from taller_cnn.data import Split
@@ -182,8 +182,7 @@ def rate(part: int, whole: int) -> str:
 def networks(workdir: Path) -> dict[str, tuple[Path, LoadedModel]]:
     """The user's own and the robust network; the latter is trained if need be."""
     own = workdir / "modelo" / "cnn_mnist.pt"
-    folder = data_dir()
-    events = robust_network(own, threading.Event(), data_dir=folder, sample_dir=folder)
+    events = robust_network(own, threading.Event(), digits_place())
     robust = list(events)[-1]
     assert isinstance(robust, LoadedModel)
     return {"plain": (own, load_model(own)), "robust": (robust_path(own), robust)}
@@ -191,8 +190,7 @@ def networks(workdir: Path) -> dict[str, tuple[Path, LoadedModel]]:
 
 def reader_of(path: Path, loaded: LoadedModel) -> Reader:
     assert loaded.info is not None, f"{path} has no description"
-    folder = data_dir()
-    kept = ensure_threshold(path, loaded, data_dir=folder, sample_dir=folder)
+    kept = ensure_threshold(path, loaded, digits_place())
     return Reader.of(loaded, kept.threshold)
 
 
@@ -228,11 +226,7 @@ def main() -> None:
     readers = {name: reader_of(*pair) for name, pair in loaded.items()}
     direct = {}
     for name, (_, network) in loaded.items():
-        assert network.info is not None
-        about = network.info
-        direct[name] = evaluate(
-            network.model, split, mean=about.mean, std=about.std, class_names=about.class_names
-        ).correct
+        direct[name] = evaluate(network.model, split, network.scale).correct
     sets = [large_set(split), *rendered_sets(test, arguments.rendered), uci_set()]
     if arguments.photos:
         sets += photo_sets(arguments.photos)

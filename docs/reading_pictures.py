@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from taller_cnn.checkpoints import load_model
-from taller_cnn.data import Split, load_digits
+from taller_cnn.data import DigitsPlace, Split
 from taller_cnn.messages import Messages
 from taller_cnn.reader.drawing import steps_strip
 from taller_cnn.reader.finding import Options, find
@@ -144,7 +144,7 @@ def main(model: Path) -> None:
     """Write ``reading_<kind>_<language>.png`` and ``reading_stage_<stage>.png``."""
     with tempfile.TemporaryDirectory() as folder:
         sample = Path(folder)
-        digits = load_digits(source="sample", data_dir=sample, sample_dir=sample)
+        digits = DigitsPlace(data_dir=sample, sample_dir=sample, source="sample").load()
     reader = Reader.of(load_model(model))
     panels = {name: stage(digits.validation) for name, stage in STAGES.items()}
     panels["cuts"] = cuts(digits.validation, reader)

@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 import torch
 
-from taller_cnn.data import Digits, Split, load_digits
+from taller_cnn.data import Digits, DigitsPlace, Split
 
 REPO = Path(__file__).resolve().parents[1]
 # Taken now, because each test runs without the variable.
@@ -51,14 +51,14 @@ def sample_dir(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFac
     """A folder with the sample in ``MNIST/raw``; kept between sessions, checked when loaded."""
     cache = getattr(pytestconfig, "cache", None)
     folder = cache.mkdir("sample") if cache else tmp_path_factory.mktemp("sample")
-    load_digits(source="sample", data_dir=folder, sample_dir=folder)
+    DigitsPlace(data_dir=folder, sample_dir=folder, source="sample").load()
     return folder
 
 
 @pytest.fixture(scope="session")
 def sample_digits(sample_dir: Path) -> Digits:
     """The sample: 3,500 digits to train on, 500 for validation, 1,000 for the test."""
-    return load_digits(source="sample", data_dir=sample_dir, sample_dir=sample_dir)
+    return DigitsPlace(data_dir=sample_dir, sample_dir=sample_dir, source="sample").load()
 
 
 @pytest.fixture(scope="session")
@@ -75,8 +75,7 @@ def tiny_digits(sample_digits: Digits) -> Digits:
         name=sample_digits.name,
         source=sample_digits.source,
         class_names=sample_digits.class_names,
-        mean=sample_digits.mean,
-        std=sample_digits.std,
+        scale=sample_digits.scale,
         checksum="tiny",
         folder=sample_digits.folder,
     )

@@ -15,7 +15,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from taller_cnn.config import ModelConfig
 from taller_cnn.model import (
-    CLASSES,
     Ensemble,
     LayerRow,
     SeededDropout,
@@ -255,12 +254,14 @@ def _small_configs() -> st.SearchStrategy[ModelConfig]:
 
 
 @settings(max_examples=30)
-@given(_small_configs(), st.integers(0, 2**31 - 1))
-def test_every_member_turns_images_into_finite_logits(config: ModelConfig, seed: int) -> None:
-    model = SimpleCNN(config, seed=seed)
+@given(_small_configs(), st.integers(2, 26), st.integers(0, 2**31 - 1))
+def test_every_member_turns_images_into_finite_logits(
+    config: ModelConfig, n_classes: int, seed: int
+) -> None:
+    model = SimpleCNN(config, n_classes=n_classes, seed=seed)
     for mode in (model.train(), model.eval()):
         logits = mode(_images(2))
-        assert logits.shape == (2, CLASSES)
+        assert logits.shape == (2, n_classes)
         assert torch.isfinite(logits).all()
     assert model.embed(_images(2)).shape == (2, model.fc2.in_features)
 
@@ -303,10 +304,13 @@ def _last_map(rows: tuple[LayerRow, ...]) -> tuple[int, ...]:
 
 
 @settings(max_examples=30)
-@given(_small_configs())
-def test_the_description_has_the_parameters_with_their_arithmetic(config: ModelConfig) -> None:
-    model = SimpleCNN(config)
-    rows = describe(config)
+@given(_small_configs(), st.integers(2, 26))
+def test_the_description_has_the_parameters_with_their_arithmetic(
+    config: ModelConfig, n_classes: int
+) -> None:
+    model = SimpleCNN(config, n_classes=n_classes)
+    rows = describe(config, n_classes)
+    assert rows[-1].output_shape == (n_classes,)
     assert sum(row.parameters for row in rows) == count_parameters(model)
     for row in rows:
         if row.parameters:

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from taller_cnn.config import ModelConfig
 
 __all__ = [
-    "CLASSES",
     "IMAGE_SIZE",
     "Ensemble",
     "LayerRow",
@@ -29,7 +28,6 @@ __all__ = [
 ]
 
 IMAGE_SIZE = 28
-CLASSES = 10
 SMALLEST_POOLED = 8
 """A map is halved only while it is at least this wide: 28 -> 14 -> 7, then it stays."""
 
@@ -88,6 +86,7 @@ class SimpleCNN(nn.Module):
 
     Args:
         config: the member of the family.
+        n_classes: number of classes, K.
         seed: seed of the initial weights. They are PyTorch's default ones, so that the same
             seed gives the same weights as building the lesson's class after
             ``torch.manual_seed(seed)``; no process-wide generator is touched.
@@ -95,7 +94,9 @@ class SimpleCNN(nn.Module):
 
     conv1: nn.Conv2d
 
-    def __init__(self, config: ModelConfig | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self, config: ModelConfig | None = None, *, n_classes: int = 10, seed: int = 0
+    ) -> None:
         super().__init__()
         self.config = config = config or ModelConfig()
         geometry = stages(config)
@@ -112,11 +113,16 @@ class SimpleCNN(nn.Module):
                 self.add_module(f"norm{index}", nn.BatchNorm2d(stage.outputs))
         if config.hidden:
             self.fc1 = _Linear(_flat_size(config), config.hidden)
-        self.fc2 = _Linear(config.hidden or _flat_size(config), CLASSES)
+        self.fc2 = _Linear(config.hidden or _flat_size(config), n_classes)
         self.dropout = SeededDropout(config.dropout)
         self.activation = _ACTIVATIONS[config.activation]
         self._pooled = tuple(stage.pooled for stage in geometry)
         self.reset_parameters(torch.Generator().manual_seed(seed))
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, K."""
+        return self.fc2.out_features
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw PyTorch's default initial weights (He et al. 2015, uniform) from `generator`."""
@@ -203,7 +209,7 @@ class Ensemble(SimpleCNN):
 
     def __init__(self, members: Sequence[SimpleCNN]) -> None:
         first, *others = members
-        super().__init__(first.config)
+        super().__init__(first.config, n_classes=first.n_classes)
         self.load_state_dict(first.state_dict())
         self.others = nn.ModuleList(others)
 
@@ -292,15 +298,15 @@ class LayerRow:
     """Multiply-accumulate operations of the forward pass."""
 
 
-def describe(config: ModelConfig) -> tuple[LayerRow, ...]:
+def describe(config: ModelConfig, n_classes: int = 10) -> tuple[LayerRow, ...]:
     """The layers of a network in order, with shapes, parameters and multiply-accumulates.
 
-    Nothing is built: the rows come from the configuration alone.
+    Nothing is built: the rows come from the configuration and the number of classes alone.
     """
-    return tuple(_rows(config))
+    return tuple(_rows(config, n_classes))
 
 
-def _rows(config: ModelConfig) -> Iterator[LayerRow]:
+def _rows(config: ModelConfig, n_classes: int) -> Iterator[LayerRow]:
     yield LayerRow(name="input", kind="input", output_shape=(1, IMAGE_SIZE, IMAGE_SIZE))
     for index, stage in enumerate(stages(config), start=1):
         yield from _stage_rows(config, index, stage)
@@ -312,7 +318,7 @@ def _rows(config: ModelConfig) -> Iterator[LayerRow]:
         yield _linear_row("fc1", flat, units)
     if config.dropout:
         yield LayerRow(name="dropout", kind="dropout", output_shape=(units,))
-    yield _linear_row("fc2", units, CLASSES)
+    yield _linear_row("fc2", units, n_classes)
 
 
 def _stage_rows(config: ModelConfig, index: int, stage: Stage) -> Iterator[LayerRow]:

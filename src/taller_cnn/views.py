@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from taller_cnn.data import Scale
 from taller_cnn.model import mean_answer
 
 __all__ = ["VIEWS", "InViews"]
@@ -32,14 +33,13 @@ class InViews(nn.Module):
 
     Args:
         model: gives logits ``[N, K]`` of normalised images ``[N, 1, H, W]``.
-        mean: mean grey level of the normalisation, 0 to 1.
-        std: standard deviation of the normalisation, 0 to 1.
+        scale: normalisation of the images.
     """
 
-    def __init__(self, model: nn.Module, *, mean: float, std: float) -> None:
+    def __init__(self, model: nn.Module, scale: Scale) -> None:
         super().__init__()
         self.model = model
-        self._paper = -mean / std
+        self._paper = scale.background
         self.train(model.training)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
 
-from taller_cnn.cli.options import DATASETS, PANELS, SOURCES, data_folder, extended
+from taller_cnn.cli.options import DATASETS, PANELS, SOURCES, extended
 from taller_cnn.data import DATASETS as KNOWN_DATASETS
 from taller_cnn.data import SOURCES as KNOWN_SOURCES
 from taller_cnn.messages import LANGUAGES, Messages
@@ -18,11 +17,6 @@ def test_the_choices_are_those_of_the_library() -> None:
 def test_every_panel_has_a_title_in_both_languages() -> None:
     for language in LANGUAGES:
         assert all(Messages(language).has(f"cli.panel.{name}") for name in PANELS)
-
-
-def test_the_data_are_in_the_working_folder_unless_told_otherwise() -> None:
-    assert data_folder(None, Path("here")) == Path("here/data")
-    assert data_folder(Path("there"), Path("here")) == Path("there")
 
 
 def test_a_function_is_extended_by_options_that_it_gets_or_not() -> None:

@@ -17,6 +17,7 @@ import torch
 
 from taller_cnn.cli.train import _again
 from taller_cnn.config import recipe
+from taller_cnn.data import DigitsPlace
 from taller_cnn.runs import EnsemblePlan, RunRequest
 
 SHORT = ("train", "--source", "sample", "--filters", "4", "--hidden", "16", "--batch-size", "32")
@@ -257,7 +258,10 @@ def test_kernel_sizes_without_an_ensemble_are_refused(cli, workdir: Path) -> Non
 def test_the_command_that_goes_on_with_an_ensemble_has_its_options() -> None:
     model, config = recipe("best", model={"filters": [4, 4]}, train={"epochs": 0.5})
     request = RunRequest(
-        model=model, train=config, workdir=Path(), data_dir=Path("data"), source="sample"
+        model=model,
+        train=config,
+        place=DigitsPlace.in_workdir(Path(), source="sample"),
+        workdir=Path(),
     )
     fields = {"recipe": "best", "filters": (4, 4), "epochs": 0.5, "batch_norm": True, "seed": None}
     plan = EnsemblePlan(count=3, kernel_sizes=(3, 5))

@@ -62,9 +62,7 @@ def few(digits: Digits, n: int) -> Digits:
 
 def unlearned(config: ModelConfig, digits: Digits) -> Subject:
     model = SimpleCNN(config, seed=0).eval()
-    says = evaluate(
-        model, digits.test, mean=digits.mean, std=digits.std, class_names=digits.class_names
-    )
+    says = evaluate(model, digits.test, digits.scale)
     return Subject(model=model, digits=digits, info=None, evaluation=says, validation=None)
 
 

@@ -22,9 +22,8 @@ CHEAP = tuple(name for name in PARTS if name != "labels")
 def asked_again(subject: Subject) -> Subject:
     """The subject with what its network says of its digits now."""
     digits, model = subject.digits, subject.model
-    settings = {"mean": digits.mean, "std": digits.std, "class_names": digits.class_names}
     said = {"evaluation": digits.test, "validation": digits.validation}
-    return replace(subject, **{k: evaluate(model, s, **settings) for k, s in said.items()})
+    return replace(subject, **{k: evaluate(model, s, digits.scale) for k, s in said.items()})
 
 
 def untrained(subject: Subject) -> Subject:

@@ -8,6 +8,7 @@ import pytest
 from taller_cnn.checkpoints import ModelInfo
 from taller_cnn.cli import main
 from taller_cnn.config import recipe
+from taller_cnn.data import MNIST_SCALE
 from taller_cnn.errors import TallerError
 from taller_cnn.lab.command import train_command
 
@@ -30,8 +31,7 @@ def info_of(name: str, metrics: dict[str, Any] | None = None) -> ModelInfo:
         train=train,
         dataset="mnist",
         class_names=tuple("0123456789"),
-        mean=0.1307,
-        std=0.3081,
+        scale=MNIST_SCALE,
         source="sample",
         data_checksum="",
         metrics=metrics or {},

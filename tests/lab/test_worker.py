@@ -12,6 +12,7 @@ import pytest
 
 from taller_cnn.checkpoints import load_model
 from taller_cnn.config import ModelConfig, recipe
+from taller_cnn.data import DigitsPlace
 from taller_cnn.lab.wire import TrainingOrder
 from taller_cnn.lab.worker import Commands, work
 
@@ -54,9 +55,7 @@ def order(workdir: Path, folder: str = "out", **train: Any) -> TrainingOrder:
     return TrainingOrder(
         model=model,
         train=training,
-        source="sample",
-        data_dir=workdir / "data",
-        sample_dir=workdir / "data" / "sample",
+        place=DigitsPlace.in_workdir(workdir, source="sample", mirrors=()),
         folder=workdir / folder,
     )
 

@@ -12,7 +12,7 @@ import torch
 
 from taller_cnn.checkpoints import load_model
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits
+from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.errors import InterruptedRunError, ModelError
 from taller_cnn.evaluation import evaluate
 from taller_cnn.runs import EnsemblePlan, EnsembleResult, Member, RunRequest, run_ensemble
@@ -29,8 +29,7 @@ def asked(tmp_path: Path, sample_digits: Digits) -> RunRequest:
         model=ModelConfig(filters=(4,), hidden=8, pooling="max", final_size=7),
         train=TrainConfig(epochs=1, batch_size=250, learning_rate=0.01, device="cpu", seed=5),
         workdir=tmp_path,
-        data_dir=tmp_path / "none",
-        source="sample",
+        place=DigitsPlace.in_workdir(tmp_path, tmp_path / "none", source="sample"),
     )
 
 
@@ -62,9 +61,7 @@ def test_networks_of_different_seeds_are_trained_and_asked_together(
     assert epochs == 2
     together = load_model(folder)
     assert together.info is not None
-    settings = {"mean": together.info.mean, "std": together.info.std}
-    names = sample_digits.class_names
-    again = evaluate(together.model, sample_digits.test, class_names=names, **settings)
+    again = evaluate(together.model, sample_digits.test, together.info.scale)
     assert result.test.score == again.score
     assert result.summary["test_errors"] == again.errors
     assert [m["seed"] for m in result.summary["members"]] == [5, 6]
@@ -133,15 +130,8 @@ def test_networks_take_turns_with_kernel_sizes_and_answer_together(
     assert [one["kernel_size"] for one in result.summary["members"]] == [3, 5, 3]
     probabilities = torch.stack(
         [
-            evaluate(
-                one.model,
-                sample_digits.test,
-                mean=one.info.mean,
-                std=one.info.std,
-                class_names=result.test.class_names,
-            ).log_probabilities.exp()
+            evaluate(one.model, sample_digits.test, one.scale).log_probabilities.exp()
             for one in networks
-            if one.info is not None
         ]
     ).mean(dim=0)
     torch.testing.assert_close(result.test.log_probabilities.exp(), probabilities)

@@ -18,7 +18,7 @@ import torch
 
 from taller_cnn.checkpoints import load_model, read_tensors, write_tensors
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits, DownloadProgress
+from taller_cnn.data import Digits, DigitsPlace, DownloadProgress
 from taller_cnn.errors import (
     BusyError,
     ConfigError,
@@ -47,8 +47,7 @@ def request_here(tmp_path: Path, sample_digits: Digits) -> RunRequest:
         model=SMALL,
         train=QUICK,
         workdir=tmp_path,
-        data_dir=tmp_path / "none",
-        source="sample",
+        place=DigitsPlace.in_workdir(tmp_path, tmp_path / "none", source="sample"),
     )
 
 
@@ -103,13 +102,7 @@ def test_the_saved_model_has_the_accuracy_on_record(
 ) -> None:
     result = complete(request_here)
     loaded = load_model(request_here.where.model)
-    again = evaluate(
-        loaded.model,
-        sample_digits.test,
-        mean=sample_digits.mean,
-        std=sample_digits.std,
-        class_names=sample_digits.class_names,
-    )
+    again = evaluate(loaded.model, sample_digits.test, sample_digits.scale)
     assert again.accuracy == result.summary["test_accuracy"]
     assert loaded.info is not None
     assert loaded.info.metrics["test"]["accuracy"] == again.accuracy
@@ -248,12 +241,11 @@ def test_a_download_that_is_stopped_ends_there(
 ) -> None:
     stop, received = threading.Event(), iter(range(100))
 
-    def loading(**_: object) -> Iterator[DownloadProgress]:
+    def loading(*_: object) -> Iterator[DownloadProgress]:
         for done in received:
             yield DownloadProgress(file="train-images", received=done, total=100)
 
-    # By its module: the package has a function of that name.
-    monkeypatch.setattr(sys.modules[run.__module__], "loading", loading)
+    monkeypatch.setattr(DigitsPlace, "loading", loading)
     events = run(request_here, stop)
     next(events)
     stop.set()

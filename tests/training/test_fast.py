@@ -76,7 +76,7 @@ def test_a_network_whose_hidden_layer_does_not_get_every_cell_is_refused(
 
 
 def test_responses_are_uncorrelated_and_of_equal_size(tiny_digits: Digits) -> None:
-    images = normalise(tiny_digits.train.images, tiny_digits.mean, tiny_digits.std)
+    images = normalise(tiny_digits.train.images, tiny_digits.scale)
     filters = patch_filters(images, 8, 3)
     responses = F.conv2d(images, filters).transpose(0, 1).flatten(1)
     covariance = torch.cov(responses.double())
@@ -111,6 +111,6 @@ def test_the_first_layer_stays_as_it_was_made_and_can_be_trained_later(
     model = SimpleCNN(ModelConfig(filters=(8, 8), hidden=16))
     config = TrainConfig(epochs=1, batch_size=50, first_layer="patches", device="cpu")
     list(train(model, tiny_digits, config))
-    images = normalise(tiny_digits.train.images[:512], tiny_digits.mean, tiny_digits.std)
+    images = normalise(tiny_digits.train.images[:512], tiny_digits.scale)
     torch.testing.assert_close(model.conv1.weight, patch_filters(images, 8, 3))
     assert all(parameter.requires_grad for parameter in model.parameters())

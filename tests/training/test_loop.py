@@ -58,6 +58,28 @@ def test_the_loss_falls_and_the_digits_are_learned(tiny_digits: Digits) -> None:
     assert results[-1].test.n == len(tiny_digits.test)
 
 
+def test_a_network_learns_as_many_classes_as_there_are(tiny_digits: Digits) -> None:
+    def first_three(split: Split) -> Split:
+        chosen = split.labels < 3
+        return Split(images=split.images[chosen], labels=split.labels[chosen])
+
+    digits = dataclasses.replace(
+        tiny_digits,
+        train=first_three(tiny_digits.train),
+        validation=first_three(tiny_digits.validation),
+        test=first_three(tiny_digits.test),
+        class_names=("zero", "one", "two"),
+    )
+    model, config = SimpleCNN(SMALL, n_classes=digits.n_classes), QUICK.replace(epochs=15)
+    training = train(model, digits, config)
+    finish(training)
+    assert training.test is not None
+    assert training.test.confusion.shape == (3, 3)
+    assert training.test.accuracy > 0.8
+    names = [row["name"] for row in training.test.to_json(digits.class_names)["per_class"]]
+    assert names == ["zero", "one", "two"]
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny_digits: Digits) -> None:
     first = trained(tiny_digits)
     assert same(first, trained(tiny_digits))
@@ -82,7 +104,7 @@ def test_one_step_is_what_pytorch_does_by_hand(tiny_digits: Digits, optimizer: s
 
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[optimizer]
     by_hand = kind(twin.parameters(), lr=3e-3, betas=(0.9, 0.999))
-    logits = twin(normalise(images, few.mean, few.std))
+    logits = twin(normalise(images, few.scale))
     loss = F.cross_entropy(logits, labels, label_smoothing=0.1)
     loss.backward()
     by_hand.step()
@@ -107,7 +129,7 @@ def test_every_digit_is_seen_once_per_epoch_and_in_another_order_in_the_next(
     finish(train(Spy(SMALL), tiny_digits, QUICK))
     steps = math.ceil(len(tiny_digits.train) / 32)
     first, second = torch.cat(seen[:steps]).flatten(1), torch.cat(seen[steps:]).flatten(1)
-    all_digits = normalise(tiny_digits.train.images, tiny_digits.mean, tiny_digits.std).flatten(1)
+    all_digits = normalise(tiny_digits.train.images, tiny_digits.scale).flatten(1)
     assert torch.equal(first.sort(0).values, all_digits.sort(0).values)
     assert torch.equal(second.sort(0).values, all_digits.sort(0).values)
     assert not torch.equal(first, second)
@@ -131,9 +153,10 @@ def test_varied_digits_are_other_ones_in_every_epoch_but_the_same_with_the_same_
     first = seen_in(0)
     assert len(first.unique(dim=0)) == 2 * len(tiny_digits.train)
     # Paper is still where it was: the normalisation is that of the digits as they are.
-    paper = -tiny_digits.mean / tiny_digits.std
+    scale = tiny_digits.scale
+    paper = -scale.mean / scale.std
     assert float(first.min()) == pytest.approx(paper, abs=1e-6)
-    assert float(first.max()) <= (1 - tiny_digits.mean) / tiny_digits.std + 1e-6
+    assert float(first.max()) <= (1 - scale.mean) / scale.std + 1e-6
     assert torch.equal(first, seen_in(0))
     assert not torch.equal(first, seen_in(1))
 
@@ -239,13 +262,7 @@ def test_recorded_scores_are_those_of_the_final_weights(tiny_digits: Digits) -> 
     model = SimpleCNN(SMALL)
     training = train(model, tiny_digits, QUICK.replace(precision="bfloat16"))
     results = finish(training)
-    again = evaluate(
-        model.float(),
-        tiny_digits.test,
-        mean=tiny_digits.mean,
-        std=tiny_digits.std,
-        class_names=tiny_digits.class_names,
-    )
+    again = evaluate(model.float(), tiny_digits.test, tiny_digits.scale)
     assert results[-1].test == again.score
     assert training.test is not None
     assert training.test.accuracy == again.accuracy
@@ -269,7 +286,7 @@ def test_what_is_cut_amiss_is_seen_beside_the_digits_and_leaves_the_network_unsu
         config = QUICK.replace(epochs=6, cut_amiss=part, augmentation="affine")
         finish(train(model, tiny_digits, config, score="last-epoch"))
         with torch.no_grad():
-            logits = model.eval()((strange - tiny_digits.mean) / tiny_digits.std)
+            logits = model.eval()((strange - tiny_digits.scale.mean) / tiny_digits.scale.std)
         sure.append(float(logits.softmax(dim=1).amax(dim=1).mean()))
     assert seen[0] == QUICK.batch_size
     assert QUICK.batch_size + round(0.5 * QUICK.batch_size) in seen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_type_hints
 
@@ -10,7 +9,7 @@ import typer
 
 from taller_cnn.cli.data_report import show_data, show_inventory, to_json
 from taller_cnn.cli.loading import load
-from taller_cnn.cli.options import DataDir, Dataset, Source, Workdir, choice, data_folder
+from taller_cnn.cli.options import DataDir, Dataset, Source, Workdir, choice
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.config import TrainConfig, choices
 from taller_cnn.errors import DataError
@@ -40,20 +39,18 @@ def data(
     augmented: Augmented = None,
 ) -> None:
     """Show which digits there are, and draw some of each class."""
-    from taller_cnn.data import inspect_folders
+    from taller_cnn.data import DigitsPlace, inspect_folders
     from taller_cnn.runs import Workdir as RunFiles
 
     terminal: Terminal = context.obj
-    where, data_dir = RunFiles(workdir, dataset), data_folder(data_dir, workdir)
-    look = partial(inspect_folders, dataset=dataset, data_dir=data_dir, sample_dir=where.sample)
+    where = RunFiles(workdir, dataset)
+    place = DigitsPlace.in_workdir(workdir, data_dir, dataset=dataset, source=source)
     try:
-        digits = load(
-            terminal, dataset=dataset, source=source, data_dir=data_dir, sample_dir=where.sample
-        )
+        digits = load(terminal, place)
     except DataError:
-        show_inventory(terminal, look())
+        show_inventory(terminal, inspect_folders(place))
         raise
-    found = look()
+    found = inspect_folders(place)
     files = {"data_samples": _draw(digits, where.results / "data_samples.png", terminal)}
     if augmented:
         path = where.results / f"data_{augmented}.png"

@@ -56,7 +56,9 @@ def _show_digits(terminal: Terminal, digits: Digits) -> None:
     title = say(
         "cli_data.title", title=say(f"data.title.{digits.name}"), kind=say(f"data.{digits.source}")
     )
-    normalisation = say("cli_data.normalisation_value", mean=digits.mean, std=digits.std)
+    normalisation = say(
+        "cli_data.normalisation_value", mean=digits.scale.mean, std=digits.scale.std
+    )
     rows = [
         (say("cli_data.normalisation"), normalisation),
         (say("cli_data.checksum"), digits.checksum),
@@ -85,7 +87,7 @@ def _histogram(terminal: Terminal, digits: Digits, names: Sequence[str]) -> Tabl
 
 def class_counts(digits: Digits) -> dict[str, list[int]]:
     """Images per class in each split."""
-    classes = len(digits.class_names)
+    classes = digits.n_classes
     return {
         split: getattr(digits, split).labels.bincount(minlength=classes).tolist()
         for split in SPLITS
@@ -103,8 +105,8 @@ def to_json(
         "folder": str(digits.folder),
         "verified": digits.verified,
         "checksum": digits.checksum,
-        "mean": digits.mean,
-        "std": digits.std,
+        "mean": digits.scale.mean,
+        "std": digits.scale.std,
         "images": {split: sum(counts[split]) for split in SPLITS},
         "class_names": list(digits.class_names),
         "class_counts": counts,

@@ -16,7 +16,6 @@ from taller_cnn.cli.options import (
     ModelFile,
     Source,
     Workdir,
-    data_folder,
     panel,
 )
 from taller_cnn.cli.scores import show_rows
@@ -95,6 +94,7 @@ def explain(
 ) -> None:
     """Open a trained network and its mistakes."""
     from taller_cnn.checkpoints import dataset_of, holdout_of
+    from taller_cnn.data import DigitsPlace
     from taller_cnn.explain.report import checked_parts, write_report
     from taller_cnn.explain.report import explain as compute
     from taller_cnn.explain.subject import make_subject, positions
@@ -102,21 +102,16 @@ def explain(
     from taller_cnn.runs import Workdir as RunFiles
 
     terminal: Terminal = context.obj
-    parts, folder = checked_parts(only), data_folder(data_dir, workdir)
+    parts = checked_parts(only)
     where = RunFiles(workdir, dataset or DATASETS[0])
     loaded = load_network(terminal, path := model or where.model, where)
     check_writable(where.results, FREE_BYTES)
-    digits = load(
-        terminal,
-        dataset=dataset_of(path, loaded, dataset),
-        source=source,
-        data_dir=folder,
-        sample_dir=where.sample,
-        holdout=holdout_of(loaded.info),
-    )
+    trained_on = dataset_of(path, loaded, dataset)
+    place = DigitsPlace.in_workdir(workdir, data_dir, dataset=trained_on, source=source)
+    digits = load(terminal, place, holdout_of(loaded.info))
     _warn_of_seen_digits(terminal, loaded, digits)
     chosen = positions(digits, digit or (), index or ())
-    subject = make_subject(loaded, digits, where.results, chosen=chosen, data_dir=folder)
+    subject = make_subject(loaded, digits, where.results, chosen=chosen, place=place)
     with explain_view(terminal, parts) as view:
         made = compute(subject, parts, view.step)
         files = write_report(made, where.results, terminal.messages, view.drawn)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from taller_cnn.cli.options import DataDir, ModelFile, Workdir, data_folder, panel
+from taller_cnn.cli.options import DataDir, ModelFile, Workdir, panel
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.values import one_of, path
 
@@ -56,7 +56,7 @@ def export(
     terminal: Terminal = context.obj
     where = RunFiles(workdir)
     path = model or where.model
-    lab = Lab.in_folder(workdir, data_folder(data_dir, workdir), terminal.messages.tag)
+    lab = Lab.in_folder(workdir, data_dir, terminal.messages.tag)
     text = export_html(read_model("main", path), lab.gallery, lab.page_language, STATIC)
     target = output or where.results / f"{path.stem}.html"
     with atomic_path(target) as temporary:

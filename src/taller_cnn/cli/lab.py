@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from taller_cnn.cli.options import DataDir, Workdir, data_folder, panel
+from taller_cnn.cli.options import DataDir, Workdir, panel
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.values import WrongValue, whole_number
@@ -79,7 +79,7 @@ def lab(
     from taller_cnn.lab.server import listen, serve
 
     _one_thread()
-    opened = Lab.in_folder(workdir, data_folder(data_dir, workdir), terminal.messages.tag)
+    opened = Lab.in_folder(workdir, data_dir, terminal.messages.tag)
     access = _access(host)
     server = listen(host, PORT if port is None else port, or_any=port is None)
     _warm_up(opened)

@@ -16,43 +16,30 @@ from taller_cnn.errors import ModelError
 if TYPE_CHECKING:
     from taller_cnn.checkpoints import LoadedModel
     from taller_cnn.config import ModelConfig
-    from taller_cnn.data import Digits
+    from taller_cnn.data import Digits, DigitsPlace
     from taller_cnn.runs import Workdir
 
 __all__ = ["load", "load_network"]
 
 
-def load(
-    terminal: Terminal,
-    *,
-    dataset: str,
-    source: str,
-    data_dir: Path,
-    sample_dir: Path,
-    holdout: int = 5000,
-) -> Digits:
+def load(terminal: Terminal, place: DigitsPlace, holdout: int = 5000) -> Digits:
     """The digits; a notice tells when they are the sample.
 
     Raises:
-        DataError, ConfigError, OutputError: as `taller_cnn.data.load_digits`.
+        DataError, ConfigError, OutputError: as `DigitsPlace.load`.
     """
-    from taller_cnn.data import Digits, loading
+    from taller_cnn.data import Digits
 
-    items = loading(
-        dataset=dataset, source=source, data_dir=data_dir, sample_dir=sample_dir, holdout=holdout
-    )
     digits = None
     with view(terminal, quiet=False, stop=threading.Event()) as shown:
         shown.waiting("cli.loading")
-        for item in items:
+        for item in place.loading(holdout):
             if isinstance(item, Digits):
                 digits = item
             else:
                 shown.step(item, 0)
     assert digits is not None, "loading ends with the digits"
-    show_sample_notice(
-        terminal, digits.source, data_dir, asked=source == "sample", reason=digits.fallback_reason
-    )
+    show_sample_notice(terminal, place, digits.source, digits.fallback_reason)
     return digits
 
 

@@ -27,7 +27,6 @@ __all__ = [
     "Source",
     "Workdir",
     "choice",
-    "data_folder",
     "extended",
     "panel",
     "with_shared_options",
@@ -113,11 +112,6 @@ Lang = Annotated[
     ),
 ]
 Json = Annotated[bool, panel("output", "--json", help="cli.option.json")]
-
-
-def data_folder(data_dir: Path | None, workdir: Path) -> Path:
-    """Where the full data sets are looked for and kept."""
-    return data_dir or workdir / "data"
 
 
 def with_shared_options(function: Callable[..., None]) -> Callable[..., None]:

@@ -12,7 +12,7 @@ import typer
 
 from taller_cnn.cli.loading import load_network
 from taller_cnn.cli.notices import show_model_notices
-from taller_cnn.cli.options import DataDir, ModelFile, Workdir, data_folder, panel
+from taller_cnn.cli.options import DataDir, ModelFile, Workdir, panel
 from taller_cnn.cli.predict_view import Progress, show_digits, show_text
 from taller_cnn.cli.progress import view
 from taller_cnn.cli.signals import stop_on_signals
@@ -22,6 +22,7 @@ from taller_cnn.errors import InputError, ModelError, TallerError
 
 if TYPE_CHECKING:
     from taller_cnn.checkpoints import LoadedModel
+    from taller_cnn.data import DigitsPlace
     from taller_cnn.reader.files import FileReading, Source
     from taller_cnn.reader.reading import PictureReading, Reader
     from taller_cnn.runs import Workdir as RunFiles
@@ -58,6 +59,7 @@ def predict(
     workdir: Workdir = Path(),
 ) -> None:
     """Read handwritten digits in pictures."""
+    from taller_cnn.data import DigitsPlace
     from taller_cnn.reader.files import read_files
     from taller_cnn.reader.finding import Options
     from taller_cnn.reader.robust import ready_robust
@@ -65,7 +67,7 @@ def predict(
 
     terminal: Terminal = context.obj
     where = RunFiles(workdir, "mnist")
-    folders = {"data_dir": data_folder(data_dir, workdir), "sample_dir": where.sample}
+    place = DigitsPlace.in_workdir(workdir, data_dir)
     output = _Output(terminal, where.results, annotate=annotate, show_steps=show_steps)
     sources = list(_sources(pictures))
     # Said before a network is looked for, or the robust one trained, for nothing.
@@ -76,7 +78,7 @@ def predict(
         output.finish(None)
     try:
         path = model or where.model
-        reader = _reader(terminal, path, where, ready, robust=robust, **folders)
+        reader = _reader(terminal, path, where, ready, place, robust=robust)
     except ModelError as error:
         # As where no picture could be read: none can be.
         terminal.failure(error, error.text(terminal.messages))
@@ -241,27 +243,26 @@ def _reader(
     path: Path,
     where: RunFiles,
     ready: LoadedModel | None,
+    place: DigitsPlace,
     *,
     robust: bool,
-    data_dir: Path,
-    sample_dir: Path,
 ) -> Reader:
     """The network to read with, and its threshold; `ready` is the robust one, if it is there."""
     from taller_cnn.reader.reading import Reader
     from taller_cnn.reader.robust import robust_path
 
     if robust:
-        loaded = ready or _robust(terminal, path, data_dir, sample_dir)
+        loaded = ready or _robust(terminal, path, place)
         path = robust_path(path)
         show_model_notices(terminal, loaded)
     else:
         loaded = load_network(terminal, path, where)
     if loaded.info is None:
         return Reader.of(loaded)
-    return Reader.of(loaded, _threshold(terminal, path, loaded, data_dir, sample_dir))
+    return Reader.of(loaded, _threshold(terminal, path, loaded, place))
 
 
-def _robust(terminal: Terminal, path: Path, data_dir: Path, sample_dir: Path) -> LoadedModel:
+def _robust(terminal: Terminal, path: Path, place: DigitsPlace) -> LoadedModel:
     """The robust network, trained now."""
     from taller_cnn.checkpoints import LoadedModel
     from taller_cnn.config import recipe
@@ -271,8 +272,7 @@ def _robust(terminal: Terminal, path: Path, data_dir: Path, sample_dir: Path) ->
     epochs = recipe(RECIPE)[1].epochs
     with stop_on_signals() as stop, view(terminal, quiet=False, stop=stop) as shown:
         shown.waiting("cli_predict.training")
-        events = robust_network(path, stop, data_dir=data_dir, sample_dir=sample_dir)
-        for event in events:
+        for event in robust_network(path, stop, place):
             if isinstance(event, LoadedModel):
                 return event
             if isinstance(event, EpochResult):
@@ -283,7 +283,7 @@ def _robust(terminal: Terminal, path: Path, data_dir: Path, sample_dir: Path) ->
 
 
 def _threshold(
-    terminal: Terminal, path: Path, loaded: LoadedModel, data_dir: Path, sample_dir: Path
+    terminal: Terminal, path: Path, loaded: LoadedModel, place: DigitsPlace
 ) -> float | None:
     """The network's own; chosen now if there is none yet."""
     from taller_cnn.reader.threshold import ensure_threshold, kept_threshold
@@ -293,7 +293,7 @@ def _threshold(
         return kept.threshold
     terminal.err.print(terminal.messages("cli_predict.choosing"), style="dim", markup=False)
     try:
-        return ensure_threshold(path, loaded, data_dir=data_dir, sample_dir=sample_dir).threshold
+        return ensure_threshold(path, loaded, place).threshold
     except TallerError as error:
         reason = error.text(terminal.messages)
     terminal.notice(terminal.messages("cli_predict.no_threshold", reason=reason))

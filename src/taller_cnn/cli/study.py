@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,7 @@ import typer
 
 from taller_cnn.cli.language import language_flags
 from taller_cnn.cli.loading import load
-from taller_cnn.cli.options import DataDir, Source, Workdir, choice, data_folder, panel
+from taller_cnn.cli.options import DataDir, Source, Workdir, choice, panel
 from taller_cnn.cli.scores import show_rows
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.study_tables import design_json, list_factors, show_design
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import threading
 
     from taller_cnn.cli.study_view import StudyView
-    from taller_cnn.data import Digits
+    from taller_cnn.data import Digits, DigitsPlace
     from taller_cnn.messages import Messages
     from taller_cnn.study import Design, Plan, Store, StudyDone
 
@@ -138,6 +138,13 @@ class _Asked:
     language: str
 
     @property
+    def place(self) -> DigitsPlace:
+        """Where the digits are."""
+        from taller_cnn.data import DigitsPlace
+
+        return DigitsPlace.in_workdir(self.workdir, self.data_dir, source=self.source)
+
+    @property
     def names_a_plan(self) -> bool:
         """Whether any word says which study is meant."""
         return bool(self.factors or self.cross or self.design or self.thorough)
@@ -201,17 +208,10 @@ class _Asked:
 
 def _study(terminal: Terminal, asked: _Asked, *, dry_run: bool, yes: bool) -> None:
     """Show the study that was asked for, or run it and tell what came out."""
-    from taller_cnn.runs import Workdir as RunFiles
     from taller_cnn.study import Store, StoreDigits, build
 
     plan = asked.plan()
-    digits = load(
-        terminal,
-        dataset="mnist",
-        source=asked.source,
-        data_dir=data_folder(asked.data_dir, asked.workdir),
-        sample_dir=RunFiles(asked.workdir).sample,
-    )
+    digits = load(terminal, asked.place)
     held_out = len(digits.validation)
     design = build(plan, available=len(digits.train), checksum=digits.checksum, held_out=held_out)
     _show_notices(terminal, design)
@@ -261,18 +261,17 @@ def _follow(
     stop: threading.Event,
     shown: StudyView,
 ) -> StudyDone:
-    from taller_cnn.runs import Workdir as RunFiles
-    from taller_cnn.study import DigitsSettings, Evaluated, StudyDone, run_study
+    from taller_cnn.study import Evaluated, StudyDone, run_study
 
-    settings = DigitsSettings(
+    place = replace(
+        asked.place,
         source=digits.source,
-        data_dir=data_folder(asked.data_dir, asked.workdir).resolve(),
-        sample_dir=RunFiles(asked.workdir).sample.resolve(),
-        dataset=digits.name,
+        data_dir=asked.place.data_dir.resolve(),
+        sample_dir=asked.place.sample_dir.resolve(),
     )
     events = run_study(
         design,
-        settings,
+        place,
         store,
         evaluated=Evaluated(
             validation=len(digits.validation), test=len(digits.test), train=len(digits.train)

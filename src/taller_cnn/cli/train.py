@@ -14,7 +14,7 @@ import typer
 
 from taller_cnn.cli.config_options import configs, flags, training_options
 from taller_cnn.cli.language import language_flags
-from taller_cnn.cli.options import DataDir, Dataset, Source, Workdir, data_folder, panel
+from taller_cnn.cli.options import DataDir, Dataset, Source, Workdir, panel
 from taller_cnn.cli.progress import View, view
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
@@ -28,6 +28,7 @@ from taller_cnn.cli.values import count, whole_numbers
 from taller_cnn.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
+    from taller_cnn.data import DigitsPlace
     from taller_cnn.runs import EnsemblePlan, EnsembleResult, RunRequest, RunResult
 
 __all__ = ["train"]
@@ -87,14 +88,15 @@ def train(
     **fields: Any,
 ) -> None:
     """Train a network; leave the model, its figures and its numbers."""
+    from taller_cnn.data import DigitsPlace
     from taller_cnn.runs import RunResult
 
     terminal: Terminal = context.obj
     plan = _plan(ensemble, kernel_sizes, resume=resume)
     _use_threads(threads)
-    place = {"dataset": dataset, "data_dir": data_folder(data_dir, workdir), "workdir": workdir}
-    others = {"language": terminal.messages.tag, **place}
-    request = _request(fields, resume=resume, source=source, **others)
+    place = DigitsPlace.in_workdir(workdir, data_dir, dataset=dataset, source=source)
+    others = {"language": terminal.messages.tag, "workdir": workdir}
+    request = _request(fields, place, resume=resume, **others)
     with stop_on_signals() as stop, view(terminal, quiet=quiet, stop=stop) as shown:
         again = _again(request, fields, plan, threads)
         result = _follow(request, plan, stop, shown, terminal, again)
@@ -130,19 +132,19 @@ def _use_threads(threads: int | None) -> None:
     torch.set_num_threads(threads)
 
 
-def _request(fields: dict[str, Any], *, resume: bool, source: str, **values: Any) -> RunRequest:
+def _request(
+    fields: dict[str, Any], place: DigitsPlace, *, resume: bool, **values: Any
+) -> RunRequest:
     """What to train: the recipe with the given options, or what waits to be resumed with them."""
     from taller_cnn.runs import RunRequest, checkpoint_request
 
     waiting = None
     if resume:
-        kept_model, kept_train, kept_source = checkpoint_request(
-            values["workdir"], values["dataset"]
-        )
+        kept_model, kept_train, source = checkpoint_request(values["workdir"], place.dataset)
         waiting = kept_model, kept_train
-        source = kept_source if source == "auto" else source
+        place = dataclasses.replace(place, source=source) if place.source == "auto" else place
     model, train = configs(fields, waiting)
-    return RunRequest(model=model, train=train, source=source, resume=resume, **values)
+    return RunRequest(model=model, train=train, place=place, resume=resume, **values)
 
 
 def _follow(
@@ -188,20 +190,22 @@ def _again(
     request: RunRequest, fields: dict[str, Any], plan: EnsemblePlan | None, threads: int | None
 ) -> str:
     """The command that goes on with a stopped training; an ensemble's needs its options again."""
-    words = ["taller-cnn", "train"]
+    from taller_cnn.data import DigitsPlace
+
+    words, place = ["taller-cnn", "train"], request.place
     if plan:
         words += ["--ensemble", str(plan.count), *flags(fields)]
         if plan.kernel_sizes:
             words += ["--kernel-sizes", ",".join(map(str, plan.kernel_sizes))]
-        words += [] if request.source == "auto" else ["--source", request.source]
+        words += [] if place.source == "auto" else ["--source", place.source]
     else:
         words += ["--resume"]
     if threads is not None:
         words += ["--threads", str(threads)]
     if request.workdir != Path():
         words += ["--workdir", str(request.workdir)]
-    if request.dataset != "mnist":
-        words += ["--dataset", request.dataset]
-    if request.data_dir != data_folder(None, request.workdir):
-        words += ["--data-dir", str(request.data_dir)]
+    if place.dataset != "mnist":
+        words += ["--dataset", place.dataset]
+    if place.data_dir != DigitsPlace.in_workdir(request.workdir).data_dir:
+        words += ["--data-dir", str(place.data_dir)]
     return shlex.join(words + language_flags(request.language))

@@ -9,7 +9,6 @@ from taller_cnn.cli.scores import show_files, show_rows, show_score
 from taller_cnn.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from taller_cnn.errors import TallerError
     from taller_cnn.runs import EnsembleResult, Member, RunRequest, RunResult, Started
 
 __all__ = ["show_ensemble", "show_member", "show_result", "show_start"]
@@ -20,7 +19,7 @@ def show_start(terminal: Terminal, started: Started, request: RunRequest) -> Non
     say = terminal.messages
     for notice in started.notices:
         terminal.notice(say(f"runs.{notice}"))
-    _show_sample_notice(terminal, request, started.source, started.fallback_reason)
+    show_sample_notice(terminal, request.place, started.source, started.fallback_reason)
     known = {
         "title": say(f"data.title.{started.dataset}"),
         "kind": say(f"data.{started.source}"),
@@ -47,7 +46,7 @@ def show_result(terminal: Terminal, request: RunRequest, result: RunResult) -> N
     from taller_cnn.data import display_class_names
 
     say = terminal.messages
-    names = display_class_names(request.dataset, say)
+    names = display_class_names(request.place.dataset, say)
     time = say("cli_train.end.time"), say("cli_train.end.time_value", **result.summary)
     show_score(terminal, result.test, names, "test", [time])
     if result.test.is_guessing:
@@ -55,7 +54,7 @@ def show_result(terminal: Terminal, request: RunRequest, result: RunResult) -> N
         terminal.notice(say("cli_train.end.guessing", learning_rate=rate))
     show_files(terminal, result.files)
     # Again, so that nobody takes the sample's figures for MNIST's.
-    _show_sample_notice(terminal, request, result.summary["source"], None)
+    show_sample_notice(terminal, request.place, result.summary["source"])
 
 
 def show_member(terminal: Terminal, member: Member) -> None:
@@ -72,14 +71,7 @@ def show_ensemble(terminal: Terminal, request: RunRequest, result: EnsembleResul
     alone = [member["test"]["accuracy"] for member in result.summary["members"]]
     figures = {"mean": sum(alone) / len(alone), "least": min(alone), "most": max(alone)}
     row = say("cli_train.ensemble.alone"), say("cli_train.ensemble.alone_value", **figures)
-    names = display_class_names(request.dataset, say)
+    names = display_class_names(request.place.dataset, say)
     show_score(terminal, result.test, names, "test", [row])
     show_files(terminal, result.files)
-    _show_sample_notice(terminal, request, result.summary["source"], None)
-
-
-def _show_sample_notice(
-    terminal: Terminal, request: RunRequest, source: str, reason: TallerError | None
-) -> None:
-    asked = request.source == "sample"
-    show_sample_notice(terminal, source, request.data_dir, asked=asked, reason=reason)
+    show_sample_notice(terminal, request.place, result.summary["source"])

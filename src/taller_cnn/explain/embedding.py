@@ -179,7 +179,7 @@ def _classes_figure(subject: Subject, drawn: _Map, messages: Messages) -> Figure
     from taller_cnn.explain.draw.embedding import classes_figure
 
     names = []
-    for index in range(len(subject.digits.class_names)):
+    for index in range(subject.digits.n_classes):
         name = subject.class_name(index)
         names.append(name.say(messages) if isinstance(name, Text) else name)
     labels = subject.digits.test.labels[torch.from_numpy(drawn.positions)].numpy()

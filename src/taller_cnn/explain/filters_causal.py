@@ -114,7 +114,7 @@ def freeze_test(
 
 
 def _train_once(config: ModelConfig, digits: Digits, plan: TrainConfig, frozen: bool) -> float:
-    model = SimpleCNN(config, seed=plan.seed)
+    model = SimpleCNN(config, n_classes=digits.n_classes, seed=plan.seed)
     model.conv1.requires_grad_(not frozen)
     training = train(model, digits, plan, score="last-epoch")
     for _ in training:
@@ -192,7 +192,7 @@ def switch_off(model: SimpleCNN, split: Split, normalised: Tensor, most: int) ->
         most: digits to use, fewer for a costly network.
     """
     filters = model.config.filters[0]
-    macs = sum(row.macs for row in describe(model.config) if row.name != "conv1")
+    macs = sum(row.macs for row in describe(model.config, model.n_classes) if row.name != "conv1")
     affordable = max(100, int(ABLATION_MACS / (macs * filters)))
     chosen = evenly(split.labels, min(most, affordable))
     labels = split.labels[chosen]

@@ -62,15 +62,15 @@ def out_of_sample(
     pool = Split(
         images=torch.cat([p.images for p in parts]), labels=torch.cat([p.labels for p in parts])
     )
-    fewest = int(torch.bincount(pool.labels, minlength=len(digits.class_names)).min())
+    fewest = int(torch.bincount(pool.labels, minlength=digits.n_classes).min())
     if fewest < 2:
         raise DataError("explain_few_digits", n=fewest)
     splits = list(_splits(pool.labels, min(folds, fewest), repeats, seed))
-    networks = len(splits)
-    found = torch.zeros(len(pool), len(digits.class_names))
-    test = torch.zeros(len(digits.test), len(digits.class_names))
+    network, networks = recipe("fast")[0], len(splits)
+    found = torch.zeros(len(pool), digits.n_classes)
+    test = torch.zeros(len(digits.test), digits.n_classes)
     for number, (inside, outside) in enumerate(splits):
-        model = SimpleCNN(recipe("fast")[0], seed=seed + number)
+        model = SimpleCNN(network, n_classes=digits.n_classes, seed=seed + number)
         for share in _train(model, digits, _part(pool, inside), seed + number):
             tick(round((number + share) * _HUNDRED), networks * _HUNDRED)
         found[outside] += _probabilities(model, digits, _part(pool, outside)) / repeats
@@ -122,6 +122,4 @@ def _train(model: SimpleCNN, digits: Digits, split: Split, seed: int) -> Iterato
 
 
 def _probabilities(model: SimpleCNN, digits: Digits, split: Split) -> Tensor:
-    names = digits.class_names
-    said = evaluate(model, split, mean=digits.mean, std=digits.std, class_names=names)
-    return said.log_probabilities.exp()
+    return evaluate(model, split, digits.scale).log_probabilities.exp()

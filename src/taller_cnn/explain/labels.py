@@ -150,14 +150,14 @@ def _images(digits: Digits) -> Tensor:
 def _file_positions(digits: Digits) -> npt.NDArray[np.intp] | None:
     """Where the training digits, then the held-out ones, stand in their file; None if unknown."""
     from taller_cnn.data.datasets import FILES, SAMPLE, spec_of
-    from taller_cnn.data.rawfiles import RawFolder, read_checksums, read_file
-    from taller_cnn.data.split import stratified_mask
+    from taller_cnn.data.digits import stratified_mask
+    from taller_cnn.data.rawfiles import RawFolder, read_file
 
     name = FILES[1]
     spec = SAMPLE if digits.source == "sample" else spec_of(digits.name)
     try:
         path = RawFolder.at(digits.folder).paths[name]
-        in_file = read_file(spec, name, path, read_checksums(digits.folder)).array
+        in_file = read_file(spec, name, path).array
     except (KeyError, TallerError):
         return None
     mask = stratified_mask(in_file, len(digits.validation))

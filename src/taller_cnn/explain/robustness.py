@@ -160,12 +160,12 @@ def robustness(subject: Subject, tick: Tick) -> Section:
     test = subject.digits.test
     chosen = evenly(test.labels, DIGITS)
     split = Split(images=test.images[chosen], labels=test.labels[chosen])
-    model = quick_copy(subject.model)
+    model, scale = quick_copy(subject.model), subject.scale
     curves = []
     for done, distortion in enumerate(DISTORTIONS, start=1):
         curves.append(
             measure_curve(
-                model, split, lambda x: (x - subject.mean) / subject.std, distortion, subject.seed
+                model, split, lambda x: (x - scale.mean) / scale.std, distortion, subject.seed
             )
         )
         tick(done, len(DISTORTIONS))

@@ -310,9 +310,7 @@ def _prediction(subject: Subject, images: Tensor) -> int:
 
 def _scores(subject: Subject, images: Tensor) -> Tensor:
     split = Split(images=images, labels=torch.zeros(len(images), dtype=torch.int64))
-    names = subject.digits.class_names
-    found = evaluate(subject.model, split, mean=subject.mean, std=subject.std, class_names=names)
-    return found.log_probabilities
+    return evaluate(subject.model, split, subject.scale).log_probabilities
 
 
 def _stranger_numbers(

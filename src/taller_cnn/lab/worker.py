@@ -20,7 +20,6 @@ from taller_cnn.process import prepare_process
 
 if TYPE_CHECKING:
     from taller_cnn.data import Digits, Split
-    from taller_cnn.evaluation import Evaluation
     from taller_cnn.model import SimpleCNN
     from taller_cnn.training import Training
 
@@ -111,24 +110,16 @@ def work(order: TrainingOrder, commands: Commands, tell: Tell) -> None:
 
 
 def _train(order: TrainingOrder, commands: Commands, tell: Tell) -> str:
-    from taller_cnn.data import load_digits
     from taller_cnn.files import check_writable
     from taller_cnn.model import SimpleCNN
     from taller_cnn.training import train
 
     check_writable(order.folder, FREE_BYTES)
-    # No mirrors: a page that is opened without a network must not wait for one.
-    digits = load_digits(
-        source=order.source,
-        data_dir=order.data_dir,
-        sample_dir=order.sample_dir,
-        holdout=order.train.holdout,
-        mirrors=(),
-    )
-    model = SimpleCNN(order.model, seed=order.train.seed)
+    digits = order.place.load(order.train.holdout)
+    model = SimpleCNN(order.model, n_classes=digits.n_classes, seed=order.train.seed)
     initial = _fingerprint(model)
     training = train(model, digits, order.train)
-    samples = _samples(digits.validation)
+    samples = _samples(digits)
     tell("started", _started(order, digits, model, training, samples, initial))
     watcher = _Watcher(digits, samples, tell)
     watcher.snapshot(training)
@@ -170,8 +161,10 @@ class _Watcher:
 
     def snapshot(self, training: Training) -> None:
         """The first layer's filters, and what the network says of the samples."""
+        from taller_cnn.evaluation import evaluate
+
         network = training.network
-        evaluation = _evaluated(network, self.digits, self.samples)
+        evaluation = evaluate(network, self.samples, self.digits.scale)
         values = network.conv1.weight.detach().cpu().contiguous().numpy()
         best = evaluation.log_probabilities.exp().amax(dim=1)
         self.tell(
@@ -194,13 +187,15 @@ def _fingerprint(model: SimpleCNN) -> str:
     return digest.hexdigest()[:16]
 
 
-def _samples(split: Split) -> Split:
-    """The first images of each class, in class order."""
+def _samples(digits: Digits) -> Split:
+    """The first validation images of each class, in class order."""
     import torch
 
     from taller_cnn.data import Split
 
-    chosen = torch.cat([(split.labels == c).nonzero()[:SAMPLES_PER_CLASS, 0] for c in range(10)])
+    split = digits.validation
+    of_class = [(split.labels == c).nonzero()[:, 0] for c in range(digits.n_classes)]
+    chosen = torch.cat([positions[:SAMPLES_PER_CLASS] for positions in of_class])
     return Split(images=split.images[chosen], labels=split.labels[chosen])
 
 
@@ -231,21 +226,16 @@ def _started(
     }
 
 
-def _evaluated(model: SimpleCNN, digits: Digits, split: Split) -> Evaluation:
-    from taller_cnn.evaluation import evaluate
-
-    return evaluate(model, split, mean=digits.mean, std=digits.std, class_names=digits.class_names)
-
-
 def _finish(order: TrainingOrder, digits: Digits, training: Training, tell: Tell) -> None:
     """Measure the network as it is now, save it, and tell."""
     from taller_cnn.checkpoints import save_model
+    from taller_cnn.evaluation import evaluate
     from taller_cnn.files import provenance
     from taller_cnn.lab.shelf import WEIGHTS_NAME
     from taller_cnn.runs.results import model_info
 
     scores: dict[str, Any] = {
-        name: _evaluated(training.network, digits, split).brief() if len(split) else None
+        name: evaluate(training.network, split, digits.scale).brief() if len(split) else None
         for name, split in (("test", digits.test), ("validation", digits.validation))
     }
     # Keep no network whose very last step has made it useless.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from taller_cnn.checkpoints import ModelInfo, load_model, member_files
-from taller_cnn.data import Digits, DownloadProgress, Split
+from taller_cnn.data import Digits, DownloadProgress
 from taller_cnn.errors import ModelError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.files import provenance, write_json
@@ -134,13 +134,10 @@ def _together(request: RunRequest, digits: Digits) -> EnsembleResult:
     loaded = load_model(folder)
     info = loaded.info
     assert info is not None
-
-    def asked(split: Split) -> Evaluation:
-        names = digits.class_names
-        return evaluate(loaded.model, split, mean=info.mean, std=info.std, class_names=names)
-
-    test = asked(digits.test)
-    validation = asked(digits.validation) if len(digits.validation) else None
+    test = evaluate(loaded.model, digits.test, info.scale)
+    held_out = digits.validation
+    validation = evaluate(loaded.model, held_out, info.scale) if len(held_out) else None
+    names = digits.class_names
     record = {
         "model": request.model.to_dict(),
         "train": request.train.to_dict(),
@@ -149,8 +146,8 @@ def _together(request: RunRequest, digits: Digits) -> EnsembleResult:
         "source": digits.source,
         "data_checksum": digits.checksum,
         "members": [_member_figures(path) for path in member_files(folder)],
-        "test": test.to_json(),
-        "validation": validation and validation.to_json(),
+        "test": test.to_json(names),
+        "validation": validation and validation.to_json(names),
         "provenance": provenance(),
     }
     results = request.where.results / "ensemble"

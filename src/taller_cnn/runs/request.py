@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from taller_cnn.config import ModelConfig, TrainConfig
+from taller_cnn.data import DigitsPlace
 from taller_cnn.messages import DEFAULT_LANGUAGE
 
 __all__ = ["RunRequest", "Workdir"]
@@ -43,11 +44,6 @@ class Workdir:
         results = self.root / "resultados"
         return results if self.member is None else results / "ensemble" / f"seed{self.member}"
 
-    @property
-    def sample(self) -> Path:
-        """The folder of the sample that is used where the full set is not to be had."""
-        return self.root / "data" / "sample"
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
@@ -55,10 +51,8 @@ class RunRequest:
 
     model: ModelConfig
     train: TrainConfig
+    place: DigitsPlace
     workdir: Path
-    data_dir: Path
-    dataset: str = "mnist"
-    source: str = "auto"
     resume: bool = False
     language: str = DEFAULT_LANGUAGE
     """Language tag of the figures."""
@@ -68,4 +62,4 @@ class RunRequest:
     @property
     def where(self) -> Workdir:
         """The run's files."""
-        return Workdir(self.workdir, self.dataset, self.member)
+        return Workdir(self.workdir, self.place.dataset, self.member)

@@ -85,8 +85,7 @@ def model_info(
         train=train,
         dataset=digits.name,
         class_names=digits.class_names,
-        mean=digits.mean,
-        std=digits.std,
+        scale=digits.scale,
         source=digits.source,
         data_checksum=digits.checksum,
         metrics=metrics,
@@ -104,7 +103,7 @@ def _record(
     request: RunRequest, digits: Digits, model: SimpleCNN, training: Training
 ) -> dict[str, Any]:
     """All numbers of the run as a JSON object, without the wall times."""
-    best = training.history.best_validation
+    best, names = training.history.best_validation, digits.class_names
     return {
         "model": request.model.to_dict(),
         "train": request.train.to_dict(),
@@ -121,8 +120,8 @@ def _record(
         "precision": str(training.precision.value).removeprefix("torch."),
         "epochs": [result.to_dict() for result in training.history.epochs],
         "best_validation_epoch": best and best.epoch,
-        "test": training.test and training.test.to_json(),
-        "validation": training.validation and training.validation.to_json(),
+        "test": training.test and training.test.to_json(names),
+        "validation": training.validation and training.validation.to_json(names),
         "provenance": provenance(),
     }
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from taller_cnn.data import Digits, DownloadProgress, loading
+from taller_cnn.data import Digits, DownloadProgress
 from taller_cnn.errors import DivergedError, InterruptedRunError, TallerError
 from taller_cnn.files import check_writable, folder_lock
 from taller_cnn.model import SimpleCNN, count_parameters
@@ -71,7 +71,7 @@ def run(
         notices = _notices(request)
         digits = yield from load(request, stop)
         state = resume_state(request, digits) if request.resume else None
-        model = SimpleCNN(request.model, seed=request.train.seed)
+        model = SimpleCNN(request.model, n_classes=digits.n_classes, seed=request.train.seed)
         training = train(model, digits, request.train, state)
         loaded = time.perf_counter()
         yield _started(digits, training, model, notices)
@@ -89,16 +89,9 @@ def load(request: RunRequest, stop: threading.Event) -> Generator[DownloadProgre
 
     Raises:
         InterruptedRunError: `stop` was set.
-        DataError, OutputError: as `taller_cnn.data.loading`.
+        DataError, OutputError: as `DigitsPlace.load`.
     """
-    items = loading(
-        dataset=request.dataset,
-        source=request.source,
-        data_dir=request.data_dir,
-        sample_dir=request.where.sample,
-        holdout=request.train.holdout,
-    )
-    for item in items:
+    for item in request.place.loading(request.train.holdout):
         if isinstance(item, Digits):
             return item
         if stop.is_set():

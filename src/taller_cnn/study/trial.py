@@ -20,7 +20,7 @@ from torch import Tensor
 
 from taller_cnn import __version__
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits, Split, load_digits
+from taller_cnn.data import Digits, DigitsPlace, Split
 from taller_cnn.errors import DivergedError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.files import processor_name
@@ -32,7 +32,6 @@ from taller_cnn.training import EpochResult, train
 __all__ = [
     "FINAL_REASONS",
     "SEEN_DIGITS",
-    "DigitsSettings",
     "Introduction",
     "TrialResult",
     "evaluated_epochs",
@@ -56,32 +55,6 @@ FOLD_SEED = 20261126
 """Of the order in which the digits are shared out to folds: a trial's key stands for it too."""
 
 _loading = threading.Lock()
-
-
-@dataclass(frozen=True, kw_only=True)
-class DigitsSettings:
-    """Where a worker finds the digits; absolute paths, the same on every machine."""
-
-    source: str
-    """``full`` or ``sample``: what the study settled for."""
-    data_dir: Path
-    sample_dir: Path
-    dataset: str = "mnist"
-    holdout: int = 5000
-
-    def load(self) -> Digits:
-        """The digits.
-
-        Raises:
-            DataError, ConfigError, OutputError: as `taller_cnn.data.load_digits`.
-        """
-        return load_digits(
-            dataset=self.dataset,
-            source=self.source,
-            data_dir=self.data_dir,
-            sample_dir=self.sample_dir,
-            holdout=self.holdout,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,23 +100,23 @@ class Introduction:
 
 
 @cache
-def _load(settings: DigitsSettings) -> Digits:
-    return settings.load()
+def _load(place: DigitsPlace) -> Digits:
+    return place.load()
 
 
-def _digits(settings: DigitsSettings) -> Digits:
+def _digits(place: DigitsPlace) -> Digits:
     """The digits, loaded once per process however many threads ask."""
     with _loading:
-        return _load(settings)
+        return _load(place)
 
 
-def introduce(settings: DigitsSettings) -> Introduction:
+def introduce(place: DigitsPlace) -> Introduction:
     """Load the digits, get ready to train, and say who this worker is.
 
     Raises:
         DataError, ConfigError, OutputError: the digits are not to be had here.
     """
-    digits = _digits(settings)
+    digits = _digits(place)
     _warm_up(digits)
     return Introduction(
         version=__version__,
@@ -159,7 +132,7 @@ def _warm_up(digits: Digits) -> None:
     torch.set_num_threads(1)
     config = TrainConfig(epochs=1, batch_size=1, device="cpu", precision="float32")
     some = Split(images=digits.train.images[:1], labels=digits.train.labels[:1])
-    model = SimpleCNN(ModelConfig(filters=(1,), hidden=1))
+    model = SimpleCNN(ModelConfig(filters=(1,), hidden=1), n_classes=digits.n_classes)
     for _ in train(model, _training_only(digits, some), config):
         pass
 
@@ -170,19 +143,19 @@ def _training_only(digits: Digits, subset: Split) -> Digits:
     return dataclasses.replace(digits, train=subset, validation=nothing, test=nothing)
 
 
-def run_trial(spec: dict[str, Any], settings: DigitsSettings, alone: bool) -> TrialResult:
+def run_trial(spec: dict[str, Any], place: DigitsPlace, alone: bool) -> TrialResult:
     """Run a trial on this worker; whatever goes wrong with it is its result.
 
     Args:
         spec: the trial, as `Trial.to_dict` gives it.
-        settings: where the digits are.
+        place: where the digits are.
         alone: no other trial runs in this process, so that its memory can be told.
     """
     # More threads would make the workers of one machine wait for each other.
     torch.set_num_threads(1)
     started = time.perf_counter()
     try:
-        digits = _digits(settings)
+        digits = _digits(place)
         if alone:
             _reset_peak_memory()
         result = train_trial(Trial.from_dict(spec), digits)
@@ -219,7 +192,7 @@ def train_trial(trial: Trial, digits: Digits) -> TrialResult:
     chosen = nested_order(digits.train.labels, trial.train.seed)[: trial.train_n]
     subset = _part(digits.train, chosen)
     # Evaluated here and not by the training, which would evaluate the test digits as often.
-    model = SimpleCNN(trial.model, seed=trial.train.seed)
+    model = SimpleCNN(trial.model, n_classes=digits.n_classes, seed=trial.train.seed)
     training = train(model, _training_only(digits, subset), trial.train)
     curve: list[tuple[int, float, float | None]] = []
     validation: Evaluation | None = None
@@ -264,14 +237,7 @@ def evaluated_epochs(trial: Trial) -> frozenset[int]:
 
 
 def _evaluate(model: SimpleCNN, digits: Digits, split: Split) -> Evaluation:
-    return evaluate(
-        model,
-        split,
-        mean=digits.mean,
-        std=digits.std,
-        class_names=digits.class_names,
-        batch_size=EVALUATION_BATCH,
-    )
+    return evaluate(model, split, digits.scale, batch_size=EVALUATION_BATCH)
 
 
 def _error(evaluation: Evaluation) -> float:

@@ -50,12 +50,12 @@ class Batches:
         self.per_epoch = math.ceil(len(digits.train) / config.batch_size)
         """Steps of an epoch; its last batch may be smaller than the others."""
         self._config, self._device, self._dtype, self._crop = config, device, dtype, crop
-        self._mean, self._std = digits.mean, digits.std
+        self._scale = digits.scale
         self._chance = torch.Generator(device)
         self._labels = digits.train.labels.to(device)
         images = digits.train.images
         if not self._varies:
-            images = crop(normalise(images, digits.mean, digits.std, dtype))
+            images = crop(normalise(images, digits.scale, dtype))
         # Raw where each step varies them, else as the network gets them.
         self._images = images.to(device)
         self._order: tuple[int, Tensor] | None = None
@@ -94,4 +94,4 @@ class Batches:
             more = round(self._config.cut_amiss * len(images))
             images = torch.cat([images, cut_amiss(images, more, self._chance)])
         images = augment(images, AUGMENTATIONS[self._config.augmentation], self._chance)
-        return self._crop(images.sub_(self._mean).div_(self._std).to(self._dtype))
+        return self._crop(images.sub_(self._scale.mean).div_(self._scale.std).to(self._dtype))

@@ -47,7 +47,7 @@ def trained_form(model: SimpleCNN, digits: Digits, config: TrainConfig) -> Train
     """
     fixed = config.first_layer == "patches"
     if fixed:
-        images = normalise(digits.train.images[:PATCH_IMAGES], digits.mean, digits.std)
+        images = normalise(digits.train.images[:PATCH_IMAGES], digits.scale)
         set_first_layer(model, images)
     if config.middle:
         return MiddleOfImages(model, fixed_first_layer=fixed)

@@ -264,13 +264,7 @@ class Training(Iterator[Progress | EpochResult]):
     def _evaluate(self, split: Split) -> Evaluation | None:
         if len(split) == 0:
             return None
-        return evaluate(
-            self.network,
-            split,
-            mean=self._digits.mean,
-            std=self._digits.std,
-            class_names=self._digits.class_names,
-        )
+        return evaluate(self.network, split, self._digits.scale)
 
 
 def _on_device(model: SimpleCNN, device: torch.device) -> SimpleCNN:
