@@ -39,7 +39,7 @@ from taller_cnn.config import recipe
 from taller_cnn.evaluation import evaluate, wilson_interval
 from taller_cnn.files import provenance
 from taller_cnn.model import SimpleCNN, count_parameters
-from taller_cnn.runs import Workdir
+from taller_cnn.runs import RunFiles
 from taller_cnn.runs.results import brief_scores, model_info
 from taller_cnn.training import Training, TrainState, train
 from taller_cnn.views import VIEWS, InViews
@@ -95,7 +95,7 @@ def files(seed: int, keep: Path) -> tuple[Path, Path]:
 
 def save_member(keep: Path, seed: int, training: Training, model: SimpleCNN) -> None:
     """Keep the network as one of the ensemble's."""
-    path = Workdir(keep, "mnist", seed).model
+    path = RunFiles.member(keep, "mnist", seed).model
     path.parent.mkdir(parents=True, exist_ok=True)
     scores = brief_scores(training)
     info = model_info(model.config, training.config, digits(), scores, provenance())
@@ -104,7 +104,7 @@ def save_member(keep: Path, seed: int, training: Training, model: SimpleCNN) -> 
 
 def in_views(seed: int, keep: Path) -> Tensor:
     """What the network of a seed says of the test digits in several views."""
-    own, model = digits(), load_model(Workdir(keep, "mnist", seed).model).model
+    own, model = digits(), load_model(RunFiles.member(keep, "mnist", seed).model).model
     return evaluate(InViews(model, own.scale), own.test, own.scale).log_probabilities
 
 

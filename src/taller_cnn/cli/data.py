@@ -40,10 +40,10 @@ def data(
 ) -> None:
     """Show which digits there are, and draw some of each class."""
     from taller_cnn.data import DigitsPlace, inspect_folders
-    from taller_cnn.runs import Workdir as RunFiles
+    from taller_cnn.runs import RunFiles
 
     terminal: Terminal = context.obj
-    where = RunFiles(workdir, dataset)
+    where = RunFiles.in_workdir(workdir, dataset)
     place = DigitsPlace.in_workdir(workdir, data_dir, dataset=dataset, source=source)
     try:
         digits = load(terminal, place)

@@ -56,10 +56,10 @@ def describe(
 ) -> None:
     """Show the layers of a network: what each makes and what it costs."""
     from taller_cnn.model import describe as describe_network
-    from taller_cnn.runs import Workdir
+    from taller_cnn.runs import RunFiles
 
     terminal: Terminal = context.obj
-    path = model or (workdir and Workdir(workdir).model)
+    path = model or (workdir and RunFiles.in_workdir(workdir).model)
     config = network(fields)
     if path:
         config = _trained(terminal, path, config)

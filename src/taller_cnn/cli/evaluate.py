@@ -62,12 +62,12 @@ def evaluate(
     """Measure how well a trained network does."""
     from taller_cnn.checkpoints import dataset_of
     from taller_cnn.data import DigitsPlace
-    from taller_cnn.runs import Workdir as RunFiles
+    from taller_cnn.runs import RunFiles
 
     terminal: Terminal = context.obj
-    where = RunFiles(workdir, dataset or DATASETS[0])
-    path = model or where.model
-    loaded = load_network(terminal, path, where, network(fields))
+    wanted = dataset or DATASETS[0]
+    path = model or RunFiles.in_workdir(workdir, wanted).model
+    loaded = load_network(terminal, path, workdir, wanted, network(fields))
     trained_on = dataset_of(path, loaded, dataset)
     place = DigitsPlace.in_workdir(workdir, data_dir, dataset=trained_on, source=source)
     digits = load(terminal, place, _holdout(path, loaded, split))

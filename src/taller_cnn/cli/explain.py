@@ -99,23 +99,23 @@ def explain(
     from taller_cnn.explain.report import explain as compute
     from taller_cnn.explain.subject import make_subject, positions
     from taller_cnn.files import check_writable
-    from taller_cnn.runs import Workdir as RunFiles
+    from taller_cnn.runs import RunFiles
 
     terminal: Terminal = context.obj
     parts = checked_parts(only)
-    where = RunFiles(workdir, dataset or DATASETS[0])
-    loaded = load_network(terminal, path := model or where.model, where)
-    check_writable(where.results, FREE_BYTES)
+    files = RunFiles.in_workdir(workdir, wanted := dataset or DATASETS[0])
+    loaded = load_network(terminal, path := model or files.model, workdir, wanted)
+    check_writable(files.results, FREE_BYTES)
     trained_on = dataset_of(path, loaded, dataset)
     place = DigitsPlace.in_workdir(workdir, data_dir, dataset=trained_on, source=source)
     digits = load(terminal, place, holdout_of(loaded.info))
     _warn_of_seen_digits(terminal, loaded, digits)
     chosen = positions(digits, digit or (), index or ())
-    subject = make_subject(loaded, digits, where.results, chosen=chosen, place=place)
+    subject = make_subject(loaded, digits, files.results, chosen=chosen, place=place)
     with explain_view(terminal, parts) as view:
         made = compute(subject, parts, view.step)
-        files = write_report(made, where.results, terminal.messages, view.drawn)
-    _tell(terminal, made, files)
+        written = write_report(made, files.results, terminal.messages, view.drawn)
+    _tell(terminal, made, written)
 
 
 def _warn_of_seen_digits(terminal: Terminal, loaded: LoadedModel, digits: Digits) -> None:

@@ -51,10 +51,10 @@ def export(
     from taller_cnn.lab.lab import Lab
     from taller_cnn.lab.page import STATIC
     from taller_cnn.lab.shelf import read_model
-    from taller_cnn.runs import Workdir as RunFiles
+    from taller_cnn.runs import RunFiles
 
     terminal: Terminal = context.obj
-    where = RunFiles(workdir)
+    where = RunFiles.in_workdir(workdir)
     path = model or where.model
     lab = Lab.in_folder(workdir, data_dir, terminal.messages.tag)
     text = export_html(read_model("main", path), lab.gallery, lab.page_language, STATIC)

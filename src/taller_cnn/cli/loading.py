@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from taller_cnn.checkpoints import LoadedModel
     from taller_cnn.config import ModelConfig
     from taller_cnn.data import Digits, DigitsPlace
-    from taller_cnn.runs import Workdir
 
 __all__ = ["load", "load_network"]
 
@@ -44,22 +43,34 @@ def load(terminal: Terminal, place: DigitsPlace, holdout: int = 5000) -> Digits:
 
 
 def load_network(
-    terminal: Terminal, path: Path, where: Workdir, config: ModelConfig | None = None
+    terminal: Terminal,
+    path: Path,
+    workdir: Path,
+    dataset: str = DATASETS[0],
+    config: ModelConfig | None = None,
 ) -> LoadedModel:
     """The network of a file, with what there is to say of it.
+
+    Args:
+        terminal: where that is said.
+        path: the file, or the folder of an ensemble.
+        workdir: the working folder, whose network may be missing.
+        dataset: of that network.
+        config: architecture of weights without a description.
 
     Raises:
         ModelError: as `taller_cnn.checkpoints.load_model`; where there is none in this place
             yet, it says how to train one there.
     """
     from taller_cnn.checkpoints import load_model
+    from taller_cnn.runs import RunFiles
 
-    if path == where.model and not path.exists():
+    if path == RunFiles.in_workdir(workdir, dataset).model and not path.exists():
         words = ["taller-cnn", "train"]
-        if where.dataset != DATASETS[0]:
-            words += ["--dataset", where.dataset]
-        if where.root != Path():
-            words += ["--workdir", str(where.root)]
+        if dataset != DATASETS[0]:
+            words += ["--dataset", dataset]
+        if workdir != Path():
+            words += ["--workdir", str(workdir)]
         raise ModelError("no_model_here", path=path, command=shlex.join(words))
     loaded = load_model(path, config)
     show_model_notices(terminal, loaded)

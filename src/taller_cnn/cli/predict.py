@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from taller_cnn.data import DigitsPlace
     from taller_cnn.reader.files import FileReading, Source
     from taller_cnn.reader.reading import PictureReading, Reader
-    from taller_cnn.runs import Workdir as RunFiles
 
 __all__ = ["predict"]
 
@@ -63,22 +62,22 @@ def predict(
     from taller_cnn.reader.files import read_files
     from taller_cnn.reader.finding import Options
     from taller_cnn.reader.robust import ready_robust
-    from taller_cnn.runs import Workdir as RunFiles
+    from taller_cnn.runs import RunFiles
 
     terminal: Terminal = context.obj
-    where = RunFiles(workdir, "mnist")
+    files = RunFiles.in_workdir(workdir)
+    path = model or files.model
     place = DigitsPlace.in_workdir(workdir, data_dir)
-    output = _Output(terminal, where.results, annotate=annotate, show_steps=show_steps)
+    output = _Output(terminal, files.results, annotate=annotate, show_steps=show_steps)
     sources = list(_sources(pictures))
     # Said before a network is looked for, or the robust one trained, for nothing.
-    ready = ready_robust(model or where.model) if robust else None
+    ready = ready_robust(path) if robust else None
     if refused := _refusals(sources, closely=robust and ready is None):
         for name, error in refused:
             output.failed(name, error)
         output.finish(None)
     try:
-        path = model or where.model
-        reader = _reader(terminal, path, where, ready, place, robust=robust)
+        reader = _reader(terminal, path, workdir, ready, place, robust=robust)
     except ModelError as error:
         # As where no picture could be read: none can be.
         terminal.failure(error, error.text(terminal.messages))
@@ -241,7 +240,7 @@ def _expanded(word: str) -> list[Path]:
 def _reader(
     terminal: Terminal,
     path: Path,
-    where: RunFiles,
+    workdir: Path,
     ready: LoadedModel | None,
     place: DigitsPlace,
     *,
@@ -256,7 +255,7 @@ def _reader(
         path = robust_path(path)
         show_model_notices(terminal, loaded)
     else:
-        loaded = load_network(terminal, path, where)
+        loaded = load_network(terminal, path, workdir)
     if loaded.info is None:
         return Reader.of(loaded)
     return Reader.of(loaded, _threshold(terminal, path, loaded, place))

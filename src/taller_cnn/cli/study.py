@@ -152,9 +152,9 @@ class _Asked:
     @property
     def folder(self) -> Path:
         """Where the study's files are."""
-        from taller_cnn.runs import Workdir as RunFiles
+        from taller_cnn.runs import RunFiles
 
-        return RunFiles(self.workdir).results / "estudio"
+        return RunFiles.in_workdir(self.workdir).results / "estudio"
 
     @property
     def store_path(self) -> Path:

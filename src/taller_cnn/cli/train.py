@@ -29,7 +29,7 @@ from taller_cnn.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
     from taller_cnn.data import DigitsPlace
-    from taller_cnn.runs import EnsemblePlan, EnsembleResult, RunRequest, RunResult
+    from taller_cnn.runs import EnsemblePlan, EnsembleResult, RunFiles, RunRequest, RunResult
 
 __all__ = ["train"]
 
@@ -89,16 +89,16 @@ def train(
 ) -> None:
     """Train a network; leave the model, its figures and its numbers."""
     from taller_cnn.data import DigitsPlace
-    from taller_cnn.runs import RunResult
+    from taller_cnn.runs import RunFiles, RunResult
 
     terminal: Terminal = context.obj
-    plan = _plan(ensemble, kernel_sizes, resume=resume)
+    plan = _plan(ensemble, kernel_sizes, workdir, resume=resume)
     _use_threads(threads)
     place = DigitsPlace.in_workdir(workdir, data_dir, dataset=dataset, source=source)
-    others = {"language": terminal.messages.tag, "workdir": workdir}
-    request = _request(fields, place, resume=resume, **others)
+    files = RunFiles.in_workdir(workdir, dataset)
+    request = _request(fields, place, files, resume=resume, language=terminal.messages.tag)
     with stop_on_signals() as stop, view(terminal, quiet=quiet, stop=stop) as shown:
-        again = _again(request, fields, plan, threads)
+        again = _again(request, fields, plan, threads, workdir)
         result = _follow(request, plan, stop, shown, terminal, again)
     if isinstance(result, RunResult):
         show_result(terminal, request, result)
@@ -107,7 +107,9 @@ def train(
     terminal.result(result.summary)
 
 
-def _plan(count: int | None, kernel_sizes: Any, *, resume: bool) -> EnsemblePlan | None:
+def _plan(
+    count: int | None, kernel_sizes: Any, workdir: Path, *, resume: bool
+) -> EnsemblePlan | None:
     """The ensemble that is asked for; None for one network."""
     from taller_cnn.runs import EnsemblePlan
 
@@ -117,7 +119,7 @@ def _plan(count: int | None, kernel_sizes: Any, *, resume: bool) -> EnsemblePlan
         return None
     if resume:
         raise UsageError("ensemble_resume")
-    return EnsemblePlan(count=count, kernel_sizes=kernel_sizes or ())
+    return EnsemblePlan(count=count, workdir=workdir, kernel_sizes=kernel_sizes or ())
 
 
 def _use_threads(threads: int | None) -> None:
@@ -133,18 +135,20 @@ def _use_threads(threads: int | None) -> None:
 
 
 def _request(
-    fields: dict[str, Any], place: DigitsPlace, *, resume: bool, **values: Any
+    fields: dict[str, Any], place: DigitsPlace, files: RunFiles, *, resume: bool, language: str
 ) -> RunRequest:
     """What to train: the recipe with the given options, or what waits to be resumed with them."""
     from taller_cnn.runs import RunRequest, checkpoint_request
 
     waiting = None
     if resume:
-        kept_model, kept_train, source = checkpoint_request(values["workdir"], place.dataset)
+        kept_model, kept_train, source = checkpoint_request(files.checkpoint)
         waiting = kept_model, kept_train
         place = dataclasses.replace(place, source=source) if place.source == "auto" else place
     model, train = configs(fields, waiting)
-    return RunRequest(model=model, train=train, place=place, resume=resume, **values)
+    return RunRequest(
+        model=model, train=train, place=place, files=files, resume=resume, language=language
+    )
 
 
 def _follow(
@@ -187,7 +191,11 @@ def _follow(
 
 
 def _again(
-    request: RunRequest, fields: dict[str, Any], plan: EnsemblePlan | None, threads: int | None
+    request: RunRequest,
+    fields: dict[str, Any],
+    plan: EnsemblePlan | None,
+    threads: int | None,
+    workdir: Path,
 ) -> str:
     """The command that goes on with a stopped training; an ensemble's needs its options again."""
     from taller_cnn.data import DigitsPlace
@@ -202,10 +210,10 @@ def _again(
         words += ["--resume"]
     if threads is not None:
         words += ["--threads", str(threads)]
-    if request.workdir != Path():
-        words += ["--workdir", str(request.workdir)]
+    if workdir != Path():
+        words += ["--workdir", str(workdir)]
     if place.dataset != "mnist":
         words += ["--dataset", place.dataset]
-    if place.data_dir != DigitsPlace.in_workdir(request.workdir).data_dir:
+    if place.data_dir != DigitsPlace.in_workdir(workdir).data_dir:
         words += ["--data-dir", str(place.data_dir)]
     return shlex.join(words + language_flags(request.language))

@@ -14,7 +14,7 @@ from taller_cnn.lab.problems import wanted_messages
 from taller_cnn.lab.runs import Runs
 from taller_cnn.lab.shelf import Shelf
 from taller_cnn.messages import DEFAULT_LANGUAGE, Messages
-from taller_cnn.runs import Workdir
+from taller_cnn.runs import RunFiles
 
 __all__ = ["Lab"]
 
@@ -50,7 +50,7 @@ class Lab:
             data_dir: where the full data set is looked for; None for ``<workdir>/data``.
             language: language tag of what is said, where a request asks for none.
         """
-        where = Workdir(workdir)
+        where = RunFiles.in_workdir(workdir)
         # No mirrors: a page that is opened without a network must not wait for one.
         place = DigitsPlace.in_workdir(workdir, data_dir, mirrors=())
         shelf = Shelf(where.model.parent)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from taller_cnn.checkpoints import LoadedModel, ModelInfo, load_model, save_model
@@ -17,7 +17,7 @@ from taller_cnn.data import Digits, DigitsPlace, DownloadProgress
 from taller_cnn.errors import ModelError
 from taller_cnn.files import check_writable, folder_lock, provenance
 from taller_cnn.model import SimpleCNN
-from taller_cnn.runs.request import RunRequest, Workdir
+from taller_cnn.runs.request import RunFiles, RunRequest
 from taller_cnn.runs.results import brief_scores, model_info
 from taller_cnn.runs.resuming import resume_state
 from taller_cnn.runs.run import checkpointed, load
@@ -32,7 +32,7 @@ FREE_BYTES = 20_000_000
 
 def robust_path(model_path: Path) -> Path:
     """Where the robust network beside the network in `model_path` is kept."""
-    return model_path.with_suffix(".robust.pt")
+    return RunFiles.robust(model_path).model
 
 
 def kept_robust(model_path: Path, checksum: str | None = None) -> LoadedModel | None:
@@ -85,8 +85,10 @@ def robust_network(
         yield kept
         return
     own = _own_info(model_path)
-    files = _Files(model_path.parent, file=robust_path(model_path))
-    request = _request(files, replace(place, source=own.source) if own else place, seed)
+    files = RunFiles.robust(model_path)
+    model, config = recipe(RECIPE, train={"seed": seed})
+    place = replace(place, source=own.source) if own else place
+    request = RunRequest(model=model, train=config, place=place, files=files)
     check_writable(model_path.parent, FREE_BYTES)
     with folder_lock(model_path.parent):
         digits = yield from load(request, stop)
@@ -103,39 +105,6 @@ def _own_info(model_path: Path) -> ModelInfo | None:
         return None
 
 
-@dataclass(frozen=True)
-class _Files(Workdir):
-    """The robust network's files, beside a network that may lie anywhere."""
-
-    file: Path = Path("cnn_mnist.robust.pt")
-
-    @property
-    def model(self) -> Path:
-        return self.file
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Request(RunRequest):
-    """The robust network's training."""
-
-    files: _Files
-
-    @property
-    def where(self) -> Workdir:
-        return self.files
-
-
-def _request(files: _Files, place: DigitsPlace, seed: int) -> _Request:
-    model, config = recipe(RECIPE, train={"seed": seed})
-    return _Request(
-        model=model,
-        train=config,
-        place=place,
-        workdir=files.root,
-        files=files,
-    )
-
-
 def _train(
     request: RunRequest, digits: Digits, stop: threading.Event
 ) -> Generator[Progress | EpochResult, None, None]:
@@ -144,8 +113,8 @@ def _train(
     training = train(model, digits, request.train, _waiting(request, digits), score="last-epoch")
     yield from checkpointed(request, digits, training, stop, "reader_interrupted")
     info = model_info(request.model, request.train, digits, brief_scores(training), provenance())
-    save_model(model, request.where.model, info)
-    request.where.checkpoint.unlink(missing_ok=True)
+    save_model(model, request.files.model, info)
+    request.files.checkpoint.unlink(missing_ok=True)
 
 
 def _waiting(request: RunRequest, digits: Digits) -> TrainState | None:

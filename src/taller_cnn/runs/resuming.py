@@ -10,10 +10,10 @@ from taller_cnn.checkpoints import read_tensors, write_tensors
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits
 from taller_cnn.errors import ConfigError, ModelError
-from taller_cnn.runs.request import RunRequest, Workdir
+from taller_cnn.runs.request import RunRequest
 from taller_cnn.training import TrainState
 
-__all__ = ["checkpoint_request", "resume_state", "waiting_request", "write_checkpoint"]
+__all__ = ["checkpoint_request", "resume_state", "write_checkpoint"]
 
 CHECKPOINT_FORMAT = 1
 
@@ -27,7 +27,7 @@ def write_checkpoint(request: RunRequest, digits: Digits, state: TrainState) -> 
         "source": digits.source,
         "data_checksum": digits.checksum,
     }
-    write_tensors(request.where.checkpoint, {**header, "state": state.to_dict()})
+    write_tensors(request.files.checkpoint, {**header, "state": state.to_dict()})
 
 
 def _read_checkpoint(path: Path) -> dict[str, Any]:
@@ -44,17 +44,12 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
     return value
 
 
-def checkpoint_request(workdir: Path, dataset: str) -> tuple[ModelConfig, TrainConfig, str]:
+def checkpoint_request(path: Path) -> tuple[ModelConfig, TrainConfig, str]:
     """Network, training and data source of the training that waits to be resumed.
 
     Raises:
-        ModelError: there is none, or its file is damaged.
+        ModelError: there is none, its file is damaged, or it uses an option that has gone.
     """
-    return waiting_request(Workdir(workdir, dataset).checkpoint)
-
-
-def waiting_request(path: Path) -> tuple[ModelConfig, TrainConfig, str]:
-    """As `checkpoint_request`, of the checkpoint in `path`."""
     value = _read_checkpoint(path)
     try:
         model, train = _configs(value)
@@ -78,7 +73,7 @@ def _configs(value: Mapping[str, Any]) -> tuple[ModelConfig, TrainConfig]:
 
 def resume_state(request: RunRequest, digits: Digits) -> TrainState:
     """The state to go on from, if it is that of the same training."""
-    path = request.where.checkpoint
+    path = request.files.checkpoint
     value = _read_checkpoint(path)
     expected = {
         **request.model.to_dict(),

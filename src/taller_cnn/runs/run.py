@@ -50,13 +50,14 @@ class Started:
 
 
 def run(
-    request: RunRequest, stop: threading.Event
+    request: RunRequest, stop: threading.Event, digits: Digits | None = None
 ) -> Generator[DownloadProgress | Started | Progress | EpochResult | RunResult, None, None]:
     """Train and keep the result; iterate to make it go on.
 
     Args:
         request: what to do.
         stop: when set, the run keeps its state and ends at the next event.
+        digits: those of the request, if they have been loaded.
 
     Raises:
         InterruptedRunError: `stop` was set; the state is in the checkpoint.
@@ -64,12 +65,12 @@ def run(
         TallerError: the folder, the data, the checkpoint or the options cannot be used.
     """
     began = time.perf_counter()
-    where = request.where
-    check_writable(where.results, FREE_BYTES)
-    check_writable(where.model.parent, FREE_BYTES)
-    with folder_lock(where.model.parent):
+    files = request.files
+    check_writable(files.results, FREE_BYTES)
+    check_writable(files.model.parent, FREE_BYTES)
+    with folder_lock(files.model.parent):
         notices = _notices(request)
-        digits = yield from load(request, stop)
+        digits = digits or (yield from load(request, stop))
         state = resume_state(request, digits) if request.resume else None
         model = SimpleCNN(request.model, n_classes=digits.n_classes, seed=request.train.seed)
         training = train(model, digits, request.train, state)
@@ -78,9 +79,9 @@ def run(
         yield from checkpointed(request, digits, training, stop)
         trained = time.perf_counter()
         wall = {"load": loaded - began, "train_and_evaluate": trained - loaded}
-        result = finish(request, digits, model, training, wall, began)
+        result = finish(request, digits, training, wall, began)
         # Before the result is told: nobody has to ask once more for the run to be over.
-        where.checkpoint.unlink(missing_ok=True)
+        files.checkpoint.unlink(missing_ok=True)
         yield result
 
 
@@ -101,7 +102,7 @@ def load(request: RunRequest, stop: threading.Event) -> Generator[DownloadProgre
 
 
 def _notices(request: RunRequest) -> tuple[str, ...]:
-    if request.where.checkpoint.exists() and not request.resume:
+    if request.files.checkpoint.exists() and not request.resume:
         return ("checkpoint_abandoned",)
     return ()
 
@@ -140,7 +141,7 @@ def checkpointed(
         InterruptedRunError: `stop` was set; `interrupted` is its message.
         DivergedError: the loss is no longer a number.
     """
-    path = request.where.checkpoint
+    path = request.files.checkpoint
     try:
         for event in training:
             unfinished = training.step < training.steps
