@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shutil
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 import hypothesis
 import pytest
@@ -38,6 +42,57 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TALLER_LANG", raising=False)
     monkeypatch.delenv("TALLER_DATA_DIR", raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    """Fail tests that reach for another machine, by its address or its name.
+
+    Datagrams pass: asking the system for this machine's own address connects one and sends
+    nothing. A test that fails here would otherwise wait, or pass or fail with the connection.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, _to_this_machine(getattr(socket.socket, name)))
+        patch.setattr(socket, "getaddrinfo", _without_names(socket.getaddrinfo))
+        yield
+
+
+def _to_this_machine(connect: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        is_internet = self.family in (socket.AF_INET, socket.AF_INET6)
+        if is_internet and self.type == socket.SOCK_STREAM and not _is_local(address[0]):
+            self.close()
+            _refuse(address[0])
+        return connect(self, address)
+
+    return guarded
+
+
+def _without_names(getaddrinfo: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(host: Any, *values: Any, **named: Any) -> Any:
+        if host and not _is_address(host) and not _is_local(host):
+            _refuse(host)
+        return getaddrinfo(host, *values, **named)
+
+    return guarded
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_local(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _refuse(host: str) -> NoReturn:
+    # No exception of the usual kind, which the code under test would take for a failed download.
+    pytest.fail(f"this test would reach the network: {host}")
 
 
 @pytest.fixture(scope="session")
