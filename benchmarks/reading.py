@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from reporting import table, write_results
@@ -221,7 +222,7 @@ def main() -> None:
     arguments = parser.parse_args()
     test = digits(holdout=5000).test
     chosen = np.random.default_rng(2).permutation(len(test))[: arguments.n]
-    split = Split(images=test.images[chosen], labels=test.labels[chosen])
+    split = test[torch.from_numpy(chosen)]
     loaded = networks(arguments.workdir)
     readers = {name: reader_of(*pair) for name, pair in loaded.items()}
     direct = {}

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,7 +15,7 @@ import hypothesis
 import pytest
 import torch
 
-from taller_cnn.data import Digits, DigitsPlace, Split
+from taller_cnn.data import Digits, DigitsPlace
 
 REPO = Path(__file__).resolve().parents[1]
 # Taken now, because each test runs without the variable.
@@ -119,20 +120,13 @@ def sample_digits(sample_dir: Path) -> Digits:
 @pytest.fixture(scope="session")
 def tiny_digits(sample_digits: Digits) -> Digits:
     """300 digits to train on, 100 for validation, 100 for the test: for runs under a second."""
-
-    def head(split: Split, n: int) -> Split:
-        return Split(images=split.images[:n], labels=split.labels[:n])
-
-    return Digits(
-        train=head(sample_digits.train, 300),
-        validation=head(sample_digits.validation, 100),
-        test=head(sample_digits.test, 100),
-        name=sample_digits.name,
-        source=sample_digits.source,
-        class_names=sample_digits.class_names,
-        scale=sample_digits.scale,
+    return replace(
+        sample_digits,
+        train=sample_digits.train[:300],
+        validation=sample_digits.validation[:100],
+        test=sample_digits.test[:100],
         checksum="tiny",
-        folder=sample_digits.folder,
+        verified=False,
     )
 
 

@@ -67,6 +67,5 @@ def test_the_answer_is_the_mean_of_the_probabilities(sample_digits: Digits) -> N
 def test_asking_leaves_the_network_in_its_mode(training: bool, sample_digits: Digits) -> None:
     model = SimpleCNN().train(training)
     asked = InViews(model, MNIST_SCALE)
-    few = Split(images=sample_digits.test.images[:8], labels=sample_digits.test.labels[:8])
-    evaluate(asked, few, MNIST_SCALE)
+    evaluate(asked, sample_digits.test[:8], MNIST_SCALE)
     assert model.training is training

@@ -68,7 +68,7 @@ def test_a_class_with_one_digit_is_refused(tiny_digits: Digits) -> None:
     labels = torch.arange(300) % 9
     labels[0] = 9
     few = Split(images=tiny_digits.train.images, labels=labels)
-    empty = Split(images=few.images[:0], labels=labels[:0])
+    empty = few[:0]
 
     with pytest.raises(DataError, match="one has 1"):
         out_of_sample(replace(tiny_digits, train=few, validation=empty), lambda done, of: None)

@@ -60,8 +60,7 @@ def test_the_loss_falls_and_the_digits_are_learned(tiny_digits: Digits) -> None:
 
 def test_a_network_learns_as_many_classes_as_there_are(tiny_digits: Digits) -> None:
     def first_three(split: Split) -> Split:
-        chosen = split.labels < 3
-        return Split(images=split.images[chosen], labels=split.labels[chosen])
+        return split[split.labels < 3]
 
     digits = dataclasses.replace(
         tiny_digits,
@@ -364,9 +363,7 @@ def test_only_the_last_epoch_is_scored_on_request(tiny_digits: Digits) -> None:
 
 
 def test_nothing_held_out_means_no_validation_score(tiny_digits: Digits) -> None:
-    empty = Split(
-        images=tiny_digits.validation.images[:0], labels=tiny_digits.validation.labels[:0]
-    )
+    empty = tiny_digits.validation[:0]
     digits = dataclasses.replace(tiny_digits, validation=empty)
     results = finish(train(SimpleCNN(SMALL), digits, QUICK))
     assert all(result.validation is None for result in results)

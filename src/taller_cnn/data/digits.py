@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __getitem__(self, which: Tensor | slice) -> Split:
+        """Some of the images with their labels, by positions, a mask or a slice."""
+        return Split(images=self.images[which], labels=self.labels[which])
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Digits:
@@ -71,6 +75,19 @@ class Digits:
     def n_classes(self) -> int:
         """Number of classes, K."""
         return len(self.class_names)
+
+    @property
+    def pool(self) -> Split:
+        """Training digits, then the held-out ones."""
+        parts = (self.train, self.validation)
+        return Split(
+            images=torch.cat([part.images for part in parts]),
+            labels=torch.cat([part.labels for part in parts]),
+        )
+
+    def training_on(self, train: Split) -> Digits:
+        """Other digits to train on, and none that the training would evaluate."""
+        return replace(self, train=train, validation=train[:0], test=train[:0])
 
 
 def normalise(images: Tensor, scale: Scale, dtype: torch.dtype = torch.float32) -> Tensor:

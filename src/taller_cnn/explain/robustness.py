@@ -158,8 +158,7 @@ def robustness(subject: Subject, tick: Tick) -> Section:
     if importlib.util.find_spec("kornia") is None:
         raise MissingExtraError("explain_kornia")
     test = subject.digits.test
-    chosen = evenly(test.labels, DIGITS)
-    split = Split(images=test.images[chosen], labels=test.labels[chosen])
+    split = test[evenly(test.labels, DIGITS)]
     model, scale = quick_copy(subject.model), subject.scale
     curves = []
     for done, distortion in enumerate(DISTORTIONS, start=1):

@@ -193,12 +193,10 @@ def _samples(digits: Digits) -> Split:
     """The first validation images of each class, in class order."""
     import torch
 
-    from taller_cnn.data import Split
-
     split = digits.validation
     of_class = [(split.labels == c).nonzero()[:, 0] for c in range(digits.n_classes)]
     chosen = torch.cat([positions[:SAMPLES_PER_CLASS] for positions in of_class])
-    return Split(images=split.images[chosen], labels=split.labels[chosen])
+    return split[chosen]
 
 
 def _started(
