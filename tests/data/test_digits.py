@@ -147,6 +147,27 @@ class TestTheSample:
             place(tmp_path, dataset="kmnist", source="sample").load()
 
 
+class TestParts:
+    def test_some_images_keep_their_labels(self, tiny_digits: Digits) -> None:
+        test = tiny_digits.test
+        for which in (torch.tensor([7, 2, 2]), test.labels == 4, slice(3, 9)):
+            part = test[which]
+            assert torch.equal(part.images, test.images[which])
+            assert torch.equal(part.labels, test.labels[which])
+        assert len(test[:0]) == 0
+
+    def test_the_pool_is_all_that_was_not_kept_for_the_test(self, sample_digits: Digits) -> None:
+        pool = sample_digits.pool
+        assert torch.equal(pool[:3500].images, sample_digits.train.images)
+        assert torch.equal(pool[3500:].labels, sample_digits.validation.labels)
+        assert len(pool) == 4000
+
+    def test_digits_to_train_on_leave_none_to_evaluate(self, tiny_digits: Digits) -> None:
+        digits = tiny_digits.training_on(tiny_digits.train[:20])
+        assert [len(part) for part in (digits.train, digits.validation, digits.test)] == [20, 0, 0]
+        assert (digits.scale, digits.checksum) == (tiny_digits.scale, tiny_digits.checksum)
+
+
 class TestNormalisation:
     def test_pixels_become_what_torchvisions_transforms_give(self, tiny_digits: Digits) -> None:
         transform = transforms.Compose(
