@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from taller_cnn.data import MNIST_SCALE, Digits, Split
+from taller_cnn.data import MNIST_SCALE, Digits, LabelledImages
 from taller_cnn.evaluation import evaluate
 from taller_cnn.model import SimpleCNN
 from taller_cnn.views import VIEWS, InViews
@@ -32,7 +32,7 @@ def asked_of(images: Tensor) -> tuple[Tensor, Tensor]:
     return views.view(len(VIEWS), *images.shape[::2], 28), answer
 
 
-def normalised(split: Split, n: int) -> Tensor:
+def normalised(split: LabelledImages, n: int) -> Tensor:
     return (split.images[:n].float() / 255 - 0.1307) / 0.3081
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits, Split, normalise
+from taller_cnn.data import Digits, LabelledImages, normalise
 from taller_cnn.errors import ConfigError
 from taller_cnn.model import SimpleCNN
 from taller_cnn.training import TrainState, train
@@ -50,7 +50,7 @@ def test_what_is_learned_lies_between_the_label_and_the_answer(tiny_digits: Digi
 
 
 def test_a_pupil_believes_its_teacher_and_not_the_labels(tiny_digits: Digits) -> None:
-    def shifted(split: Split) -> Split:
+    def shifted(split: LabelledImages) -> LabelledImages:
         return dataclasses.replace(split, labels=(split.labels + 1) % 10)
 
     wrong = dataclasses.replace(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from taller_cnn.config import ModelConfig, TrainConfig, recipe
-from taller_cnn.data import Digits, Split
+from taller_cnn.data import Digits, LabelledImages
 from taller_cnn.explain.forward import BATCH, evenly, from_stage
 from taller_cnn.model import SimpleCNN, describe
 from taller_cnn.training import train
@@ -176,7 +176,9 @@ class SwitchedOff:
 
 
 @torch.inference_mode()
-def switch_off(model: SimpleCNN, split: Split, normalised: Tensor, most: int) -> SwitchedOff:
+def switch_off(
+    model: SimpleCNN, split: LabelledImages, normalised: Tensor, most: int
+) -> SwitchedOff:
     """Set each filter of the first layer to zero in turn.
 
     The first layer is run once; what follows it runs once per filter.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from taller_cnn.calibration import apply_temperature, fit_temperature
 from taller_cnn.config import recipe
-from taller_cnn.data import Digits, Split
+from taller_cnn.data import Digits, LabelledImages
 from taller_cnn.errors import DataError, InputError
 from taller_cnn.evaluation import evaluate
 from taller_cnn.explain.section import Tick
@@ -104,7 +104,7 @@ def _sharpened(chances: Tensor, temperature: float) -> Tensor:
     return apply_temperature(chances.log(), temperature).exp()
 
 
-def _train(model: SimpleCNN, digits: Digits, split: Split, seed: int) -> Iterator[float]:
+def _train(model: SimpleCNN, digits: Digits, split: LabelledImages, seed: int) -> Iterator[float]:
     """Train on `split`; yields how much of the training is done, 0 to 1."""
     config = recipe("fast", train={"seed": seed, "holdout": 0, "device": "cpu"})[1]
     for event in train(model, digits.training_on(split), config, score="last-epoch"):
@@ -112,5 +112,5 @@ def _train(model: SimpleCNN, digits: Digits, split: Split, seed: int) -> Iterato
             yield event.step / event.of
 
 
-def _probabilities(model: SimpleCNN, digits: Digits, split: Split) -> Tensor:
+def _probabilities(model: SimpleCNN, digits: Digits, split: LabelledImages) -> Tensor:
     return evaluate(model, split, digits.scale).log_probabilities.exp()

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from taller_cnn import __version__
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits, DigitsPlace, Split
+from taller_cnn.data import Digits, DigitsPlace, LabelledImages
 from taller_cnn.errors import DivergedError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.files import processor_name
@@ -213,7 +213,7 @@ def train_trial(trial: Trial, digits: Digits) -> TrialResult:
     )
 
 
-def _seen_error(model: SimpleCNN, digits: Digits, subset: Split) -> float:
+def _seen_error(model: SimpleCNN, digits: Digits, subset: LabelledImages) -> float:
     return _error(_evaluate(model, digits, subset[:SEEN_DIGITS]))
 
 
@@ -228,7 +228,7 @@ def evaluated_epochs(trial: Trial) -> frozenset[int]:
     return frozenset(round(at) for at in np.geomspace(1, epochs, min(epochs, CURVE_POINTS)))
 
 
-def _evaluate(model: SimpleCNN, digits: Digits, split: Split) -> Evaluation:
+def _evaluate(model: SimpleCNN, digits: Digits, split: LabelledImages) -> Evaluation:
     return evaluate(model, split, digits.scale, batch_size=EVALUATION_BATCH)
 
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from taller_cnn.augmentation import AUGMENTATIONS, augment, cut_amiss
 from taller_cnn.config import TrainConfig
-from taller_cnn.data import Digits, Split, normalise
+from taller_cnn.data import Digits, LabelledImages, normalise
 from taller_cnn.devices import choose_device, choose_precision, sum_dtype
 from taller_cnn.errors import ConfigError, DivergedError
 from taller_cnn.evaluation import Evaluation, evaluate
@@ -362,7 +362,7 @@ class Training(Iterator[Progress | EpochResult]):
         self._sums = _Sums()
         return result
 
-    def _evaluate(self, split: Split) -> Evaluation | None:
+    def _evaluate(self, split: LabelledImages) -> Evaluation | None:
         if len(split) == 0:
             return None
         return evaluate(self._model, split, self._digits.scale)
