@@ -25,7 +25,6 @@ from reporting import RESULTS, child, table, write_results
 from time_to_accuracy import OURS, digits
 
 from taller_cnn.config import ModelConfig, recipe
-from taller_cnn.data import Split
 from taller_cnn.evaluation import evaluate
 from taller_cnn.model import SimpleCNN
 from taller_cnn.training import EpochResult, train
@@ -84,8 +83,7 @@ NETWORK = {field.name for field in dataclasses.fields(ModelConfig)}
 def trial(candidate: str, seed: int, epochs: float | None) -> dict[str, Any]:
     """One training of a candidate, scored on the held-out digits."""
     held_out = digits(holdout=HELD_OUT)
-    empty = Split(images=held_out.test.images[:0], labels=held_out.test.labels[:0])
-    held_out = dataclasses.replace(held_out, test=empty)
+    held_out = dataclasses.replace(held_out, test=held_out.test[:0])
     changes = {**START, **CANDIDATES[candidate], "seed": seed}
     network = {key: changes.pop(key) for key in NETWORK if key in changes}
     if epochs:

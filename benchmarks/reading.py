@@ -24,13 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from reporting import table, write_results
 from time_to_accuracy import ROOT, digits, digits_place
 
 from taller_cnn.checkpoints import LoadedModel, load_model
-from taller_cnn.data import Split
+from taller_cnn.data import LabelledImages
 from taller_cnn.evaluation import evaluate, wilson_interval
 from taller_cnn.reader.finding import Found, find
 from taller_cnn.reader.reading import PictureReading, Reader, read_found
@@ -121,7 +122,7 @@ def enlarged(image: Pixels, generator: np.random.Generator) -> Pixels:
     return result
 
 
-def large_set(split: Split) -> Pictures:
+def large_set(split: LabelledImages) -> Pictures:
     generator = np.random.default_rng(0)
     pictures = Pictures(name="MNIST test, ten times as large")
     for image, label in zip(split.images.numpy()[:, 0], split.labels.tolist(), strict=True):
@@ -129,7 +130,7 @@ def large_set(split: Split) -> Pictures:
     return pictures
 
 
-def rendered_sets(split: Split, n: int) -> list[Pictures]:
+def rendered_sets(split: LabelledImages, n: int) -> list[Pictures]:
     """`n` pictures, by kind."""
     sets = {kind: Pictures(name=f"MNIST test, rendered: {kind}") for kind in KINDS}
     for picture in rendered_pictures(split, n, 1, others=0.0):
@@ -221,7 +222,7 @@ def main() -> None:
     arguments = parser.parse_args()
     test = digits(holdout=5000).test
     chosen = np.random.default_rng(2).permutation(len(test))[: arguments.n]
-    split = Split(images=test.images[chosen], labels=test.labels[chosen])
+    split = test[torch.from_numpy(chosen)]
     loaded = networks(arguments.workdir)
     readers = {name: reader_of(*pair) for name, pair in loaded.items()}
     direct = {}

@@ -372,7 +372,7 @@ def test_maps_are_halved_after_every_second_or_third_convolution(
     config = ModelConfig.from_dict(
         {"filters": [2] * 6, "pooling": pooling, "convs_per_pool": convs_per_pool}
     )
-    assert [stage.final_size for stage in stages(config)] == sides
+    assert [stage.output_size for stage in stages(config)] == sides
 
 
 def test_without_a_hidden_layer_the_classes_are_made_from_the_last_maps() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from taller_cnn.data import MNIST_SCALE, Digits, Split
+from taller_cnn.data import MNIST_SCALE, Digits, LabelledImages
 from taller_cnn.evaluation import evaluate
 from taller_cnn.model import SimpleCNN
 from taller_cnn.views import VIEWS, InViews
@@ -33,7 +33,7 @@ def asked_of(images: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(model.asked).view(len(VIEWS), *images.shape[::2], 28), answer
 
 
-def normalised(split: Split, n: int) -> Tensor:
+def normalised(split: LabelledImages, n: int) -> Tensor:
     return (split.images[:n].float() / 255 - 0.1307) / 0.3081
 
 
@@ -68,6 +68,5 @@ def test_the_answer_is_the_mean_of_the_probabilities(sample_digits: Digits) -> N
 def test_asking_leaves_the_network_in_its_mode(training: bool, sample_digits: Digits) -> None:
     model = SimpleCNN().train(training)
     asked = InViews(model, MNIST_SCALE)
-    few = Split(images=sample_digits.test.images[:8], labels=sample_digits.test.labels[:8])
-    evaluate(asked, few, MNIST_SCALE)
+    evaluate(asked, sample_digits.test[:8], MNIST_SCALE)
     assert model.training is training

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from taller_cnn.data import Scale, Split, normalise
+from taller_cnn.data import LabelledImages, Scale, normalise
 
 __all__ = ["ClassReport", "Evaluation", "Score", "evaluate", "wilson_interval"]
 
@@ -176,7 +176,9 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[flo
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, split: Split, scale: Scale, *, batch_size: int = 500) -> Evaluation:
+def evaluate(
+    model: nn.Module, split: LabelledImages, scale: Scale, *, batch_size: int = 500
+) -> Evaluation:
     """Ask `model` about every image of `split`, in float32 and evaluation mode.
 
     The model's mode is put back afterwards. The device is that of the model's parameters.

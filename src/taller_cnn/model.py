@@ -241,8 +241,8 @@ class Stage:
     """Whether the convolution's output is then pooled 2x2."""
 
     @property
-    def final_size(self) -> int:
-        """Side of the map after pooling."""
+    def output_size(self) -> int:
+        """Side of the map after pooling, in pixels."""
         return self.size // 2 if self.pooled else self.size
 
 
@@ -263,12 +263,13 @@ def stages(config: ModelConfig) -> list[Stage]:
             pooled=halved and not strided,
         )
         found.append(stage)
-        size, inputs = stage.final_size, outputs
+        size, inputs = stage.output_size, outputs
     return found
 
 
 def _final_size(config: ModelConfig) -> int:
-    size = stages(config)[-1].final_size
+    """Side of the maps that the first fully connected layer is given, in pixels."""
+    size = stages(config)[-1].output_size
     return min(size, config.final_size) if config.final_size else size
 
 
@@ -311,7 +312,7 @@ def _rows(config: ModelConfig, n_classes: int) -> Iterator[LayerRow]:
     for index, stage in enumerate(stages(config), start=1):
         yield from _stage_rows(config, index, stage)
     flat, size = _flat_size(config), _final_size(config)
-    if size < stages(config)[-1].final_size:
+    if size < stages(config)[-1].output_size:
         yield LayerRow(name="pool", kind="pool", output_shape=(config.filters[-1], size, size))
     units = config.hidden or flat
     if config.hidden:
@@ -341,7 +342,7 @@ def _stage_rows(config: ModelConfig, index: int, stage: Stage) -> Iterator[Layer
             arithmetic=f"{stage.outputs} × 2",
         )
     if stage.pooled:
-        pooled = (stage.outputs, stage.final_size, stage.final_size)
+        pooled = (stage.outputs, stage.output_size, stage.output_size)
         yield LayerRow(name=f"pool{index}", kind="pool", output_shape=pooled)
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import shutil
 import socket
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +145,27 @@ class TestTheSample:
     def test_only_mnist_has_one(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="sample only of mnist, not of kmnist"):
             place(tmp_path, dataset="kmnist", source="sample").load()
+
+
+class TestParts:
+    def test_some_images_keep_their_labels(self, tiny_digits: Digits) -> None:
+        test = tiny_digits.test
+        for which in (torch.tensor([7, 2, 2]), test.labels == 4, slice(3, 9)):
+            part = test[which]
+            assert torch.equal(part.images, test.images[which])
+            assert torch.equal(part.labels, test.labels[which])
+        assert len(test[:0]) == 0
+
+    def test_the_pool_is_all_that_was_not_kept_for_the_test(self, sample_digits: Digits) -> None:
+        pool = sample_digits.pool
+        assert torch.equal(pool[:3500].images, sample_digits.train.images)
+        assert torch.equal(pool[3500:].labels, sample_digits.validation.labels)
+        assert len(pool) == 4000
+
+    def test_digits_to_train_on_leave_none_to_evaluate(self, tiny_digits: Digits) -> None:
+        digits = tiny_digits.training_on(tiny_digits.train[:20])
+        assert [len(part) for part in (digits.train, digits.validation, digits.test)] == [20, 0, 0]
+        assert (digits.scale, digits.checksum) == (tiny_digits.scale, tiny_digits.checksum)
 
 
 class TestNormalisation:
@@ -325,20 +345,6 @@ class TestTheFolderForTorchvision:
 
 @pytest.mark.full
 class TestTheFullSet:
-    def test_it_loads_into_normalised_tensors_in_time(
-        self, full_data_dir: Path, tmp_path: Path
-    ) -> None:
-        seconds = []
-        for _ in range(5):
-            start = time.process_time()
-            digits = place(full_data_dir, tmp_path, source="full").load()
-            for split in (digits.train, digits.validation, digits.test):
-                normalise(split.images, digits.scale)
-            seconds.append(time.process_time() - start)
-        # The promise is 0.6 s of wall time on two idle cores. Tests share theirs, so what is
-        # held here is the processor time of all threads together.
-        assert min(seconds) < 0.9, seconds
-
     def test_5000_of_its_digits_are_held_out_in_proportion(
         self, full_data_dir: Path, tmp_path: Path
     ) -> None:

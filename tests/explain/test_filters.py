@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from taller_cnn.config import ModelConfig
-from taller_cnn.data import Digits, Split
+from taller_cnn.data import Digits
 from taller_cnn.evaluation import evaluate
 from taller_cnn.explain.attribution import attribution
 from taller_cnn.explain.embedding import embedding
@@ -51,12 +51,8 @@ def said(section: Section, language: str) -> list[str]:
 
 def few(digits: Digits, n: int) -> Digits:
     """A data set of the first `n` digits of every split."""
-
-    def head(split: Split) -> Split:
-        return Split(images=split.images[:n], labels=split.labels[:n])
-
     return replace(
-        digits, train=head(digits.train), validation=head(digits.validation), test=head(digits.test)
+        digits, train=digits.train[:n], validation=digits.validation[:n], test=digits.test[:n]
     )
 
 

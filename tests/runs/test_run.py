@@ -281,9 +281,13 @@ def test_a_full_disk_is_found_before_training(
         next(run(request_here, threading.Event()))
 
 
-def test_a_holdout_of_everything_is_refused(request_here: RunRequest) -> None:
-    with pytest.raises((ConfigError, Exception), match="holdout"):
-        complete(changed(request_here, train=QUICK.replace(holdout=60_000), source="full"))
+@pytest.mark.full
+def test_a_holdout_of_everything_is_refused(request_here: RunRequest, full_data_dir: Path) -> None:
+    place = DigitsPlace.in_workdir(request_here.files.results.parent, full_data_dir, source="full")
+    with pytest.raises(ConfigError, match="only 60,000 training digits") as caught:
+        complete(changed(request_here, train=QUICK.replace(holdout=60_000), place=place))
+    assert caught.value.key == "holdout_too_large"
+    assert not request_here.where.model.exists()
 
 
 def start_command(folder: Path, sample: Path, *options: str) -> subprocess.Popen[bytes]:

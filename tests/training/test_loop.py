@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from taller_cnn.augmentation import cut_amiss
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits, Split, normalise
+from taller_cnn.data import Digits, LabelledImages, normalise
 from taller_cnn.errors import ConfigError, DivergedError
 from taller_cnn.evaluation import evaluate
 from taller_cnn.model import SimpleCNN
@@ -59,9 +59,8 @@ def test_the_loss_falls_and_the_digits_are_learned(tiny_digits: Digits) -> None:
 
 
 def test_a_network_learns_as_many_classes_as_there_are(tiny_digits: Digits) -> None:
-    def first_three(split: Split) -> Split:
-        chosen = split.labels < 3
-        return Split(images=split.images[chosen], labels=split.labels[chosen])
+    def first_three(split: LabelledImages) -> LabelledImages:
+        return split[split.labels < 3]
 
     digits = dataclasses.replace(
         tiny_digits,
@@ -96,7 +95,7 @@ def test_training_leaves_the_process_wide_generator_alone(tiny_digits: Digits) -
 def test_one_step_is_what_pytorch_does_by_hand(tiny_digits: Digits, optimizer: str) -> None:
     images = tiny_digits.train.images[:32]
     labels = tiny_digits.train.labels[:32]
-    few = dataclasses.replace(tiny_digits, train=Split(images=images, labels=labels))
+    few = dataclasses.replace(tiny_digits, train=LabelledImages(images=images, labels=labels))
     config = QUICK.replace(epochs=1, optimizer=optimizer, label_smoothing=0.1)
     model = SimpleCNN(SMALL.replace(dropout=0.0), seed=0)
     twin = SimpleCNN(SMALL.replace(dropout=0.0), seed=0)
@@ -371,9 +370,7 @@ def test_only_the_last_epoch_is_scored_on_request(tiny_digits: Digits) -> None:
 
 
 def test_nothing_held_out_means_no_validation_score(tiny_digits: Digits) -> None:
-    empty = Split(
-        images=tiny_digits.validation.images[:0], labels=tiny_digits.validation.labels[:0]
-    )
+    empty = tiny_digits.validation[:0]
     digits = dataclasses.replace(tiny_digits, validation=empty)
     results = finish(train(SimpleCNN(SMALL), digits, QUICK))
     assert all(result.validation is None for result in results)

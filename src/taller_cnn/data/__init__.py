@@ -10,7 +10,7 @@
 """
 
 from taller_cnn.data.datasets import DATASETS, MNIST_SCALE, Scale, display_class_names
-from taller_cnn.data.digits import Digits, Split, normalise, stratified_mask
+from taller_cnn.data.digits import Digits, LabelledImages, normalise, stratified_mask
 from taller_cnn.data.download import DownloadProgress
 from taller_cnn.data.place import SOURCES, DigitsPlace, FileCheck, Inventory, inspect_folders
 from taller_cnn.data.sample import write_sample
@@ -24,8 +24,8 @@ __all__ = [
     "DownloadProgress",
     "FileCheck",
     "Inventory",
+    "LabelledImages",
     "Scale",
-    "Split",
     "display_class_names",
     "inspect_folders",
     "normalise",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,14 @@ from taller_cnn.data.datasets import FILES, DatasetSpec, Scale
 from taller_cnn.data.rawfiles import RawFile
 from taller_cnn.errors import ConfigError, TallerError
 
-__all__ = ["Digits", "Split", "normalise", "pixel_statistics", "split_digits", "stratified_mask"]
+__all__ = [
+    "Digits",
+    "LabelledImages",
+    "normalise",
+    "pixel_statistics",
+    "split_digits",
+    "stratified_mask",
+]
 
 SAMPLE_HOLDOUT = 500
 """Most digits of the sample that are held out: one in eight of its training digits."""
@@ -28,7 +35,7 @@ CHUNK = 200
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Split:
+class LabelledImages:
     """Images and their labels.
 
     Attributes:
@@ -42,15 +49,19 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __getitem__(self, which: Tensor | slice) -> LabelledImages:
+        """Some of the images with their labels, by positions, a mask or a slice."""
+        return LabelledImages(images=self.images[which], labels=self.labels[which])
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Digits:
     """A data set in memory, split for training, choosing and reporting."""
 
-    train: Split
-    validation: Split
+    train: LabelledImages
+    validation: LabelledImages
     """Held out from the training digits: stratified, fixed per data set; empty for holdout 0."""
-    test: Split
+    test: LabelledImages
     name: str
     """``mnist``, ``fashion-mnist`` or ``kmnist``."""
     source: str
@@ -71,6 +82,19 @@ class Digits:
     def n_classes(self) -> int:
         """Number of classes, K."""
         return len(self.class_names)
+
+    @property
+    def pool(self) -> LabelledImages:
+        """Training digits, then the held-out ones."""
+        parts = (self.train, self.validation)
+        return LabelledImages(
+            images=torch.cat([part.images for part in parts]),
+            labels=torch.cat([part.labels for part in parts]),
+        )
+
+    def training_on(self, train: LabelledImages) -> Digits:
+        """Other digits to train on, and none that the training would evaluate."""
+        return replace(self, train=train, validation=train[:0], test=train[:0])
 
 
 def normalise(images: Tensor, scale: Scale, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -176,7 +200,7 @@ def _quotas(counts: NDArray[np.intp], total: int) -> list[int]:
 
 def _split(
     images: NDArray[np.uint8], labels: NDArray[np.uint8], chosen: NDArray[np.intp] | None
-) -> Split:
+) -> LabelledImages:
     """The chosen digits, all for None, in the order of the file."""
     image_tensor = torch.from_numpy(images).unsqueeze(1)
     label_tensor = torch.from_numpy(labels)
@@ -184,7 +208,7 @@ def _split(
         index = torch.from_numpy(chosen)
         image_tensor = image_tensor.index_select(0, index)
         label_tensor = label_tensor.index_select(0, index)
-    return Split(images=image_tensor, labels=label_tensor.to(torch.int64))
+    return LabelledImages(images=image_tensor, labels=label_tensor.to(torch.int64))
 
 
 def pixel_statistics(images: NDArray[np.uint8]) -> Scale:

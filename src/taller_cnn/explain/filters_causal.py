@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from taller_cnn.config import ModelConfig, TrainConfig, recipe
-from taller_cnn.data import Digits, Split
+from taller_cnn.data import Digits, LabelledImages
 from taller_cnn.explain.forward import BATCH, evenly, from_stage
 from taller_cnn.model import SimpleCNN, describe
 from taller_cnn.training import train
@@ -96,9 +96,9 @@ def freeze_test(
     config, plan = recipe("quick", model={**config.to_dict(), "dropout": 0.0})
     few = dataclasses.replace(
         digits,
-        train=_part(digits.train, torch.arange(n)),
-        validation=_part(scored, evenly(scored.labels, SCORED_DIGITS)),
-        test=_part(digits.test, torch.arange(0)),
+        train=digits.train[:n],
+        validation=scored[evenly(scored.labels, SCORED_DIGITS)],
+        test=digits.test[:0],
     )
     scores: dict[bool, list[float]] = {False: [], True: []}
     for own in range(seed, seed + SEEDS):
@@ -121,10 +121,6 @@ def _train_once(config: ModelConfig, digits: Digits, plan: TrainConfig, frozen: 
         pass
     assert training.validation is not None
     return training.validation.accuracy
-
-
-def _part(split: Split, positions: Tensor) -> Split:
-    return Split(images=split.images[positions], labels=split.labels[positions])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +176,9 @@ class SwitchedOff:
 
 
 @torch.inference_mode()
-def switch_off(model: SimpleCNN, split: Split, normalised: Tensor, most: int) -> SwitchedOff:
+def switch_off(
+    model: SimpleCNN, split: LabelledImages, normalised: Tensor, most: int
+) -> SwitchedOff:
     """Set each filter of the first layer to zero in turn.
 
     The first layer is run once; what follows it runs once per filter.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from taller_cnn.data import Split, display_class_names
+from taller_cnn.data import LabelledImages, display_class_names
 from taller_cnn.evaluation import Evaluation
 from taller_cnn.explain.section import (
     Block,
@@ -73,11 +73,11 @@ def data(subject: Subject, tick: Tick) -> Section:
     )
 
 
-def _sizes(splits: dict[str, Split]) -> dict[str, object]:
+def _sizes(splits: dict[str, LabelledImages]) -> dict[str, object]:
     return {name: len(split) for name, split in splits.items()}
 
 
-def _class_counts(split: Split, classes: int) -> list[int]:
+def _class_counts(split: LabelledImages, classes: int) -> list[int]:
     counts: list[int] = torch.bincount(split.labels, minlength=classes).tolist()
     return counts
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from taller_cnn.data import Digits, DigitsPlace, Scale, Split, normalise
+from taller_cnn.data import Digits, DigitsPlace, LabelledImages, Scale, normalise
 from taller_cnn.evaluation import Evaluation
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN
@@ -158,7 +158,7 @@ class Subject:
         return normalise(images, self.scale)
 
     @torch.inference_mode()
-    def embedding(self, split: Split, batch_size: int = 200) -> Tensor:
+    def embedding(self, split: LabelledImages, batch_size: int = 200) -> Tensor:
         """What the classes are made from (`SimpleCNN.embed`), float32 ``[N, units]``."""
         rows = torch.empty(len(split), self.model.fc2.in_features)
         for start in range(0, len(split), batch_size):

@@ -23,7 +23,7 @@ from taller_cnn.calibration import (
     fit_temperature,
     reliability,
 )
-from taller_cnn.data import Split
+from taller_cnn.data import LabelledImages
 from taller_cnn.errors import InputError
 from taller_cnn.evaluation import Evaluation, evaluate, wilson_interval
 from taller_cnn.explain.section import (
@@ -309,7 +309,7 @@ def _prediction(subject: Subject, images: Tensor) -> int:
 
 
 def _scores(subject: Subject, images: Tensor) -> Tensor:
-    split = Split(images=images, labels=torch.zeros(len(images), dtype=torch.int64))
+    split = LabelledImages(images=images, labels=torch.zeros(len(images), dtype=torch.int64))
     return evaluate(subject.model, split, subject.scale).log_probabilities
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from taller_cnn.data import Digits, DigitsPlace, Split
+from taller_cnn.data import Digits, DigitsPlace, LabelledImages
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.lab.shelf import ShelfModel
 
@@ -75,7 +75,7 @@ class Gallery:
         """The digits at some places of a split."""
         return self._chosen(torch.tensor(indices, dtype=torch.int64), split)
 
-    def _split(self, name: str) -> Split:
+    def _split(self, name: str) -> LabelledImages:
         digits = self.digits()
         return digits.validation if name == "validation" else digits.test
 

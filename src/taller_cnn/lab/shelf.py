@@ -240,7 +240,7 @@ def _layers(config: ModelConfig, n_classes: int) -> list[LayerCard]:
 
 def _stage(config: ModelConfig, index: int) -> StageCard:
     stage = stages(config)[index]
-    return StageCard(**vars(stage), final_size=stage.final_size)
+    return StageCard(**vars(stage), final_size=stage.output_size)
 
 
 def _score(value: Any) -> ScoreCard | None:

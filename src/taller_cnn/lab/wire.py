@@ -58,7 +58,8 @@ class TrainingOrder:
 
         place = value["place"]
         folders = {name: Path(place[name]) for name in ("data_dir", "sample_dir")}
-        mirrors = place["mirrors"] and tuple(place["mirrors"])
+        # None and no mirrors are not the same.
+        mirrors = None if place["mirrors"] is None else tuple(place["mirrors"])
         return cls(
             model=ModelConfig.from_dict(value["model"]),
             train=TrainConfig.from_dict(value["train"]),

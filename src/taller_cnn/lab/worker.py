@@ -19,7 +19,7 @@ from taller_cnn.lab.wire import TrainingOrder, error_to_json, to_base64, to_line
 from taller_cnn.process import prepare_process
 
 if TYPE_CHECKING:
-    from taller_cnn.data import Digits, Split
+    from taller_cnn.data import Digits, LabelledImages
     from taller_cnn.model import SimpleCNN
     from taller_cnn.training import Training
 
@@ -150,7 +150,7 @@ def _follow(training: Training, commands: Commands, watcher: _Watcher, tell: Tel
 class _Watcher:
     """Shows what the network is like while it learns."""
 
-    def __init__(self, digits: Digits, samples: Split, tell: Tell) -> None:
+    def __init__(self, digits: Digits, samples: LabelledImages, tell: Tell) -> None:
         self.digits, self.samples, self.tell = digits, samples, tell
         self._last = 0.0
 
@@ -187,16 +187,14 @@ def _fingerprint(model: SimpleCNN) -> str:
     return digest.hexdigest()[:16]
 
 
-def _samples(digits: Digits) -> Split:
+def _samples(digits: Digits) -> LabelledImages:
     """The first validation images of each class, in class order."""
     import torch
-
-    from taller_cnn.data import Split
 
     split = digits.validation
     of_class = [(split.labels == c).nonzero()[:, 0] for c in range(digits.n_classes)]
     chosen = torch.cat([positions[:SAMPLES_PER_CLASS] for positions in of_class])
-    return Split(images=split.images[chosen], labels=split.labels[chosen])
+    return split[chosen]
 
 
 def _started(
@@ -204,7 +202,7 @@ def _started(
     digits: Digits,
     model: SimpleCNN,
     training: Training,
-    samples: Split,
+    samples: LabelledImages,
     initial: str,
 ) -> dict[str, Any]:
     from taller_cnn.model import count_parameters

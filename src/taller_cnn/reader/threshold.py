@@ -16,7 +16,7 @@ from typing import Any
 
 from taller_cnn.calibration import Threshold, threshold_for_precision
 from taller_cnn.checkpoints import LoadedModel, weights_checksum
-from taller_cnn.data import DigitsPlace, Split
+from taller_cnn.data import DigitsPlace, LabelledImages
 from taller_cnn.errors import InputError, ModelError
 from taller_cnn.files import read_json, write_json
 from taller_cnn.reader.finding import find
@@ -102,7 +102,7 @@ def ensure_threshold(model_path: Path, loaded: LoadedModel, place: DigitsPlace) 
 
 def choose_threshold(
     reader: Reader,
-    validation: Split,
+    validation: LabelledImages,
     *,
     pictures: int | None = None,
     seed: int = 0,

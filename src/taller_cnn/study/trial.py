@@ -20,7 +20,7 @@ from torch import Tensor
 
 from taller_cnn import __version__
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits, DigitsPlace, Split
+from taller_cnn.data import Digits, DigitsPlace, LabelledImages
 from taller_cnn.errors import DivergedError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.files import processor_name
@@ -131,16 +131,9 @@ def _warm_up(digits: Digits) -> None:
     """Train one step: the first of a process also sets up kernels, at no trial's cost."""
     torch.set_num_threads(1)
     config = TrainConfig(epochs=1, batch_size=1, device="cpu", precision="float32")
-    some = Split(images=digits.train.images[:1], labels=digits.train.labels[:1])
     model = SimpleCNN(ModelConfig(filters=(1,), hidden=1), n_classes=digits.n_classes)
-    for _ in train(model, _training_only(digits, some), config):
+    for _ in train(model, digits.training_on(digits.train[:1]), config):
         pass
-
-
-def _training_only(digits: Digits, subset: Split) -> Digits:
-    """Digits to train on and none that the training would evaluate."""
-    nothing = Split(images=digits.test.images[:0], labels=digits.test.labels[:0])
-    return dataclasses.replace(digits, train=subset, validation=nothing, test=nothing)
 
 
 def run_trial(spec: dict[str, Any], place: DigitsPlace, alone: bool) -> TrialResult:
@@ -190,10 +183,10 @@ def train_trial(trial: Trial, digits: Digits) -> TrialResult:
     """
     digits = in_folds(digits, trial.folds, trial.fold) if trial.folds else digits
     chosen = nested_order(digits.train.labels, trial.train.seed)[: trial.train_n]
-    subset = _part(digits.train, chosen)
+    subset = digits.train[chosen]
     # Evaluated here and not by the training, which would evaluate the test digits as often.
     model = SimpleCNN(trial.model, n_classes=digits.n_classes, seed=trial.train.seed)
-    training = train(model, _training_only(digits, subset), trial.train)
+    training = train(model, digits.training_on(subset), trial.train)
     curve: list[tuple[int, float, float | None]] = []
     validation: Evaluation | None = None
     evaluated = evaluated_epochs(trial)
@@ -221,8 +214,8 @@ def train_trial(trial: Trial, digits: Digits) -> TrialResult:
     )
 
 
-def _seen_error(model: SimpleCNN, digits: Digits, subset: Split) -> float:
-    return _error(_evaluate(model, digits, _part(subset, slice(SEEN_DIGITS))))
+def _seen_error(model: SimpleCNN, digits: Digits, subset: LabelledImages) -> float:
+    return _error(_evaluate(model, digits, subset[:SEEN_DIGITS]))
 
 
 def evaluated_epochs(trial: Trial) -> frozenset[int]:
@@ -236,7 +229,7 @@ def evaluated_epochs(trial: Trial) -> frozenset[int]:
     return frozenset(round(at) for at in np.geomspace(1, epochs, min(epochs, CURVE_POINTS)))
 
 
-def _evaluate(model: SimpleCNN, digits: Digits, split: Split) -> Evaluation:
+def _evaluate(model: SimpleCNN, digits: Digits, split: LabelledImages) -> Evaluation:
     return evaluate(model, split, digits.scale, batch_size=EVALUATION_BATCH)
 
 
@@ -250,23 +243,15 @@ def in_folds(digits: Digits, folds: int, fold: int) -> Digits:
     Training and validation digits are shared out together, always in the same way, so that every
     one of them is in one fold.
     """
-    both = (digits.train, digits.validation)
-    pool = Split(
-        images=torch.cat([part.images for part in both]),
-        labels=torch.cat([part.labels for part in both]),
-    )
+    pool = digits.pool
     # Every stretch of this order, and not only every beginning, has the classes in proportion.
     parts = np.array_split(nested_order(pool.labels, FOLD_SEED).numpy(), folds)
     others = np.concatenate([part for number, part in enumerate(parts) if number != fold])
     return dataclasses.replace(
         digits,
-        train=_part(pool, torch.from_numpy(others)),
-        validation=_part(pool, torch.from_numpy(parts[fold])),
+        train=pool[torch.from_numpy(others)],
+        validation=pool[torch.from_numpy(parts[fold])],
     )
-
-
-def _part(split: Split, which: Tensor | slice) -> Split:
-    return Split(images=split.images[which], labels=split.labels[which])
 
 
 def nested_order(labels: Tensor, seed: int) -> Tensor:

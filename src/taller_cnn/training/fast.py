@@ -139,7 +139,7 @@ class MiddleOfImages(FixedFirstLayer):
     def _inside(self, weight: Tensor) -> Tensor:
         """The part of ``fc1``'s weight that looks at the middle cells, ``[hidden, C, H, W]``."""
         config = self._model.config
-        size = stages(config)[-1].final_size
+        size = stages(config)[-1].output_size
         maps = weight.view(config.hidden, config.filters[-1], size, size)
         return maps[:, :, self._cells, self._cells]
 

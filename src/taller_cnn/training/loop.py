@@ -20,7 +20,7 @@ from typing import Any, Literal
 import torch
 
 from taller_cnn.config import TrainConfig
-from taller_cnn.data import Digits, Split, stratified_mask
+from taller_cnn.data import Digits, LabelledImages, stratified_mask
 from taller_cnn.devices import choose_device, choose_precision
 from taller_cnn.errors import DivergedError
 from taller_cnn.evaluation import Evaluation, evaluate
@@ -207,12 +207,11 @@ class Training(Iterator[Progress | EpochResult]):
         self.history = History(self.history.epochs, (*self.history.points, point))
 
     @cached_property
-    def _curve_digits(self) -> Split:
+    def _curve_digits(self) -> LabelledImages:
         """The validation digits that a look asks."""
         every = self._digits.validation
         chosen = stratified_mask(every.labels.numpy(), min(CURVE_DIGITS, len(every)))
-        mask = torch.from_numpy(chosen)
-        return Split(images=every.images[mask], labels=every.labels[mask])
+        return every[torch.from_numpy(chosen)]
 
     def _autocast(self) -> Any:
         if self.precision.value == torch.float32:
@@ -261,7 +260,7 @@ class Training(Iterator[Progress | EpochResult]):
         self._running = RunningScore()
         return result
 
-    def _evaluate(self, split: Split) -> Evaluation | None:
+    def _evaluate(self, split: LabelledImages) -> Evaluation | None:
         if len(split) == 0:
             return None
         return evaluate(self.network, split, self._digits.scale)
