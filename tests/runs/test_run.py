@@ -287,7 +287,7 @@ def test_a_holdout_of_everything_is_refused(request_here: RunRequest, full_data_
     with pytest.raises(ConfigError, match="only 60,000 training digits") as caught:
         complete(changed(request_here, train=QUICK.replace(holdout=60_000), place=place))
     assert caught.value.key == "holdout_too_large"
-    assert not request_here.where.model.exists()
+    assert not request_here.files.model.exists()
 
 
 def start_command(folder: Path, sample: Path, *options: str) -> subprocess.Popen[bytes]:
