@@ -95,6 +95,17 @@ def test_each_filter_has_its_negative() -> None:
     assert torch.equal(filters[:8], -filters[8:])
 
 
+def test_the_signs_of_the_filters_do_not_hang_on_the_last_bits(sample_digits: Digits) -> None:
+    one_way = normalise(sample_digits.train.images[:100], sample_digits.scale)
+    # Mirrored images beside them: of an edge, whose halves then weigh the same, the sum is 0.
+    images = torch.cat([one_way, one_way.flip(3), one_way.flip(2), one_way.flip(2, 3)])
+    filters = patch_filters(images, 18, 3)[:9].flatten(1)
+    for seed in range(10):
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+        again = patch_filters(images[order], 18, 3)[:9].flatten(1)
+        assert torch.all(F.cosine_similarity(filters, again) > 0.9)
+
+
 def test_an_odd_number_of_filters_is_possible() -> None:
     images = torch.randn(20, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     assert patch_filters(images, 5, 3).shape == (5, 1, 3, 3)

@@ -30,6 +30,8 @@ SCALE = 0.3
 """Size of a filter's response; 0.15 and 0.6 do as well."""
 FLOOR = 0.01
 """Added to each variance, so that directions in which patches hardly vary are not blown up."""
+NEARLY = 0.9
+"""From this part of the largest entry on, another one counts as large too."""
 MARGIN = 1
 """Pixels left out on each side of an image."""
 
@@ -202,9 +204,20 @@ def patch_filters(images: Tensor, filters: int, kernel_size: int) -> Tensor:
     patches = F.unfold(images, kernel_size).transpose(1, 2).reshape(-1, area)
     patches = patches - patches.mean(dim=0)
     variance, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
-    # Twice the same decomposition must give the same sign on every machine.
-    directions = directions * directions.sum(dim=0).sign().where(directions.sum(dim=0) != 0, 1.0)
+    directions = directions * _signs(directions)
     whitening = (SCALE * directions / (variance + FLOOR).sqrt()).T.flip(0)
     half = whitening[: (filters + 1) // 2]
     both = torch.cat([half, -half])[:filters]
     return both.reshape(filters, 1, kernel_size, kernel_size)
+
+
+def _signs(directions: Tensor) -> Tensor:
+    """Signs ``[D]`` that make columns ``[area, D]`` of unit length the same on every machine.
+
+    A decomposition leaves them open. The first of a column's largest entries becomes positive: its
+    sum is near 0 for an edge, whose two largest entries differ by little more than their sign.
+    """
+    size = directions.abs()
+    large = size > NEARLY * size.amax(dim=0)
+    first = large.int().argmax(dim=0)
+    return directions.gather(0, first[None])[0].sign()
