@@ -37,8 +37,8 @@ PINNED = Trial(
     train=SMALL.train.replace(epochs=3, batch_size=32, learning_rate=5e-3),
     train_n=512,
 )
-PINNED_LOSS = 0.98044
-PINNED_CURVE = [2.27104, 1.85933, 1.32620]
+PINNED_LOSS = 1.47522
+PINNED_CURVE = [2.30525, 2.15300, 1.77513]
 
 
 def changed(**changes: object) -> Trial:
@@ -61,7 +61,7 @@ def _threads() -> object:
 def test_a_tiny_training_comes_to_the_numbers_of_its_revision(sample_digits: Digits) -> None:
     # If this fails although nothing is wrong, the numbers of training have changed: raise
     # TRAINING_REVISION, so that stored trials are not compared with new ones, and pin the new ones.
-    assert TRAINING_REVISION == 1
+    assert TRAINING_REVISION == 2
     torch.set_num_threads(1)
     result = train_trial(PINNED, sample_digits)
     assert result.curve is not None

@@ -25,6 +25,7 @@ from taller_cnn.training import (
     TrainState,
     train,
 )
+from taller_cnn.training.batches import DROPOUT, ORDER, VARIATION, Batches, stream_seed
 from taller_cnn.training.optimizers import lr_scale
 
 SMALL = ModelConfig(filters=(4, 8), hidden=16)
@@ -132,6 +133,26 @@ def test_every_digit_is_seen_once_per_epoch_and_in_another_order_in_the_next(
     assert torch.equal(first.sort(0).values, all_digits.sort(0).values)
     assert torch.equal(second.sort(0).values, all_digits.sort(0).values)
     assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_what_is_drawn_for_one_thing_is_drawn_for_no_other(seed: int) -> None:
+    # One stream for several things: the first order would follow from the initial weights.
+    streams = {stream_seed(seed, ORDER, epoch) for epoch in range(50)}
+    streams |= {stream_seed(seed, VARIATION, step) for step in range(50)}
+    streams |= {stream_seed(seed, DROPOUT), stream_seed(seed + 1, ORDER, 0), seed}
+    assert len(streams) == 103
+
+
+def test_the_dropout_and_the_first_order_are_not_those_of_the_initial_weights(
+    tiny_digits: Digits,
+) -> None:
+    state = train(SimpleCNN(SMALL, seed=0), tiny_digits, QUICK).state()
+    weights_stream = torch.Generator().manual_seed(0).get_state()
+    assert not torch.equal(state.dropout, weights_stream)
+    batch = Batches(tiny_digits, QUICK, torch.device("cpu"), torch.float32, lambda x: x)[0]
+    first = torch.randperm(len(tiny_digits.train), generator=torch.Generator().manual_seed(0))
+    assert not torch.equal(batch.labels, tiny_digits.train.labels[first[: QUICK.batch_size]])
 
 
 def test_varied_digits_are_other_ones_in_every_epoch_but_the_same_with_the_same_seed(
@@ -282,7 +303,7 @@ def test_what_is_cut_amiss_is_seen_beside_the_digits_and_leaves_the_network_unsu
     sure = []
     for part in (0.0, 0.5):
         model = Spy(SMALL)
-        config = QUICK.replace(epochs=6, cut_amiss=part, augmentation="affine")
+        config = QUICK.replace(epochs=15, cut_amiss=part, augmentation="affine")
         finish(train(model, tiny_digits, config, score="last-epoch"))
         with torch.no_grad():
             logits = model.eval()((strange - tiny_digits.scale.mean) / tiny_digits.scale.std)

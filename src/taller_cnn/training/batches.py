@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +14,21 @@ from taller_cnn.augmentation import AUGMENTATIONS, augment, cut_amiss
 from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits, normalise
 
-__all__ = ["Batch", "Batches"]
+__all__ = ["DROPOUT", "Batch", "Batches", "stream_seed"]
+
+ORDER, VARIATION, DROPOUT = range(3)
+"""The streams of chance of a training; its initial weights are drawn from the seed itself."""
+
+
+def stream_seed(seed: int, *place: int) -> int:
+    """Seed of one of the independent streams of chance that a training has (0 to 2**63 - 1).
+
+    Args:
+        seed: of the training.
+        place: which stream, and which part of it.
+    """
+    sequence = np.random.SeedSequence(seed, spawn_key=place)
+    return int(sequence.generate_state(1, np.uint64)[0] >> 1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,14 +96,14 @@ class Batches:
     def _order_of(self, epoch: int) -> Tensor:
         """The order of the digits in one epoch."""
         if self._order is None or self._order[0] != epoch:
-            generator = torch.Generator().manual_seed(self._config.seed * 1_000_003 + epoch)
+            generator = torch.Generator().manual_seed(stream_seed(self._config.seed, ORDER, epoch))
             order = torch.randperm(len(self._labels), generator=generator)
             self._order = epoch, order.to(self._device)
         return self._order[1]
 
     def _varied(self, images: Tensor, step: int) -> Tensor:
         """Raw digits as the network gets them at a step, and images of none after them."""
-        self._chance.manual_seed(self._config.seed * 2_000_003 + step)
+        self._chance.manual_seed(stream_seed(self._config.seed, VARIATION, step))
         if self._config.cut_amiss:
             images = images.float().div_(255)
             more = round(self._config.cut_amiss * len(images))

@@ -25,7 +25,7 @@ from taller_cnn.devices import choose_device, choose_precision
 from taller_cnn.errors import DivergedError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.model import SimpleCNN
-from taller_cnn.training.batches import Batches
+from taller_cnn.training.batches import DROPOUT, Batches, stream_seed
 from taller_cnn.training.events import CurvePoint, EpochResult, History, Progress, TrainState
 from taller_cnn.training.fast import trained_form
 from taller_cnn.training.objective import RunningScore, batch_loss
@@ -90,7 +90,7 @@ class Training(Iterator[Progress | EpochResult]):
         device, dtype = self.device.value, self.precision.value
         self._form = trained_form(_on_device(model, device), digits, config)
         self._optimizers = make_optimizers(config, self._form.matrices(), self._form.others())
-        self._dropout = torch.Generator(device).manual_seed(config.seed)
+        self._dropout = torch.Generator(device).manual_seed(stream_seed(config.seed, DROPOUT))
         model.dropout.generator = self._dropout
         self._batches = Batches(digits, config, device, dtype, self._form.crop)
         self.steps = max(1, round(config.epochs * self._batches.per_epoch))
