@@ -25,7 +25,7 @@ from torch import Tensor
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.errors import ConfigError, ModelError, OutputError, Phrase
 from taller_cnn.files import atomic_path, os_reason, read_json, sha256, write_json
-from taller_cnn.model import CLASSES, Ensemble, SimpleCNN
+from taller_cnn.model import CLASSES, Ensemble, SimpleCNN, network_inside
 
 __all__ = [
     "LoadedModel",
@@ -110,7 +110,7 @@ class ModelInfo:
 class LoadedModel:
     """A network read from disk, in evaluation mode on the CPU."""
 
-    model: SimpleCNN
+    model: SimpleCNN | Ensemble
     info: ModelInfo | None
     """None where the weights had no description of their own."""
     notices: tuple[str, ...] = ()
@@ -384,7 +384,7 @@ def _load_ensemble(folder: Path) -> LoadedModel:
     info = members[0][1].info
     assert info is not None
     return LoadedModel(
-        model=Ensemble([loaded.model for _, loaded in members]).eval(),
+        model=Ensemble([network_inside(loaded.model) for _, loaded in members]).eval(),
         # One member's figures are not those of all.
         info=dataclasses.replace(info, metrics={}),
         # One network alone, in a folder of its own, is that network.

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from taller_cnn.lab.shelf import ShelfModel
-from taller_cnn.model import SimpleCNN
 
 __all__ = ["INK", "Answer", "Batcher", "probabilities", "warm_up"]
 
@@ -29,7 +28,7 @@ Answer = tuple[int, list[float]] | None
 
 
 @torch.inference_mode()
-def probabilities(model: SimpleCNN, images: NDArray[np.float32], mean: float, std: float) -> Tensor:
+def probabilities(model: nn.Module, images: NDArray[np.float32], mean: float, std: float) -> Tensor:
     """Probabilities ``[N, K]`` of grey levels ``[N, 28, 28]``, 0 to 255."""
     pixels = torch.from_numpy(images).reshape(-1, 1, 28, 28)
     found: Tensor = model(pixels.mul(1 / (255 * std)).sub_(mean / std)).softmax(dim=1)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 
+from torch import nn
+
 from taller_cnn.checkpoints import load_model, weights_checksum
 from taller_cnn.data import Digits
 from taller_cnn.errors import ModelError
-from taller_cnn.model import SimpleCNN
 from taller_cnn.runs.request import RunRequest
 
 __all__ = ["load_teacher"]
 
 
-def load_teacher(request: RunRequest, digits: Digits) -> tuple[RunRequest, SimpleCNN | None]:
+def load_teacher(request: RunRequest, digits: Digits) -> tuple[RunRequest, nn.Module | None]:
     """The request with the checksum of the network that teaches, and that network.
 
     None in its place for a training that learns from labels alone.

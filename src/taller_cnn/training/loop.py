@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from taller_cnn.augmentation import AUGMENTATIONS, augment, cut_amiss
 from taller_cnn.config import TrainConfig
@@ -62,7 +62,7 @@ def train(
     state: TrainState | None = None,
     *,
     score: Literal["each-epoch", "last-epoch"] = "each-epoch",
-    teacher: SimpleCNN | None = None,
+    teacher: nn.Module | None = None,
 ) -> Training:
     """Train `model` in place; iterate over the result to make it go on.
 
@@ -93,7 +93,7 @@ class Training(Iterator[Progress | EpochResult]):
         config: TrainConfig,
         state: TrainState | None,
         score: Literal["each-epoch", "last-epoch"],
-        teacher: SimpleCNN | None,
+        teacher: nn.Module | None,
     ) -> None:
         self.config = config
         self.device = choose_device(config.device)
@@ -131,7 +131,7 @@ class Training(Iterator[Progress | EpochResult]):
         """Train until there is something to tell."""
         return next(self._events)
 
-    def _with_share(self, teacher: SimpleCNN | None) -> Teacher | None:
+    def _with_share(self, teacher: nn.Module | None) -> Teacher | None:
         """The teacher with what the configuration makes of it."""
         share = self.config.distillation
         if (teacher is None) != (share == 0):
@@ -140,7 +140,8 @@ class Training(Iterator[Progress | EpochResult]):
             return None
         if self.config.middle:
             raise ConfigError("config_teacher_middle", value=share)
-        return Teacher(_on_device(teacher, self.device.value), share, self._autocast)
+        teacher.to(self.device.value, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return Teacher(teacher, share, self._autocast)
 
     @property
     def _varies(self) -> bool:

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from taller_cnn.model import CLASSES, SimpleCNN
+from taller_cnn.model import CLASSES
 
 __all__ = ["ROUNDS", "Teacher"]
 
@@ -29,7 +29,7 @@ class Teacher:
         autocast: makes the context of the arithmetic that it answers in.
     """
 
-    def __init__(self, model: SimpleCNN, share: float, autocast: Any) -> None:
+    def __init__(self, model: nn.Module, share: float, autocast: Any) -> None:
         self._model, self._share, self._autocast = model.eval(), share, autocast
         self._answers: dict[int, Tensor] = {}
 
