@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from taller_cnn.errors import ModelError
 from taller_cnn.lab.shelf import ShelfModel
 
 __all__ = ["INK", "Answer", "Batcher", "probabilities", "warm_up"]
@@ -123,6 +124,8 @@ def _answer(model: ShelfModel, together: list[_Waiting]) -> None:
 def _answers(model: ShelfModel, images: NDArray[np.float32]) -> list[Answer]:
     card = model.card
     found = probabilities(model.loaded.model, images, card.mean, card.std).double().numpy()
+    if not np.isfinite(found).all():
+        raise ModelError("model_overflows", path=card.id)
     rows = found.round(DECIMALS).tolist()
     digits = found.argmax(axis=1).tolist()
     inked = (images.reshape(len(images), -1).max(axis=1) >= INK).tolist()

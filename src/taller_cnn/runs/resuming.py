@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from taller_cnn.checkpoints import read_tensors, write_tensors
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits
 from taller_cnn.errors import ModelError, TallerError
+from taller_cnn.model_files import read_tensors, write_tensors
 from taller_cnn.runs.request import RunRequest, Workdir
 from taller_cnn.training import TrainState
 
