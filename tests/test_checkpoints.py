@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -225,13 +226,25 @@ def _with_inside(saved: Path, value: Any) -> Path:
         {"metrics": {"loss": float("inf")}},
         {"metrics": {"loss": torch.zeros(1)}},
         {"class_names": {3: torch.float32}},
-        None,
     ],
 )
 def test_a_description_inside_that_makes_no_sense_is_ignored_with_a_notice(
-    change: dict[str, Any] | None, saved: Path
+    change: dict[str, Any], saved: Path
 ) -> None:
-    inside = {**_info().to_json(), **change} if change else ["no", "description"]
+    _is_ignored({**_info().to_json(), **change}, saved)
+
+
+def test_what_is_no_description_at_all_is_ignored_with_a_notice(saved: Path) -> None:
+    _is_ignored(["no", "description"], saved)
+    hostile = OrderedDict(_info().to_json())
+    vars(hostile)["keys"] = vars(hostile)["get"] = 3
+    hostile["metrics"] = OrderedDict()
+    vars(hostile["metrics"])["keys"] = 3
+    hostile["model"] = 3
+    _is_ignored(hostile, saved)
+
+
+def _is_ignored(inside: Any, saved: Path) -> None:
     loaded = load_model(_with_inside(saved, inside), SMALL)
     assert (loaded.info, loaded.notices) == (None, ("sidecar_ignored",))
 

@@ -98,6 +98,7 @@ WRAPPED: dict[str, tuple[Any, str]] = {
         {"state_dict": _prefixed("net._orig_mod."), "epoch": 1},
         "state_dict, _orig_mod., net.",
     ),
+    "parameters": (dict(LESSON.named_parameters(prefix="net")), "net."),
     "numbers among the weights": (_prefixed("", epoch=3, names=["a"]), "epoch, names"),
 }
 
@@ -112,6 +113,12 @@ def test_what_is_around_the_weights_is_left_aside_and_told(kind: str, path: Path
     assert loaded.wrapping == told
     for language in ("es", "en"):
         assert f" ({told})." in Messages(language)("model.unwrapped", wrapping=loaded.wrapping)
+
+
+def test_of_many_entries_beside_the_weights_the_first_are_named(path: Path) -> None:
+    numbers = {f"n{index}": index for index in range(40)}
+    torch.save({torch.zeros(50): 1, **_weights(), **numbers}, path)
+    assert load_model(path).wrapping == "Tensor, n0, n1, n2, n3, …"
 
 
 def test_weights_alone_are_told_to_be_nothing_else(path: Path) -> None:

@@ -45,6 +45,8 @@ AVERAGED = "n_averaged"
 """The counter that `torch.optim.swa_utils.AveragedModel` adds."""
 DEEPEST = 4
 """Dictionaries inside one another that are looked into."""
+ASIDE_TOLD = 5
+"""Entries beside the weights that are named."""
 
 _ARCHIVE = b"PK\x03\x04"
 """First bytes of a zip archive, which `torch.save` writes since PyTorch 1.6."""
@@ -75,7 +77,7 @@ _CONVERSIONS = {
     "NumPy (.npz)": "{{k: torch.from_numpy(v) for k, v in numpy.load({file}).items()}}",
     _OLD: "torch.load({file}, weights_only=True)",
 }
-"""Expressions that give the weights in other formats, without running code of the file's."""
+"""Expressions that give the weights in other formats."""
 
 
 # ------------------------------------------------------------------------ writing and reading
@@ -273,7 +275,7 @@ def weights_in(path: Path, data: bytes) -> Weights:
     value = _unpacked(path, data)
     sets = [(keys, holder) for keys, holder in _dictionaries(value) if _tensors(holder)]
     if not sets:
-        others = [f"{key}: {type(entry).__name__}" for key, entry in dict.items(value)]
+        others = [f"{_word(key)}: {type(entry).__name__}" for key, entry in dict.items(value)]
         raise _no_weights(path, others[0] if others else "{}")
     keys, holder = min(sets, key=_unlikeliness)
     tensors = _tensors(holder)
@@ -281,13 +283,22 @@ def weights_in(path: Path, data: bytes) -> Weights:
         if kind := _odd_kind(tensor):
             raise _unreadable(path, Phrase("reason_not_dense", {"name": name, "kind": kind}))
     state, prefixes = _bare(tensors)
-    aside = [str(key) for key in dict.keys(holder) if key not in tensors]
-    metadata = getattr(holder, "_metadata", None)
+    aside = [_word(key) for key in dict.keys(holder) if key not in tensors]
+    if len(aside) > ASIDE_TOLD:
+        aside = [*aside[:ASIDE_TOLD], "…"]
     return Weights(
         state=state,
-        description=dict.get(metadata, DESCRIPTION) if isinstance(metadata, dict) else None,
+        description=_description(holder),
         wrapping=", ".join([*keys, *prefixes, *aside]),
     )
+
+
+def _description(holder: dict[Any, Any]) -> Any:
+    """What travels with a state dict under `DESCRIPTION`."""
+    metadata = getattr(holder, "_metadata", None)
+    value = dict.get(metadata, DESCRIPTION) if isinstance(metadata, dict) else None
+    # A plain dictionary, as in `_dictionaries`.
+    return dict(dict.items(value)) if isinstance(value, dict) else value
 
 
 def _odd_kind(tensor: Tensor) -> str:
@@ -311,7 +322,12 @@ def _dictionaries(value: dict[Any, Any]) -> Iterator[tuple[tuple[str, ...], dict
         yield keys, holder
         # Not holder.items(): a file may give its dictionary attributes of any name.
         inner = [(key, entry) for key, entry in dict.items(holder) if isinstance(entry, dict)]
-        waiting.extend(((*keys, str(key)), entry) for key, entry in inner)
+        waiting.extend(((*keys, _word(key)), entry) for key, entry in inner)
+
+
+def _word(key: Any) -> str:
+    """A key for the reader; of what is no text only its kind, for it may be a whole tensor."""
+    return key if isinstance(key, str) else type(key).__name__
 
 
 def _tensors(holder: dict[Any, Any]) -> dict[str, Tensor]:
