@@ -34,11 +34,12 @@ from scipy import stats
 from time_to_accuracy import OURS, digits
 from torch import Tensor
 
-from taller_cnn.checkpoints import load_model, read_tensors, save_model, write_tensors
+from taller_cnn.checkpoints import load_model, save_model
 from taller_cnn.config import recipe
 from taller_cnn.evaluation import evaluate, wilson_interval
 from taller_cnn.files import provenance
 from taller_cnn.model import SimpleCNN, count_parameters
+from taller_cnn.model_files import read_tensors, write_tensors
 from taller_cnn.runs import RunFiles
 from taller_cnn.runs.results import brief_scores, model_info
 from taller_cnn.training import Training, TrainState, train

@@ -21,6 +21,7 @@ from taller_cnn.model import (
     SimpleCNN,
     count_parameters,
     describe,
+    network_inside,
     stages,
 )
 
@@ -453,8 +454,11 @@ def test_an_ensemble_answers_with_the_mean_of_the_probabilities() -> None:
 def test_the_inside_of_an_ensemble_is_that_of_its_first_member() -> None:
     members = [SimpleCNN(ModelConfig(filters=(2,), hidden=4), seed=k).eval() for k in (4, 5)]
     together = copy.deepcopy(Ensemble(members).eval())
-    assert together.config == members[0].config
-    assert torch.equal(together.embed(_images(2)), members[0].embed(_images(2)))
+    inside = network_inside(together)
+    assert inside.config == members[0].config
+    assert torch.equal(inside.embed(_images(2)), members[0].embed(_images(2)))
+    assert network_inside(members[1]) is members[1]
+    assert not isinstance(together, SimpleCNN)
 
 
 def test_an_ensemble_of_one_is_that_network() -> None:

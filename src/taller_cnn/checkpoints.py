@@ -1,19 +1,18 @@
-"""A network on disk: plain weights beside a description.
+"""A network on disk: plain weights that carry their description.
 
-``cnn_mnist.pt`` is a plain state dict. ``cnn_mnist.json`` beside it says what the weights are and
-carries their SHA-256. The description is written first and keeps the one it replaces, so whichever
-weights a kill or a power cut leaves behind, the description that belongs to them is there. A
-folder of such networks is an ensemble.
+``cnn_mnist.pt`` is a plain state dict. What the weights are travels in its metadata, so that one
+move puts both in place and neither is ever without the other; ``cnn_mnist.json`` beside it is a
+copy for people, and says when and where the network was trained. Before, it was the only
+description, told to be that of the weights by their SHA-256; such pairs are still read. A folder
+of networks is an ensemble.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
+import json
 import math
 import os
-import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +24,16 @@ from torch import Tensor
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import MNIST_SCALE, Scale
 from taller_cnn.errors import ConfigError, ModelError, OutputError, Phrase
-from taller_cnn.files import atomic_path, os_reason, read_json, sha256, write_json
-from taller_cnn.model import Ensemble, SimpleCNN
+from taller_cnn.files import atomic_path, json_text, os_reason, read_json, sha256, write_json
+from taller_cnn.model import IMAGE_SIZE, Ensemble, SimpleCNN, network_inside
+from taller_cnn.model_files import (
+    DESCRIPTION,
+    Weights,
+    is_intact,
+    read_file,
+    tensor_bytes,
+    weights_in,
+)
 
 __all__ = [
     "LoadedModel",
@@ -35,11 +42,10 @@ __all__ = [
     "holdout_of",
     "load_model",
     "member_files",
-    "read_tensors",
+    "read_info",
     "save_model",
     "sidecar_path",
     "weights_checksum",
-    "write_tensors",
 ]
 
 FORMAT = 1
@@ -48,8 +54,8 @@ DEFAULT_DATASET = "mnist"
 """Of weights that do not tell."""
 LESSON_CLASSES = 10
 """Of weights that do not tell."""
-_ARCHIVE = b"PK\x03\x04"
-"""First bytes of what `torch.save` writes: a zip archive."""
+LAYERS_TOLD = 3
+"""Layers that are named where weights do not fit or are not finite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +123,13 @@ class ModelInfo:
 class LoadedModel:
     """A network read from disk, in evaluation mode on the CPU."""
 
-    model: SimpleCNN
+    model: SimpleCNN | Ensemble
     info: ModelInfo | None
     """None where the weights had no description of their own."""
     notices: tuple[str, ...] = ()
     """Message keys (``model.<notice>``) of what the reader should know."""
+    wrapping: str = ""
+    """What other programs had put around the weights, for the notice ``unwrapped``."""
 
     @property
     def scale(self) -> Scale:
@@ -147,136 +155,122 @@ def holdout_of(info: ModelInfo | None) -> int:
 
 
 def sidecar_path(path: Path) -> Path:
-    """Where the description of the weights in `path` lies."""
+    """Path of the copy of the description of the weights in `path`."""
     return path.with_suffix(".json")
 
 
-def save_model(model: SimpleCNN, path: Path, info: ModelInfo) -> None:
-    """Save weights and description; a model of another kind in their place is kept.
+# ------------------------------------------------------------------------------------- saving
 
-    At every moment `path` holds the old or the new weights, whole and with their description.
-    Weights of another architecture or recipe, or that nothing is known of, are first copied to
-    ``<name>.previous.pt``.
+
+def save_model(model: SimpleCNN, path: Path, info: ModelInfo) -> None:
+    """Save weights with their description; a model of another kind in their place is kept.
+
+    At every moment `path` holds the old or the new weights, whole. Weights of another
+    architecture or recipe, or that nothing is known of, are first copied to
+    ``<name>.previous.pt``. The same training gives the same bytes: its time and machine are in
+    the ``.json`` alone.
 
     Raises:
+        ValueError: a number in the description is not finite.
         OutputError: the folder cannot be written or is full.
     """
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    # As JSON has it, so that there are only values that torch reads safely.
+    description = json.loads(json_text(info.to_json()))
+    state = model.state_dict()
+    for name, value in state.items():
+        state[name] = value.detach().cpu().contiguous()
+    inside = {name: value for name, value in description.items() if name != "provenance"}
+    vars(state)["_metadata"][DESCRIPTION] = inside
+    data = tensor_bytes(state)
     if path.exists():
         _keep_other(path, info)
-    _write(path, _tensor_bytes(state), info.to_json())
+    # The copy is written first and moved last: what fails before the weights move changes nothing.
+    with atomic_path(sidecar_path(path)) as copy:
+        copy.write_text(json_text({**description, "sha256": sha256(data)}), encoding="utf-8")
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(data)
 
 
 def _keep_other(path: Path, new: ModelInfo) -> None:
     """Copy the weights in `path` unless they are of the architecture and recipe of `new`."""
     try:
-        weights = path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise OutputError("cannot_write", path=path, reason=os_reason(error)) from error
-    description = _matching_description(path, weights)
-    old = _info(description) if description else None
+    try:
+        old, _ = _info(path, data, weights_in(path, data))
+    except ModelError:
+        # Damaged, of another program, or of a newer version: kept as it is.
+        old = None
     if old and (old.model, old.train.recipe) == (new.model, new.train.recipe):
         return
     kept = path.with_suffix(f".previous{path.suffix}")
-    if description:
-        _write(kept, weights, description)
+    with atomic_path(kept) as temporary:
+        temporary.write_bytes(data)
+    if beside := _description_beside(path, data):
+        write_json(sidecar_path(kept), beside)
     else:
-        with atomic_path(kept) as temporary:
-            temporary.write_bytes(weights)
         sidecar_path(kept).unlink(missing_ok=True)
 
 
-def _write(path: Path, weights: bytes | memoryview, description: Mapping[str, Any]) -> None:
-    """Weights and their description, each in one move: first the description."""
-    value = {**description, "sha256": sha256(weights)}
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(weights)
-        old = _matching_description(path, path.read_bytes()) if path.exists() else None
-        write_json(sidecar_path(path), {**value, "previous": old} if old else value)
+# ------------------------------------------------------------------------------- descriptions
 
 
-def _matching_description(path: Path, weights: bytes) -> dict[str, Any] | None:
-    """The description beside `path` that belongs to `weights`, by their checksum."""
+def read_info(path: Path) -> ModelInfo | None:
+    """The description of the network in `path`, which is not built; None if it has none.
+
+    Raises:
+        ModelError: not a safe file of weights, or a description by a newer version.
+    """
+    data = read_file(path)
+    return _info(path, data, weights_in(path, data))[0]
+
+
+def _info(path: Path, data: bytes, weights: Weights) -> tuple[ModelInfo | None, tuple[str, ...]]:
+    """The description of the weights, or None and the notice that says why.
+
+    The one that travels with them counts; it is not believed if the file was damaged since.
+    """
+    beside = _description_beside(path, data)
+    inside = weights.description
+    is_believed = isinstance(inside, dict) and is_intact(data)
+    # What only the copy tells: when and where.
+    both = {**(beside or {}), **inside} if is_believed else None
+    for description in (both, beside):
+        version = description.get("format", FORMAT) if description else FORMAT
+        if isinstance(version, int) and version > FORMAT:
+            raise ModelError("model_newer", path=path, found=version, known=FORMAT)
+        info = _sensible(description) if description else None
+        if info:
+            return info, ("removed_options",) if info.removed else ()
+    is_described = inside is not None or sidecar_path(path).exists()
+    return None, ("sidecar_ignored",) if is_described else ()
+
+
+def _description_beside(path: Path, data: bytes) -> dict[str, Any] | None:
+    """The description in the ``.json`` if it is that of the bytes of `path`, by their checksum."""
     value = read_json(sidecar_path(path))
     if not isinstance(value, dict):
         return None
-    checksum = sha256(weights)
+    # Earlier versions kept the description of the weights that were replaced in the new one.
     previous = value.pop("previous", None)
-    for candidate in (value, previous):
-        if isinstance(candidate, dict) and candidate.get("sha256") == checksum:
-            return candidate
+    checksum = sha256(data)
+    for description in (value, previous):
+        if isinstance(description, dict) and description.get("sha256") == checksum:
+            return description
     return None
 
 
-def _info(description: Mapping[str, Any]) -> ModelInfo | None:
+def _sensible(description: Mapping[str, Any]) -> ModelInfo | None:
     """What a description says, or None if it makes no sense."""
     try:
-        return ModelInfo.from_json(description)
-    except (KeyError, TypeError, ValueError, OverflowError, ConfigError):
+        # Neither tensors nor numbers that are not finite get through.
+        return ModelInfo.from_json(json.loads(json_text(description)))
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError, ConfigError):
         return None
 
 
-def write_tensors(path: Path, value: Mapping[str, Any]) -> None:
-    """Write tensors and plain values, atomically, for `read_tensors`.
-
-    Raises:
-        OutputError: the folder cannot be written or is full.
-    """
-    data = _tensor_bytes(value)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
-
-
-def _tensor_bytes(value: Mapping[str, Any]) -> memoryview:
-    """`torch.save` into memory: on a full disk it would raise an error without a reason."""
-    buffer = io.BytesIO()
-    torch.save(dict(value), buffer)
-    return buffer.getbuffer()
-
-
-def read_tensors(path: Path) -> dict[str, Any]:
-    """Read a file of tensors and plain values without running anything in it.
-
-    Raises:
-        ModelError: not such a file: empty, cut short, damaged, or a pickle with code.
-    """
-    return _unpacked(path, _read(path))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError("model_unreadable", path=path, reason=os_reason(error)) from error
-
-
-def _unpacked(path: Path, data: bytes) -> dict[str, Any]:
-    """The dictionary in the bytes of `path`."""
-    if not data.startswith(_ARCHIVE):
-        # Bare pickles are older than torch 1.6, or not torch's.
-        reason = Phrase("reason_not_archive" if data else "reason_empty")
-        raise ModelError("model_unreadable", path=path, reason=reason)
-    try:
-        with warnings.catch_warnings():
-            # On files that it then refuses, torch warns in words for programmers.
-            warnings.simplefilter("ignore")
-            value = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:
-        # Which exception damaged bytes raise depends on the bytes.
-        raise ModelError("model_unreadable", path=path, reason=_reason(error)) from error
-    if not isinstance(value, dict):
-        raise ModelError("model_unreadable", path=path, reason=_no_weights(type(value).__name__))
-    return value
-
-
-def _reason(error: Exception) -> Phrase:
-    """Why torch refused a file; its own text advises to read it unsafely."""
-    code = re.search(r"GLOBAL (\S+)", str(error))
-    return Phrase("reason_code", {"code": code[1]}) if code else Phrase("reason_damaged")
-
-
-def _no_weights(found: str) -> Phrase:
-    return Phrase("reason_no_weights", {"found": found})
+# ------------------------------------------------------------------------------------ loading
 
 
 def load_model(path: Path, config: ModelConfig | None = None, data: bytes = b"") -> LoadedModel:
@@ -291,57 +285,27 @@ def load_model(path: Path, config: ModelConfig | None = None, data: bytes = b"")
 
     Raises:
         ModelError: no such file, not a safe file of weights, no way to know its architecture,
-            weights that do not fit it, or a description by a newer version.
+            weights that do not fit it or are not finite, or a description by a newer version.
     """
     if os.path.isdir(path) and member_files(path):  # noqa: PTH112 - as below
         return _load_ensemble(path)
     if not os.path.isfile(path):  # noqa: PTH113 - unlike Path, takes an embedded NUL for "no"
         raise ModelError("no_model", path=path)
-    data = data or _read(path)
-    state = _weights(path, data)
-    info, notices = _read_info(path, data)
+    data = data or read_file(path)
+    weights = weights_in(path, data)
+    info, notices = _info(path, data, weights)
     if info is not None:
         if config not in (None, info.model):
             notices = (*notices, "options_ignored")
         config = info.model
     if config is None:
-        _require_lesson_shapes(path, state)
+        _require_lesson_shapes(path, weights.state)
         config, notices = ModelConfig(), (*notices, "taken_as_lesson")
+    if weights.wrapping:
+        notices = (*notices, "unwrapped")
     n_classes = len(info.class_names) if info else LESSON_CLASSES
-    model = _built(path, SimpleCNN(config, n_classes=n_classes), state)
-    return LoadedModel(model=model, info=info, notices=notices)
-
-
-def _weights(path: Path, data: bytes) -> dict[str, Tensor]:
-    state = _unpacked(path, data)
-    others = [f"{k}: {type(v).__name__}" for k, v in state.items() if not _is_dense(v)]
-    if others or not state:
-        reason = _no_weights(others[0] if others else "{}")
-        raise ModelError("model_unreadable", path=path, reason=reason)
-    return state
-
-
-def _is_dense(value: Any) -> bool:
-    """Whether a value is a tensor of the plain sort, with a number in every place."""
-    return (
-        isinstance(value, Tensor)
-        and value.layout is torch.strided
-        and not (value.is_meta or value.is_nested or value.is_quantized)
-    )
-
-
-def _read_info(path: Path, data: bytes) -> tuple[ModelInfo | None, tuple[str, ...]]:
-    """The description of the weights, or None and the notice that says why."""
-    if not sidecar_path(path).exists():
-        return None, ()
-    description = _matching_description(path, data) or {}
-    version = description.get("format", FORMAT)
-    if isinstance(version, int) and version > FORMAT:
-        raise ModelError("model_newer", path=path, found=version, known=FORMAT)
-    info = _info(description)
-    if info is None:
-        return None, ("sidecar_ignored",)
-    return info, ("removed_options",) if info.removed else ()
+    model = _built(path, SimpleCNN(config, n_classes=n_classes), weights.state)
+    return LoadedModel(model=model, info=info, notices=notices, wrapping=weights.wrapping)
 
 
 def _require_lesson_shapes(path: Path, state: Mapping[str, Tensor]) -> None:
@@ -357,24 +321,45 @@ def _built(path: Path, model: SimpleCNN, state: Mapping[str, Tensor]) -> SimpleC
     if problem:
         raise ModelError("model_mismatch", path=path, reason=problem)
     model.load_state_dict(state)
-    return model.eval()
+    _require_finite(path, model.eval())
+    return model
 
 
-def _difference(model: SimpleCNN, state: Mapping[str, Tensor]) -> str:
-    """What keeps `state` from being the weights of `model`; empty if nothing does."""
+def _difference(model: SimpleCNN, state: Mapping[str, Tensor]) -> Phrase | str:
+    """What keeps `state` from being the weights of `model`, layer by layer; empty if nothing."""
     expected = {name: _layout(value) for name, value in model.state_dict().items()}
     found = {name: _layout(value) for name, value in state.items()}
-    for name, layout in expected.items():
-        if found.get(name) != layout:
-            return f"{name}: {found.get(name, '-')} != {layout}"
-    extra = [name for name in found if name not in expected]
-    return f"{extra[0]}: {found[extra[0]]} != -" if extra else ""
+    names = [name for name in {**expected, **found} if found.get(name) != expected.get(name)]
+    problems = [f"{name}: {found.get(name, '-')} != {expected.get(name, '-')}" for name in names]
+    return _first_layers(problems)
+
+
+def _first_layers(told: list[str]) -> Phrase | str:
+    """The first of what is told of layers, and how much more there is."""
+    layers, more = "; ".join(told[:LAYERS_TOLD]), len(told) - LAYERS_TOLD
+    return Phrase("reason_layers_more", {"layers": layers, "more": more}) if more > 0 else layers
 
 
 def _layout(value: Tensor) -> str:
     """Shape, and the kind of numbers where it is not floating point."""
     kind = "" if value.is_floating_point() else f" {value.dtype}".replace("torch.", "")
     return f"{tuple(value.shape)}{kind}"
+
+
+@torch.inference_mode()
+def _require_finite(path: Path, model: SimpleCNN) -> None:
+    """Refuse weights that are not finite, or whose answers are not."""
+    state = model.state_dict()
+    broken = [name for name, value in state.items() if not value.isfinite().all()]
+    if broken:
+        raise ModelError("model_not_finite", path=path, layers=_first_layers(broken))
+    # Paper and ink, about as a normalisation gives them: finite weights can be too large.
+    plain = torch.tensor([0.0, 1.0, -1.0, 3.0])[:, None, None, None]
+    if not model(plain.expand(-1, 1, IMAGE_SIZE, IMAGE_SIZE)).isfinite().all():
+        raise ModelError("model_overflows", path=path)
+
+
+# ---------------------------------------------------------------------------------- ensembles
 
 
 def member_files(folder: Path) -> list[Path]:
@@ -390,27 +375,29 @@ def weights_checksum(path: Path) -> str:
 
 def _load_ensemble(folder: Path) -> LoadedModel:
     """Networks trained on the same digits, as one; its description is that of the first."""
-    members = [(path, load_model(path)) for path in member_files(folder)]
-    first, *others = [_trained_on(path, loaded.info) for path, loaded in members]
-    for (path, _), other in zip(members[1:], others, strict=True):
+    paths = member_files(folder)
+    members = [load_model(path) for path in paths]
+    infos = []
+    for path, member in zip(paths, members, strict=True):
+        if member.info is None:
+            raise ModelError("ensemble_unknown", path=path, sidecar=sidecar_path(path).name)
+        infos.append(member.info)
+    first, *others = map(_trained_on, infos)
+    for path, other in zip(paths[1:], others, strict=True):
         for name in first:
             if other[name] != first[name]:
-                raise ModelError("ensemble_mixed", path=path, field=name, first=members[0][0].name)
-    info = members[0][1].info
-    assert info is not None
+                raise ModelError("ensemble_mixed", path=path, field=name, first=paths[0].name)
     return LoadedModel(
-        model=Ensemble([loaded.model for _, loaded in members]).eval(),
+        model=Ensemble([network_inside(member.model) for member in members]).eval(),
         # One member's figures are not those of all.
-        info=dataclasses.replace(info, metrics={}),
+        info=dataclasses.replace(infos[0], metrics={}),
         # One network alone, in a folder of its own, is that network.
-        notices=("ensemble",) if len(members) > 1 else (),
+        notices=("ensemble",) if len(paths) > 1 else (),
     )
 
 
-def _trained_on(path: Path, info: ModelInfo | None) -> dict[str, Any]:
+def _trained_on(info: ModelInfo) -> dict[str, Any]:
     """What must be the same for all members of an ensemble."""
-    if info is None:
-        raise ModelError("ensemble_unknown", path=path, sidecar=sidecar_path(path).name)
     names = ("dataset", "data_checksum", "class_names")
     known = {name: getattr(info, name) for name in names}
     return {"holdout": info.train.holdout, **known, **dataclasses.asdict(info.scale)}

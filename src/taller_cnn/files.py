@@ -24,6 +24,7 @@ __all__ = [
     "atomic_path",
     "check_writable",
     "folder_lock",
+    "json_text",
     "md5",
     "os_reason",
     "processor_name",
@@ -120,9 +121,18 @@ def write_json(path: Path, value: Any) -> None:
         ValueError: a number in it is not finite.
         OutputError: the folder cannot be written or the disk is full.
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json_text(value)
     with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
+
+
+def json_text(value: Any) -> str:
+    """`value` as indented JSON.
+
+    Raises:
+        ValueError: a number in it is not finite.
+    """
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_json(path: Path) -> Any | None:

@@ -24,6 +24,7 @@ __all__ = [
     "count_parameters",
     "describe",
     "mean_answer",
+    "network_inside",
     "stages",
 ]
 
@@ -198,20 +199,16 @@ def _max_pool(x: Tensor) -> Tensor:
     return torch.maximum(rows[..., ::2], rows[..., 1::2])
 
 
-class Ensemble(SimpleCNN):
+class Ensemble(nn.Module):
     """Networks that answer together, with the mean of their probabilities.
-
-    Who looks inside sees the first one: its layers, its maps, its `embed`.
 
     Args:
         members: trained networks, at least one.
     """
 
     def __init__(self, members: Sequence[SimpleCNN]) -> None:
-        first, *others = members
-        super().__init__(first.config, n_classes=first.n_classes)
-        self.load_state_dict(first.state_dict())
-        self.others = nn.ModuleList(others)
+        super().__init__()
+        self.members = nn.ModuleList(members)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logarithms of the mean probabilities ``[N, K]``, which serve as logits.
@@ -219,8 +216,16 @@ class Ensemble(SimpleCNN):
         Raises:
             ValueError: the images are not ``[N, 1, 28, 28]``.
         """
-        logits = torch.stack([super().forward(x), *(member(x) for member in self.others)])
-        return mean_answer(logits)
+        return mean_answer(torch.stack([member(x) for member in self.members]))
+
+
+def network_inside(model: SimpleCNN | Ensemble) -> SimpleCNN:
+    """The network whose layers and maps are shown: of an ensemble, its first member."""
+    if isinstance(model, SimpleCNN):
+        return model
+    first = model.members[0]
+    assert isinstance(first, SimpleCNN)
+    return first
 
 
 def mean_answer(logits: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 NETWORK = ("--filters", "4", "--hidden", "16")
 
@@ -12,7 +12,9 @@ NETWORK = ("--filters", "4", "--hidden", "16")
 @pytest.fixture
 def bare_model(trained_workdir: Path, tmp_path: Path) -> Path:
     """The trained weights without their description."""
-    return Path(shutil.copy(trained_workdir / "modelo" / "cnn_mnist.pt", tmp_path / "weights.pt"))
+    state = torch.load(trained_workdir / "modelo" / "cnn_mnist.pt", weights_only=True)
+    torch.save(dict(state), tmp_path / "weights.pt")
+    return tmp_path / "weights.pt"
 
 
 def words(trained_workdir: Path) -> tuple[str, ...]:

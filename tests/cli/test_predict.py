@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from taller_cnn.checkpoints import load_model
+from taller_cnn.checkpoints import load_model, save_model
 from taller_cnn.data import Digits
 from taller_cnn.files import sha256
+from taller_cnn.model import network_inside
 from taller_cnn.reader import robust, threshold
 
 Cli = Any
@@ -176,11 +178,14 @@ def test_the_robust_network_beside_the_own_one_is_used(
     own = tmp_path / "own"
     shutil.copytree(place, own)
     model = own / "modelo" / "cnn_mnist"
-    for suffix in (".pt", ".json", ".threshold.json"):
-        text = model.with_suffix(suffix).read_bytes()
-        if suffix == ".json":
-            text = text.replace(b'"recipe": "workshop"', b'"recipe": "handwriting"')
-        Path(f"{model}.robust{suffix}").write_bytes(text)
+    trained = load_model(model.with_suffix(".pt"))
+    assert trained.info is not None
+    train = trained.info.train.replace(recipe="handwriting")
+    kept = Path(f"{model}.robust.pt")
+    save_model(network_inside(trained.model), kept, replace(trained.info, train=train))
+    record = json.loads(threshold.threshold_path(model.with_suffix(".pt")).read_text())
+    record["sha256"] = sha256(kept.read_bytes())
+    threshold.threshold_path(kept).write_text(json.dumps(record))
     model.with_suffix(".pt").unlink()
     outcome = cli("predict", pictures / "d0.png", "--workdir", own, "--robust", "--json")
     assert (outcome.code, outcome.err.count("Entrenando")) == (0, 0)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 
 from taller_cnn.lab.history import MOST_PROGRESS, MOST_WAITING, Event, EventHistory
@@ -12,6 +13,12 @@ def names(past: list[Event], queue: asyncio.Queue) -> list[str | None]:
         event = queue.get_nowait()
         found.append(event and event.name)
     return found
+
+
+def test_an_event_is_a_line_of_json_whatever_its_numbers() -> None:
+    event = Event(id=3, name="epoch", data={"loss": math.nan, "name": "ñ"})
+    text = event.to_bytes().decode("ascii")
+    assert text == 'id: 3\nevent: epoch\ndata: {"loss": null, "name": "\\u00f1"}\n\n'
 
 
 def test_who_comes_late_gets_what_happened_and_then_what_happens() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from taller_cnn.data import Digits
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.predict_route import parse_request
 from taller_cnn.lab.problems import FieldError, LabError
+from taller_cnn.model import network_inside
 
 ZEROS = [[0] * 28] * 28
 
@@ -40,6 +42,17 @@ def test_one_image_and_several_are_taken(client, tiny_digits: Digits) -> None:
         assert sum(prediction["probabilities"]) == pytest.approx(1, abs=1e-5)
         best = int(np.argmax(prediction["probabilities"]))
         assert prediction["digit"] == best
+
+
+def test_answers_that_are_not_finite_are_a_problem_and_no_json_without_numbers(
+    lab_dir: Path, client_of, problem
+) -> None:
+    lab = Lab.in_folder(lab_dir, lab_dir / "data", "en")
+    # Loading refuses such weights; a single image may still be too much for others.
+    network = network_inside(lab.shelf.get("main").loaded.model)
+    network.fc2.bias.data[3] = float("nan")
+    answer = client_of(lab).post("/api/predict", json={"image": image_with(200)})
+    problem(answer, 409, "model_overflows")
 
 
 def test_an_empty_image_is_no_class(client) -> None:

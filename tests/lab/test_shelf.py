@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from taller_cnn.checkpoints import LoadedModel, load_model
 from taller_cnn.config import ModelConfig
@@ -152,9 +153,8 @@ def test_no_model_is_kept_over_another(shelf: Shelf, tmp_path: Path, save_small)
     assert folder.exists()
 
 
-def test_weights_without_a_description_are_the_lessons_network(tmp_path: Path, save_small) -> None:
-    save_small(tmp_path / "cnn_mnist.pt", config=ModelConfig())
-    (tmp_path / "cnn_mnist.json").unlink()
+def test_weights_without_a_description_are_the_lessons_network(tmp_path: Path) -> None:
+    torch.save(SimpleCNN().state_dict(), tmp_path / "cnn_mnist.pt")
     card = Shelf(tmp_path).get("main").card
     assert (card.mean, card.std) == (0.1307, 0.3081)
     assert (card.recipe, card.test, card.created) == (None, None, None)

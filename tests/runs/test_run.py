@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 
-from taller_cnn.checkpoints import load_model, read_tensors, write_tensors
+from taller_cnn.checkpoints import load_model
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits, DigitsPlace, DownloadProgress
 from taller_cnn.errors import (
@@ -29,6 +29,7 @@ from taller_cnn.errors import (
 )
 from taller_cnn.evaluation import evaluate
 from taller_cnn.files import folder_lock
+from taller_cnn.model_files import read_tensors, write_tensors
 from taller_cnn.runs import RunFiles, RunRequest, RunResult, Started, checkpoint_request, run
 from taller_cnn.training import EpochResult, Progress
 

@@ -72,10 +72,11 @@ def describe(
 def _trained(terminal: Terminal, path: Path, config: ModelConfig | None) -> ModelConfig:
     """The network of a model file."""
     from taller_cnn.checkpoints import load_model
+    from taller_cnn.model import network_inside
 
     loaded = load_model(path, config)
     show_model_notices(terminal, loaded)
-    return loaded.model.config
+    return network_inside(loaded.model).config
 
 
 def _show(terminal: Terminal, layers: Sequence[LayerRow]) -> None:

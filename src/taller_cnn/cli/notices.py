@@ -36,4 +36,4 @@ def show_sample_notice(
 def show_model_notices(terminal: Terminal, loaded: LoadedModel) -> None:
     """Tell what is to be known about a model that was read."""
     for notice in loaded.notices:
-        terminal.notice(terminal.messages(f"model.{notice}"))
+        terminal.notice(terminal.messages(f"model.{notice}", wrapping=loaded.wrapping))

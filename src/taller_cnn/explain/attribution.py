@@ -20,7 +20,7 @@ from taller_cnn.errors import MissingExtraError
 from taller_cnn.explain.forward import from_stage
 from taller_cnn.explain.section import Block, Picture, Section, Subject, Table, Text, Tick, texts_of
 from taller_cnn.messages import Messages
-from taller_cnn.model import SimpleCNN
+from taller_cnn.model import Ensemble, SimpleCNN, network_inside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,12 +65,12 @@ class _AtLastMaps(nn.Module):
 
 
 def attributions(
-    model: SimpleCNN, x: Tensor, classes: Tensor, background: float
+    model: SimpleCNN | Ensemble, x: Tensor, classes: Tensor, background: float
 ) -> dict[str, Tensor]:
     """How much each pixel speaks for a class, by each of `METHODS`.
 
     Args:
-        model: in evaluation mode.
+        model: in evaluation mode. Grad-CAM, which needs maps, is of `network_inside`.
         x: normalised images float32 ``[N, 1, 28, 28]``.
         classes: a class per image, int64 ``[N]``.
         background: what a pixel without ink is after normalisation: the baseline.
@@ -96,7 +96,7 @@ def attributions(
         target=classes,
         perturbations_per_eval=16,
     )
-    split = _AtLastMaps(model)
+    split = _AtLastMaps(network_inside(model))
     # The gradient of a layer's output needs an input that asks for one.
     cam = LayerGradCam(split, split.maps).attribute(
         x.clone().requires_grad_(True), target=classes, relu_attributions=True
@@ -108,7 +108,7 @@ def attributions(
 
 @torch.no_grad()
 def completeness_gap(
-    model: SimpleCNN, x: Tensor, classes: Tensor, background: float, gradients: Tensor
+    model: nn.Module, x: Tensor, classes: Tensor, background: float, gradients: Tensor
 ) -> Tensor:
     """How far integrated gradients miss the logit that they share out, in logits ``[N]``.
 
@@ -259,13 +259,13 @@ def _sanity(subject: Subject) -> tuple[tuple[Block, ...], dict[str, Any]]:
     x, background = subject.normalised(images), subject.scale.background
     classes = subject.evaluation.predictions[:CHECKED]
     # Not the seed of its start: this must be a stranger.
-    model, seed = subject.model, subject.seed + 7919
-    stranger = SimpleCNN(model.config, n_classes=model.n_classes, seed=seed).eval()
-    own = attributions(model, x, classes, background)
+    network, seed = subject.network, subject.seed + 7919
+    stranger = SimpleCNN(network.config, n_classes=network.n_classes, seed=seed).eval()
+    own = attributions(subject.model, x, classes, background)
     other = attributions(stranger, x, classes, background)
     ink = images[:, 0] > 0
     same = {name: map_correlation(own[name], other[name], ink) for name in METHODS}
-    gap = completeness_gap(model, x, classes, background, own["integrated_gradients"])
+    gap = completeness_gap(subject.model, x, classes, background, own["integrated_gradients"])
     numbers = {
         "random_weights_rank_correlation": same,
         "completeness_gap_logits": float(gap.max()),

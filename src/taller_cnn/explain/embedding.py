@@ -137,7 +137,7 @@ def _blocks(
 ) -> tuple[Block, ...]:
     n, wrong = len(drawn.places), int(drawn.wrong.sum())
     return (
-        _text("lead", n=n, units=subject.model.fc2.in_features),
+        _text("lead", n=n, units=subject.network.fc2.in_features),
         _text(
             "variance",
             two=float(shares[:2].sum()),

@@ -65,7 +65,7 @@ def feature_maps(subject: Subject, tick: Tick) -> Section:
     shapes: dict[str, list[int]] = {}
     for done, position in enumerate(positions, start=1):
         image = subject.digits.test.images[position : position + 1]
-        layers = layer_maps(subject.model, subject.normalised(image))
+        layers = layer_maps(subject.network, subject.normalised(image))
         shapes = {layer.name: list(layer.values.shape) for layer in layers}
         blocks.append(_picture(subject, position, layers))
         tick(done, len(positions))

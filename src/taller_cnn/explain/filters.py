@@ -74,7 +74,7 @@ def filters(subject: Subject, tick: Tick) -> Section:
         DivergedError: one of the short trainings did not converge.
     """
     measured = _measure(subject, _counter(tick))
-    kernels = subject.model.conv1.weight[:, 0].detach().numpy().astype(np.float64)
+    kernels = subject.network.conv1.weight[:, 0].detach().numpy().astype(np.float64)
     blocks = (
         *_kernel_blocks(measured, kernels),
         *_patch_blocks(measured),
@@ -96,11 +96,11 @@ def _counter(tick: Tick) -> Callable[[], None]:
 
 
 def _measure(subject: Subject, tick: Callable[[], None]) -> _Measured:
-    config, seed = subject.model.config, subject.seed
-    model = quick_copy(subject.model)
+    config, seed = subject.network.config, subject.seed
+    model = quick_copy(subject.network)
     initial = subject.initial or SimpleCNN(config, n_classes=model.n_classes, seed=seed)
     fits = [
-        classify(subject.model.conv1.weight[:, 0]),
+        classify(subject.network.conv1.weight[:, 0]),
         classify(initial.conv1.weight[:, 0]),
         classify(random_kernels(RANDOM_KERNELS, config.kernel_size, seed)),
     ]

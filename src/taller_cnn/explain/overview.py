@@ -103,7 +103,7 @@ def _counts_table(subject: Subject, counts: dict[str, list[int]]) -> Table:
 
 def network(subject: Subject, tick: Tick) -> Section:
     """The layers with their shapes and what they cost."""
-    rows = describe(subject.model.config, subject.model.n_classes)
+    rows = describe(subject.network.config, subject.network.n_classes)
     total, macs = sum(r.parameters for r in rows), sum(r.macs for r in rows)
     heavy = max(rows, key=lambda r: r.parameters)
     slow = max(rows, key=lambda r: r.macs)
@@ -116,7 +116,7 @@ def network(subject: Subject, tick: Tick) -> Section:
         slow=slow.name,
         slow_share=slow.macs / macs,
     )
-    lead = _text("network.lead", n=subject.model.config.layers)
+    lead = _text("network.lead", n=subject.network.config.layers)
     same = heavy.name == slow.name
     reason = _text("network.same" if same else "network.apart", heavy=heavy.name, slow=slow.name)
     weighted = [r for r in rows if r.parameters]
@@ -127,7 +127,7 @@ def network(subject: Subject, tick: Tick) -> Section:
     )
     tick(1, 1)
     numbers = {
-        "config": subject.model.config.to_dict(),
+        "config": subject.network.config.to_dict(),
         "parameters": total,
         "macs": macs,
         "layers": [vars(row) for row in rows],
@@ -190,7 +190,7 @@ def learning(subject: Subject, tick: Tick) -> Section:
         said.append(_text(f"learning.{key}", gap=Decimal(100 * abs(gap))))
         if gap <= 0:
             said.append(
-                _text("learning.dropout" if subject.model.dropout.p else "learning.running")
+                _text("learning.dropout" if subject.network.dropout.p else "learning.running")
             )
     kinds: tuple[Literal["accuracy", "loss"], ...] = ("accuracy", "loss")
     pictures = tuple(_curve(subject, kind) for kind in kinds)

@@ -190,7 +190,7 @@ def _numbers(
         "dataset": subject.digits.name,
         "source": subject.digits.source,
         "data_checksum": subject.digits.checksum,
-        "model": subject.model.config.to_dict(),
+        "model": subject.network.config.to_dict(),
         "train": subject.info and subject.info.train.to_dict(),
         "seed": subject.seed,
         "parts": {section.name: _plain(section.numbers) for section in explanation.sections},

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from taller_cnn.data import LabelledImages
 from taller_cnn.errors import MissingExtraError
@@ -29,7 +29,6 @@ from taller_cnn.explain.section import (
     texts_of,
 )
 from taller_cnn.messages import Messages
-from taller_cnn.model import SimpleCNN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -118,7 +117,7 @@ def strength_at_loss(
 
 @torch.inference_mode()
 def measure_curve(
-    model: SimpleCNN,
+    model: nn.Module,
     split: LabelledImages,
     normalise: Callable[[Tensor], Tensor],
     distortion: Distortion,

@@ -16,7 +16,7 @@ from torch import Tensor
 from taller_cnn.data import Digits, DigitsPlace, LabelledImages, Scale, normalise
 from taller_cnn.evaluation import Evaluation
 from taller_cnn.messages import Messages
-from taller_cnn.model import SimpleCNN
+from taller_cnn.model import Ensemble, SimpleCNN, network_inside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -115,8 +115,8 @@ def _said(value: object, messages: Messages) -> object:
 class Subject:
     """The network that is explained, with what is known about it."""
 
-    model: SimpleCNN
-    """In evaluation mode, on the CPU, float32."""
+    model: SimpleCNN | Ensemble
+    """What answers: in evaluation mode, on the CPU, float32."""
     digits: Digits
     info: ModelInfo | None
     """None where the weights have no description."""
@@ -141,6 +141,11 @@ class Subject:
         return (self.info or self.digits).scale
 
     @property
+    def network(self) -> SimpleCNN:
+        """The network whose inside is shown: of an ensemble, its first member."""
+        return network_inside(self.model)
+
+    @property
     def mistakes(self) -> Tensor:
         """Positions of the test digits got wrong, in order of loss, largest first: int64 [M]."""
         says = self.evaluation
@@ -160,13 +165,13 @@ class Subject:
     @torch.inference_mode()
     def embedding(self, split: LabelledImages, batch_size: int = 200) -> Tensor:
         """What the classes are made from (`SimpleCNN.embed`), float32 ``[N, units]``."""
-        rows = torch.empty(len(split), self.model.fc2.in_features)
+        rows = torch.empty(len(split), self.network.fc2.in_features)
         for start in range(0, len(split), batch_size):
             part = slice(start, start + batch_size)
             # In this layout the convolutions take half the time.
             images = self.normalised(split.images[part]).to(memory_format=torch.channels_last)
             # Written into place: kept among large temporaries, small results fragment the heap.
-            rows[part] = self.model.embed(images)
+            rows[part] = self.network.embed(images)
         return rows
 
 

@@ -91,4 +91,4 @@ def _data(model: ShelfModel, gallery: Gallery, language: str) -> str:
         "source": digits.source,
     }
     # In a script element nothing may look like the end of it.
-    return json.dumps(value, ensure_ascii=True).replace("<", "\\u003c")
+    return json.dumps(value, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")

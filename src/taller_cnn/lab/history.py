@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from taller_cnn.lab.wire import to_line
 
 __all__ = ["Event", "EventHistory"]
 
@@ -29,8 +30,8 @@ class Event:
 
     def to_bytes(self) -> bytes:
         """As a server-sent event."""
-        data = json.dumps(self.data, ensure_ascii=True)
-        return f"id: {self.id}\nevent: {self.name}\ndata: {data}\n\n".encode("ascii")
+        head = f"id: {self.id}\nevent: {self.name}\ndata: "
+        return head.encode("ascii") + to_line(self.data) + b"\n"
 
 
 class EventHistory:

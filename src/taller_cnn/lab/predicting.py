@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taller_cnn.checkpoints import LoadedModel
+from taller_cnn.errors import ModelError
 from taller_cnn.lab.shelf import ShelfModel
 
 __all__ = ["INK", "Answer", "Batcher", "probabilities", "warm_up"]
@@ -124,6 +125,8 @@ def _answer(model: ShelfModel, together: list[_Waiting]) -> None:
 
 def _answers(model: ShelfModel, images: NDArray[np.float32]) -> list[Answer]:
     found = probabilities(model.loaded, images).double().numpy()
+    if not np.isfinite(found).all():
+        raise ModelError("model_overflows", path=model.card.id)
     rows = found.round(DECIMALS).tolist()
     digits = found.argmax(axis=1).tolist()
     inked = (images.reshape(len(images), -1).max(axis=1) >= INK).tolist()

@@ -208,4 +208,4 @@ def documented(*codes: int) -> dict[int | str, dict[str, Any]]:
 def problem_bytes(found: Problem | Mapping[str, Any]) -> bytes:
     """The JSON of problem details, in ASCII: what was sent may hold what UTF-8 cannot."""
     value = found.model_dump(exclude_none=True) if isinstance(found, Problem) else dict(found)
-    return json.dumps(value, ensure_ascii=True).encode("ascii")
+    return json.dumps(value, ensure_ascii=True, allow_nan=False).encode("ascii")

@@ -20,7 +20,7 @@ from taller_cnn.lab.names import RESERVED, is_name
 from taller_cnn.lab.problems import ConflictError, FieldError, NotFoundError
 from taller_cnn.lab.schemas import LayerCard, ModelCard, ScoreCard, StageCard
 from taller_cnn.lab.weights import folded_weights, to_safetensors
-from taller_cnn.model import Ensemble, count_parameters, describe, stages
+from taller_cnn.model import Ensemble, SimpleCNN, count_parameters, describe, stages
 
 __all__ = ["WEIGHTS_NAME", "Shelf", "ShelfModel", "read_model"]
 
@@ -180,13 +180,14 @@ def read_model(model_id: str, path: Path) -> ShelfModel:
     # Read once, because a training may replace the file meanwhile.
     data = _bytes(path)
     loaded = load_model(path, data=data)
-    if isinstance(loaded.model, Ensemble):
+    network = loaded.model
+    if isinstance(network, Ensemble):
         raise ModelError("lab_ensemble", path=path)
     # Twice as fast on a processor; the weights stay what they are.
-    loaded.model.to(memory_format=torch.channels_last)
-    card = _card(model_id, loaded, data)
-    weights = folded_weights(loaded.model)
-    text = json.dumps(card.model_dump(), ensure_ascii=False)
+    network.to(memory_format=torch.channels_last)
+    card = _card(model_id, loaded, network, data)
+    weights = folded_weights(network)
+    text = json.dumps(card.model_dump(), ensure_ascii=False, allow_nan=False)
     return ShelfModel(card=card, loaded=loaded, safetensors=to_safetensors(weights, text))
 
 
@@ -198,9 +199,8 @@ def _bytes(path: Path) -> bytes:
         raise ModelError("model_unreadable", path=path, reason=os_reason(error)) from error
 
 
-def _card(model_id: str, loaded: LoadedModel, data: bytes) -> ModelCard:
-    config, info = loaded.model.config, loaded.info
-    n_classes = loaded.model.n_classes
+def _card(model_id: str, loaded: LoadedModel, network: SimpleCNN, data: bytes) -> ModelCard:
+    config, info, n_classes = network.config, loaded.info, network.n_classes
     layers = _layers(config, n_classes)
     kind: Literal["main", "robust", "kept"] = "kept"
     if model_id in RESERVED:
@@ -212,7 +212,7 @@ def _card(model_id: str, loaded: LoadedModel, data: bytes) -> ModelCard:
         config=config.to_dict(),
         stages=[_stage(config, i) for i in range(config.layers)],
         layers=layers,
-        parameters=count_parameters(loaded.model),
+        parameters=count_parameters(network),
         macs=sum(layer.macs for layer in layers),
         bytes=len(data),
         class_names=list(info.class_names) if info else [str(i) for i in range(n_classes)],

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from taller_cnn.checkpoints import ModelInfo, load_model, member_files
+from taller_cnn.checkpoints import ModelInfo, load_model, member_files, read_info
 from taller_cnn.data import Digits, DownloadProgress
 from taller_cnn.errors import ModelError
 from taller_cnn.evaluation import Evaluation, evaluate
@@ -117,7 +117,7 @@ def _is_there(member: RunRequest, digits: Digits) -> bool:
     """Whether exactly this network has been trained on these digits."""
     if not member.files.model.exists():
         return False
-    info = load_model(member.files.model).info
+    info = read_info(member.files.model)
     return info is not None and (info.model, info.train, info.data_checksum) == (
         member.model,
         member.train,
@@ -182,7 +182,7 @@ def _scores(test: Evaluation, validation: Evaluation | None) -> dict[str, Any]:
 
 def _member_figures(path: Path) -> dict[str, Any]:
     """A network's file, seed and accuracies alone."""
-    info = load_model(path).info
+    info = read_info(path)
     assert isinstance(info, ModelInfo)
     about = {"seed": info.train.seed, "kernel_size": info.model.kernel_size}
     return {"file": path.name, **about, **info.metrics}

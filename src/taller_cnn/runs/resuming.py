@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from taller_cnn.checkpoints import read_tensors, write_tensors
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits
 from taller_cnn.errors import ConfigError, ModelError
+from taller_cnn.model_files import read_tensors, write_tensors
 from taller_cnn.runs.request import RunRequest
 from taller_cnn.training import TrainState
 
