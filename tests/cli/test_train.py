@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import os
 import re
 import shutil
@@ -89,6 +90,15 @@ def test_a_teacher_that_would_not_be_heard_is_refused(cli, workdir: Path) -> Non
     done = cli(*SHORT, "--teacher", teacher, "--workdir", workdir)
     assert done.code == 2
     assert "quita --teacher" in done.err
+
+
+def test_a_figure_that_cannot_be_drawn_is_told_and_the_training_counts(cli, workdir: Path) -> None:
+    (workdir / "resultados" / "loss_curve.png").mkdir(parents=True)
+    done = cli(*SHORT, "--epochs", "0.1", "--workdir", workdir)
+    assert done.code == 0
+    assert "loss_curve.png" in re.sub(r"[│\s]", "", done.out)
+    assert (workdir / "resultados" / "run.json").exists()
+    assert (workdir / "resultados" / "accuracy_curve.png").exists()
 
 
 def test_json_is_one_object_with_the_figures_of_the_run(cli, workdir: Path) -> None:

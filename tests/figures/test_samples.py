@@ -11,6 +11,7 @@ from matplotlib.text import Text
 from taller_cnn.figures import digits_figure, predictions_figure
 from taller_cnn.messages import Messages
 
+pytestmark = pytest.mark.usefixtures("style")
 ES, EN = Messages("es"), Messages("en")
 DIGITS = [str(k) for k in range(10)]
 FASHION = [
@@ -50,8 +51,20 @@ def captions(figure: Figure, sign: str) -> list[str]:
     return [t.get_text() for t in figure.axes[0].texts if t.get_text().startswith(sign)]
 
 
+def ink_in(figure: Figure, frame: Rectangle) -> float:
+    """Ink in the middle of what is drawn in a frame, 0 to 255."""
+    [image] = figure.axes[0].get_images()
+    sheet = np.asarray(image.get_array())
+    left, right, bottom, top = image.get_extent()
+    x = (frame.get_x() + frame.get_width() / 2 - left) / (right - left)
+    y = (frame.get_y() + frame.get_height() / 2 - top) / (bottom - top)
+    return float(sheet[int(y * sheet.shape[0]), int(x * sheet.shape[1])])
+
+
 def frames(figure: Figure) -> list[Rectangle]:
-    return [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    """Frames of the left block, then those of the right one, each row by row."""
+    drawn = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    return sorted(drawn, key=lambda frame: frame.get_x() > figure.get_figwidth() / 2)
 
 
 def test_twelve_right_ones_and_the_twelve_boldest_mistakes_are_shown() -> None:
@@ -85,7 +98,7 @@ def test_the_right_ones_show_every_class_before_they_repeat_one() -> None:
 def test_the_pictures_are_those_of_the_captions() -> None:
     images, labels, probabilities = case(100, 30)
     figure = predictions_figure(images, labels, probabilities, DIGITS, ES)
-    drawn = [int(np.asarray(image.get_array())[0, 0]) for image in figure.axes[0].get_images()]
+    drawn = [int(ink_in(figure, frame)) for frame in frames(figure)]
     assert drawn[12:] == list(range(29, 17, -1))
     assert [labels[k] for k in drawn[:12]] == [*range(10), 0, 1]
 
