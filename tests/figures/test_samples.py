@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from gallery_images import image_in
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -51,16 +52,6 @@ def captions(figure: Figure, sign: str) -> list[str]:
     return [t.get_text() for t in figure.axes[0].texts if t.get_text().startswith(sign)]
 
 
-def ink_in(figure: Figure, frame: Rectangle) -> float:
-    """Ink in the middle of what is drawn in a frame, 0 to 255."""
-    [image] = figure.axes[0].get_images()
-    sheet = np.asarray(image.get_array())
-    left, right, bottom, top = image.get_extent()
-    x = (frame.get_x() + frame.get_width() / 2 - left) / (right - left)
-    y = (frame.get_y() + frame.get_height() / 2 - top) / (bottom - top)
-    return float(sheet[int(y * sheet.shape[0]), int(x * sheet.shape[1])])
-
-
 def frames(figure: Figure) -> list[Rectangle]:
     """Frames of the left block, then those of the right one, each row by row."""
     drawn = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
@@ -98,7 +89,7 @@ def test_the_right_ones_show_every_class_before_they_repeat_one() -> None:
 def test_the_pictures_are_those_of_the_captions() -> None:
     images, labels, probabilities = case(100, 30)
     figure = predictions_figure(images, labels, probabilities, DIGITS, ES)
-    drawn = [int(ink_in(figure, frame)) for frame in frames(figure)]
+    drawn = [int(image_in(figure, frame)[0, 0]) for frame in frames(figure)]
     assert drawn[12:] == list(range(29, 17, -1))
     assert [labels[k] for k in drawn[:12]] == [*range(10), 0, 1]
 
