@@ -75,11 +75,10 @@ def curve_figure(
             fixed = name == "validation" and validation_n is not None
             key = f"figures.{kind}.{name}{'_fixed' if fixed else ''}"
             _draw_curve(axes, points, name, messages(key, x=points[-1][1], n=validation_n))
-    drawn = [point for points in measured.values() for point in points]
-    _set_epoch_axis(
-        axes, sorted({epoch for points in curves.values() for epoch, _ in points}), messages
-    )
-    _set_value_axis(axes, kind, [value for _, value in drawn], messages)
+    epochs = sorted({epoch for points in curves.values() for epoch, _ in points})
+    _set_epoch_axis(axes, epochs, messages)
+    drawn = [value for points in measured.values() for _, value in points]
+    _set_value_axis(axes, kind, drawn, messages)
     set_title(figure, with_note(messages(f"figures.{kind}.title"), note, messages))
     best = [point for point in measured["validation"] if point[0] == best_epoch]
     if best and len(validation) > 1:

@@ -63,28 +63,32 @@ def predictions_figure(
             row = rows[place // columns]
             # A block that is shorter than the one before it leaves places empty.
             row += [None] * (number * columns + place % columns - len(row))
-            says, true = predicted[index], truth[index]
-            row.append(
-                Tile(
-                    image=pictures[index],
-                    caption=_caption(says, true, float(chance[index]), class_names, messages),
-                    colour=VERMILION if is_wrong else GREEN,
-                    thick=is_wrong,
-                )
-            )
+            answer = predicted[index], truth[index], float(chance[index])
+            row.append(_tile(pictures[index], *answer, class_names, messages))
     title = with_note(messages("figures.predictions.title"), note, messages)
     return gallery_figure([row for row in rows if row], title, headings=headings)
 
 
-def _caption(
-    predicted: int, true: int, chance: float, class_names: Sequence[str], messages: Messages
-) -> str:
-    """What is written under a picture; long names get a line of their own."""
-    key = "right" if predicted == true else "wrong"
+def _tile(
+    image: npt.NDArray[np.uint8],
+    predicted: int,
+    true: int,
+    chance: float,
+    class_names: Sequence[str],
+    messages: Messages,
+) -> Tile:
+    """A picture with what the network says of it; long names get a line of their own."""
+    is_wrong = bool(predicted != true)
+    key = "wrong" if is_wrong else "right"
     if max(map(len, class_names)) > 3:
         key += "_long"
     names = {"predicted": class_names[predicted], "true": class_names[true]}
-    return messages(f"figures.predictions.{key}", p=chance, **names)
+    return Tile(
+        image=image,
+        caption=messages(f"figures.predictions.{key}", p=chance, **names),
+        colour=VERMILION if is_wrong else GREEN,
+        thick=is_wrong,
+    )
 
 
 def _pictures(images: npt.ArrayLike) -> npt.NDArray[np.uint8]:
