@@ -12,35 +12,34 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from reporting import RESULTS, table, write_results
 from time_to_accuracy import ROOT, digits
 
 from taller_cnn.data import Digits
 from taller_cnn.evaluation import wilson_interval
-from taller_cnn.figures import save_figure
-from taller_cnn.figures.axes import log_axis, plain_axes
+from taller_cnn.figures import Tile, gallery_figure, save_figure
+from taller_cnn.figures.axes import draw_intervals, log_axis, plain_axes
 from taller_cnn.figures.style import (
     BLUE,
     GREEN,
     GREY,
     INK,
-    LABEL,
     LINES,
     TICK,
     VERMILION,
     new_figure,
     set_title,
+    with_note,
 )
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import QuestionAnalysis
@@ -89,7 +88,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "column_interval": "intervalo simultáneo del 95 %",
         "column_multiple": "tasa (×)",
         "column_macs": "millones de operaciones por dígito",
-        "framed": "Con marco: 3 o más de 5 personas rechazan la etiqueta (Northcutt et al. 2021)",
+        "framed": "Marco grueso: 3 o más de 5 personas rechazan la etiqueta (Northcutt 2021)",
     },
     "en": {
         "time": "What seconds buy",
@@ -111,7 +110,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "column_interval": "simultaneous 95% interval",
         "column_multiple": "rate (×)",
         "column_macs": "million operations per digit",
-        "framed": "Framed: 3 or more of 5 people reject the label (Northcutt et al. 2021)",
+        "framed": "Thick frame: 3 or more of 5 people reject the label; Northcutt 2021",
     },
 }
 
@@ -209,27 +208,16 @@ def time_figure(messages: Messages) -> Figure:
     set_axes(axes, everything, wrong, messages)
     machines = [text(messages, "machine", **recipe.machine) for recipe in everything]
     note = "; ".join(dict.fromkeys(machines))
-    figure.legend(fontsize=TICK, loc="outside lower center", ncols=2, frameon=False)
-    set_title(figure, text(messages, "time"), note, messages)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    set_title(figure, with_note(text(messages, "time"), note, messages))
     return figure
 
 
 def draw_mean(axes: Axes, recipe: Trained, colour: str, marker: str, label: str | None) -> None:
     low, high = (100 * errors / recipe.n for errors in recipe.interval())
-    mean = 100 * recipe.mean / recipe.n
-    axes.errorbar(
-        [statistics.mean(recipe.seconds)],
-        [mean],
-        yerr=[[mean - low], [high - mean]],
-        color=colour,
-        marker=marker,
-        markersize=12,
-        elinewidth=2,
-        capsize=5,
-        linestyle="none",
-        label=label,
-        zorder=3,
-    )
+    mean, seconds = 100 * recipe.mean / recipe.n, statistics.mean(recipe.seconds)
+    style = {"color": colour, "marker": marker, "markersize": 12, "label": label, "zorder": 3}
+    draw_intervals(axes, [seconds], [mean], [low], [high], **style)
 
 
 def annotate(axes: Axes, recipe: Trained, name: str, messages: Messages) -> None:
@@ -255,55 +243,40 @@ def set_axes(axes: Axes, recipes: Sequence[Trained], wrong: float, messages: Mes
     axes.set_ylim(bottom, top)
     log_axis(axes.yaxis, bottom, top, messages)
     plain_axes(axes)
-    axes.set_xlabel(text(messages, "time_axis"), fontsize=LABEL)
-    axes.set_ylabel(text(messages, "error_axis", n=recipes[0].n), fontsize=LABEL)
+    axes.set_xlabel(text(messages, "time_axis"))
+    axes.set_ylabel(text(messages, "error_axis", n=recipes[0].n))
 
 
 def none_right_figure(result: Mapping[str, Any], data: Digits, messages: Messages) -> Figure:
     """The test digits that no network gets, with their labels and what the networks say."""
     positions: list[int] = result["none_right"]
-    columns = min(6, max(len(positions), 1))
-    rows = math.ceil(len(positions) / columns)
-    height = 3.1 * rows + 1.4
-    figure = Figure(figsize=(2.5 * columns, height))
-    grid = figure.subplots(rows, columns, squeeze=False)
-    figure.subplots_adjust(
-        left=0.02, right=0.98, bottom=1.15 / height, top=1 - 0.85 / height, hspace=0.6
-    )
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for axes, position in zip(grid.flat, positions, strict=False):
-        draw_digit(axes, position, data, result["answers"][str(position)], messages)
-    count, k = len(positions), len(result["runs"])
-    figure.text(0.5, 0.15 / height, text(messages, "framed"), ha="center", size=TICK)
-    set_title(figure, text(messages, "none_right", count=count, k=k), None, messages)
-    return figure
+    tiles = [
+        tile(position, data, result["answers"][str(position)], messages) for position in positions
+    ]
+    rows = [tiles[start : start + 6] for start in range(0, len(tiles), 6)]
+    title = text(messages, "none_right", count=len(positions), k=len(result["runs"]))
+    return gallery_figure(rows, with_note(title, text(messages, "framed"), messages), columns=6)
 
 
-def draw_digit(
-    axes: Axes, position: int, data: Digits, answers: Sequence[int], messages: Messages
-) -> None:
-    axes.imshow(255 - data.test.images[position, 0].numpy(), cmap="gray", vmin=0, vmax=255)
+def tile(position: int, data: Digits, answers: Sequence[int], messages: Messages) -> Tile:
     label = int(data.test.labels[position])
     counted = Counter(answers).most_common()
     said = ", ".join(
         f"{answer} (×{count})" if count > 1 else str(answer) for answer, count in counted
     )
-    lines = [text(messages, "label", label=label), text(messages, "says", answers=said)]
+    lines = [
+        f"#{position}: {text(messages, 'label', label=label)}",
+        text(messages, "says", answers=said),
+    ]
     is_wrong = position in WRONG_LABELS
     if is_wrong:
         lines.append(text(messages, "votes", votes=WRONG_LABELS[position]))
-    frame = Rectangle(
-        (-0.5, -0.5),
-        28,
-        28,
-        fill=False,
-        edgecolor=VERMILION if is_wrong else LINES,
-        linewidth=6 if is_wrong else 1,
+    return Tile(
+        image=data.test.images[position, 0].numpy(),
+        caption="\n".join(lines),
+        colour=VERMILION if is_wrong else LINES,
+        thick=is_wrong,
     )
-    axes.add_patch(frame)
-    axes.set_title(f"#{position}", fontsize=12, color=GREY, pad=3)
-    axes.text(13.5, 29.5, "\n".join(lines), ha="center", va="top", fontsize=12, color=INK)
 
 
 def told(result: Mapping[str, Any]) -> str:
@@ -366,10 +339,10 @@ def main() -> None:
     result = newest("best-accuracy")
     for language in ("es", "en"):
         messages = Messages(language)
-        save_figure(time_figure(messages), IMAGES / f"best_time_{language}.png")
+        save_figure(partial(time_figure, messages), IMAGES / f"best_time_{language}.png")
         if result:
-            figure = none_right_figure(result, digits(), messages)
-            save_figure(figure, IMAGES / f"best_none_right_{language}.png")
+            draw = partial(none_right_figure, result, digits(), messages)
+            save_figure(draw, IMAGES / f"best_none_right_{language}.png")
         for _, questions in ablations:
             print(*(ablation_table(question, messages) for question in questions), sep="\n\n")
     for name, questions in ablations:

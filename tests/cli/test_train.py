@@ -77,6 +77,15 @@ def test_a_network_that_has_learned_nothing_is_not_left_without_a_word(cli, work
     assert "--learning-rate 5." in said
 
 
+def test_a_figure_that_cannot_be_drawn_is_told_and_the_training_counts(cli, workdir: Path) -> None:
+    (workdir / "resultados" / "loss_curve.png").mkdir(parents=True)
+    done = cli(*SHORT, "--epochs", "0.1", "--workdir", workdir)
+    assert done.code == 0
+    assert "loss_curve.png" in re.sub(r"[│\s]", "", done.out)
+    assert (workdir / "resultados" / "run.json").exists()
+    assert (workdir / "resultados" / "accuracy_curve.png").exists()
+
+
 def test_json_is_one_object_with_the_figures_of_the_run(cli, workdir: Path) -> None:
     words = ("--epochs", "0.5", "--seed", "3", "--threads", "1", "--workdir", workdir, "--json")
     outcome = cli(*SHORT, *words)

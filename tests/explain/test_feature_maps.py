@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from reader_settings import check_that_settings_change_nothing
 
 from taller_cnn.config import ModelConfig
 from taller_cnn.explain.feature_maps import feature_maps, layer_maps
-from taller_cnn.explain.section import Subject
+from taller_cnn.explain.section import Picture, Subject
+from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN, describe
 
 
@@ -30,6 +33,12 @@ def test_every_layer_has_the_shape_that_the_description_gives_it(options: dict[s
     shapes = {row.name: row.output_shape for row in describe(config)}
     assert {layer.name: tuple(layer.values.shape) for layer in layers}.items() <= shapes.items()
     assert torch.allclose(layers[-1].values, model(x)[0], atol=1e-5)
+
+
+def test_the_reader_s_settings_change_nothing(subject: Subject, tmp_path: Path) -> None:
+    section = feature_maps(replace(subject, chosen=(42,)), lambda done, of: None)
+    [picture] = (block for block in section.blocks if isinstance(block, Picture))
+    check_that_settings_change_nothing(lambda: picture.draw(Messages("es")), tmp_path)
 
 
 def test_chosen_digits_are_shown_and_no_others(subject: Subject) -> None:

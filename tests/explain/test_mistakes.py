@@ -4,7 +4,9 @@ import csv
 import io
 from dataclasses import replace
 
+import numpy as np
 import torch
+from gallery_images import image_in
 
 from taller_cnn.explain.mistakes import errors, nearest
 from taller_cnn.explain.section import Picture, Section, Subject, Text
@@ -139,7 +141,10 @@ def test_the_figures_show_what_they_promise(subject: Subject) -> None:
         if isinstance(block, Picture):
             figure = block.draw(Messages("es"))
             words = {text.get_text() for text in figure.axes[0].texts}
-            assert len(figure.axes[0].images) == len(figure.axes[0].patches) > 0
+            shown = [image_in(figure, frame) for frame in figure.axes[0].patches]
+            assert shown
+            assert all(image.shape == (28, 28) and image.any() for image in shown)
             if block.name == "errors_1":
                 first = int(subject.mistakes[0])
+                assert np.array_equal(shown[0], subject.digits.test.images[first, 0])
                 assert any(word.startswith(f"{first}: ") for word in words)

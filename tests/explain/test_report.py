@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 
 from taller_cnn.errors import DataError, MissingExtraError, UsageError
 from taller_cnn.explain import report
 from taller_cnn.explain.parts import PARTS
 from taller_cnn.explain.report import Explanation, checked_parts, explain, write_report
 from taller_cnn.explain.section import Heading, Picture, Section, Subject, Table, Text
+from taller_cnn.figures.style import new_sheet
 from taller_cnn.messages import Messages
 
 QUICK = ("data", "network", "accuracy", "classes")
@@ -118,7 +118,9 @@ def test_what_is_not_a_number_becomes_null(subject: Subject, tmp_path: Path) -> 
 
 
 def picture(name: str) -> Picture:
-    return Picture(name=name, draw=lambda messages: Figure((1, 1)), alt=Text("explain.part.data"))
+    return Picture(
+        name=name, draw=lambda messages: new_sheet(1, 1)[0], alt=Text("explain.part.data")
+    )
 
 
 def test_pictures_of_an_earlier_report_go_and_other_files_stay(

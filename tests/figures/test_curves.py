@@ -1,4 +1,5 @@
 import itertools
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -11,18 +12,27 @@ from matplotlib.text import Text
 from taller_cnn.figures import curve_figure
 from taller_cnn.messages import Messages
 
+pytestmark = pytest.mark.usefixtures("style")
 ES, EN, MX = Messages("es"), Messages("en"), Messages("es-MX")
 TRAIN = [0.212, 0.066, 0.047, 0.037]
 TEST = [0.061, 0.042, 0.035, 0.031]
 VALIDATION = [0.072, 0.052, 0.044, 0.0415]
 
 
+Values = Sequence[float | None]
+
+
+def points(values: Values, epochs: Sequence[float] = ()) -> list[tuple[float, float | None]]:
+    """A value per epoch, from the first on where the epochs are not given."""
+    return list(zip(epochs or range(1, len(values) + 1), values, strict=True))
+
+
 def ten_epochs(messages: Messages = ES, note: str | None = None) -> Figure:
     train = [0.93 + 0.006 * k for k in range(10)]
     test = [0.97 + 0.002 * k for k in range(10)]
     validation = [0.968, 0.975, 0.978, 0.98, 0.984, 0.986, 0.9876, 0.9861, 0.987, 0.9868]
-    epochs = range(1, 11)
-    return curve_figure("accuracy", epochs, train, test, validation, 7, messages, note)
+    curves = (points(values) for values in (train, test, validation))
+    return curve_figure("accuracy", *curves, 7, messages, note)
 
 
 def texts(figure: Figure) -> list[Text]:
@@ -56,7 +66,7 @@ def other_texts(figure: Figure) -> list[str]:
 
 
 def test_the_loss_curve_has_the_spanish_words_of_the_workshop() -> None:
-    figure = curve_figure("loss", [1, 2, 3, 4], TRAIN, TEST, VALIDATION, 4, ES)
+    figure = curve_figure("loss", points(TRAIN), points(TEST), points(VALIDATION), 4, ES)
     assert figure.get_suptitle() == "Curva de pérdida"
     assert figure.axes[0].get_xlabel() == "Época"
     assert figure.axes[0].get_ylabel() == "Pérdida"
@@ -84,20 +94,20 @@ def test_the_curves_start_at_epoch_one_and_every_epoch_has_a_whole_tick() -> Non
 
 
 def test_the_legend_tells_the_final_value_with_a_decimal_comma() -> None:
-    figure = curve_figure("loss", [1, 2, 3, 4], TRAIN, TEST, VALIDATION, 4, ES)
+    figure = curve_figure("loss", points(TRAIN), points(TEST), points(VALIDATION), 4, ES)
     assert legend_texts(figure) == ["Entrenamiento: 0,037", "Prueba: 0,031", "Validación: 0,042"]
 
 
 @pytest.mark.parametrize(("messages", "mark"), [(ES, ","), (EN, "."), (MX, ".")])
 def test_axis_numbers_have_the_decimal_mark_of_the_locale(messages: Messages, mark: str) -> None:
-    figure = curve_figure("loss", [1, 2, 3, 4], TRAIN, TEST, None, None, messages)
+    figure = curve_figure("loss", points(TRAIN), points(TEST), [], None, messages)
     values = ticks(figure, "y")
     assert values[0] == f"0{mark}00"
     assert all(text[1] == mark for text in values)
 
 
 def test_accuracy_is_in_per_cent_and_never_above_a_hundred() -> None:
-    figure = curve_figure("accuracy", [1, 2], [0.9991, 1.0], [0.999, 1.0], None, None, ES)
+    figure = curve_figure("accuracy", points([0.9991, 1.0]), points([0.999, 1.0]), [], None, ES)
     values = ticks(figure, "y")
     assert values[-1] == "100,00\N{NO-BREAK SPACE}%"
     assert len(set(values)) == len(values)
@@ -122,7 +132,7 @@ def test_the_best_validation_epoch_is_marked_and_named() -> None:
 
 @pytest.mark.parametrize("best", [1, 2, 3, 4])
 def test_the_mark_s_name_stays_inside_the_figure(best: int) -> None:
-    figure = curve_figure("loss", [1, 2, 3, 4], TRAIN, TEST, VALIDATION, best, ES)
+    figure = curve_figure("loss", points(TRAIN), points(TEST), points(VALIDATION), best, ES)
     figure.draw_without_rendering()
     box = figure.axes[0].texts[0].get_window_extent()
     assert box.x0 >= 0
@@ -131,8 +141,8 @@ def test_the_mark_s_name_stays_inside_the_figure(best: int) -> None:
 
 @pytest.mark.parametrize("best", [1, 7, 10])
 def test_the_title_the_mark_s_name_and_the_axes_do_not_overlap(best: int) -> None:
-    train = [0.1] * 10
-    figure = curve_figure("loss", range(1, 11), train, train, train, best, ES, "una muestra")
+    flat = points([0.1] * 10)
+    figure = curve_figure("loss", flat, flat, flat, best, ES, "una muestra")
     figure.draw_without_rendering()
     title = next(text for text in texts(figure) if text.get_text().startswith("Curva"))
     name = figure.axes[0].texts[0].get_window_extent()
@@ -142,7 +152,7 @@ def test_the_title_the_mark_s_name_and_the_axes_do_not_overlap(best: int) -> Non
 
 @pytest.mark.parametrize("epoch", [1, 0.6, 2.0])
 def test_one_measurement_is_one_visible_point_without_a_best_of_one(epoch: float) -> None:
-    figure = curve_figure("accuracy", [epoch], [0.95], [0.98], [0.979], epoch, ES)
+    figure = curve_figure("accuracy", [(epoch, 0.95)], [(epoch, 0.98)], [(epoch, 0.979)], epoch, ES)
     train = line(figure, "Entrenamiento")
     assert list(train.get_xdata()) == [epoch]
     assert train.get_marker() == "o"
@@ -151,20 +161,20 @@ def test_one_measurement_is_one_visible_point_without_a_best_of_one(epoch: float
 
 
 def test_a_last_part_of_an_epoch_has_its_own_tick() -> None:
-    figure = curve_figure("loss", [1, 2, 2.5], TRAIN[:3], TEST[:3], None, None, ES)
+    figure = curve_figure("loss", points(TRAIN[:3], [1, 2, 2.5]), [], [], None, ES)
     assert ticks(figure, "x") == ["1", "2", "2,5"]
 
 
 def test_without_validation_there_is_neither_its_curve_nor_a_mark() -> None:
-    for validation in (None, [None, None]):
-        figure = curve_figure("loss", [1, 2], TRAIN[:2], TEST[:2], validation, None, ES)
+    for validation in ([], [(1, None), (2, None)]):
+        figure = curve_figure("loss", points(TRAIN[:2]), points(TEST[:2]), validation, None, ES)
         assert len(legend_texts(figure)) == 2
         assert other_texts(figure) == []
 
 
 def test_values_that_were_not_measured_leave_gaps_and_do_not_fail() -> None:
     test = [None, 0.05, float("nan"), 0.03]
-    figure = curve_figure("loss", [1, 2, 3, 4], TRAIN, test, None, None, ES)
+    figure = curve_figure("loss", points(TRAIN), points(test), [], None, ES)
     assert list(line(figure, "Prueba").get_xdata()) == [2, 4]
 
 
@@ -190,11 +200,53 @@ def test_letters_are_large_enough_for_a_projector() -> None:
 @given(count=st.integers(1, 3000), part=st.sampled_from([0.0, 0.25, 0.5, 0.9]))
 def test_epoch_ticks_are_few_whole_and_within_the_run(count: int, part: float) -> None:
     epochs = [float(k) for k in range(1, count + 1)] + ([count + part] if part else [])
-    values = [0.1] * len(epochs)
-    axes = curve_figure("loss", epochs, values, None, None, None, EN).axes[0]
+    axes = curve_figure("loss", [(e, 0.1) for e in epochs], [], [], None, EN).axes[0]
     places = list(axes.get_xticks())
     assert places[0] == 1
     assert places == sorted(set(places))
     assert len(places) <= 14
     assert all(p == int(p) for p in places[:-1])
     assert places[-1] <= epochs[-1]
+
+
+SHORT = [(k / 20, 2.3 * 0.85**k) for k in range(1, 26)]  # to 1.25 epochs
+CHECKED = [(0.3, 0.4), (0.6, 0.25), (0.9, 0.2), (1.25, 0.19)]
+
+
+def short_run(messages: Messages = ES) -> Figure:
+    return curve_figure("loss", SHORT, [(1.25, 0.18)], CHECKED, None, messages, validation_n=500)
+
+
+def test_curves_of_a_short_run_have_points_of_their_own_from_the_start_on() -> None:
+    figure = short_run()
+    assert len(line(figure, "Entrenamiento").get_xdata()) == 25
+    assert list(line(figure, "Validación").get_xdata()) == [0.3, 0.6, 0.9, 1.25]
+    assert list(line(figure, "Prueba").get_xdata()) == [1.25]
+    assert figure.axes[0].get_xlim()[0] == 0
+    assert ticks(figure, "x") == ["0,0", "0,2", "0,4", "0,6", "0,8", "1,0", "1,2"]
+
+
+@pytest.mark.parametrize(
+    ("messages", "label"),
+    [(ES, "Validación (500 imágenes fijas): 0,190"), (EN, "Validation (500 fixed images): 0.190")],
+)
+def test_the_legend_says_that_validation_is_of_some_digits_only(
+    messages: Messages, label: str
+) -> None:
+    assert label in legend_texts(short_run(messages))
+
+
+def test_the_last_point_of_a_long_curve_has_its_mark() -> None:
+    figure = curve_figure("loss", [(k, 1 / k) for k in range(1, 61)], [], [], None, ES)
+    marked = list(range(60))[line(figure, "Entrenamiento").get_markevery()]
+    assert marked[-1] == 59
+    assert 12 < len(marked) <= 25
+
+
+@pytest.mark.parametrize("last", [0.01, 0.07, 0.5, 0.94, 1.0, 1.9])
+def test_a_short_run_of_any_length_has_few_ticks_inside_the_axes(last: float) -> None:
+    points_ = [(last * k / 8, 0.9) for k in range(1, 9)]
+    figure = curve_figure("accuracy", points_, [], [], None, EN)
+    shown = ticks(figure, "x")
+    assert 3 <= len(shown) <= 8
+    assert len(set(shown)) == len(shown)

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from gallery_images import image_in
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -11,6 +12,7 @@ from matplotlib.text import Text
 from taller_cnn.figures import digits_figure, predictions_figure
 from taller_cnn.messages import Messages
 
+pytestmark = pytest.mark.usefixtures("style")
 ES, EN = Messages("es"), Messages("en")
 DIGITS = [str(k) for k in range(10)]
 FASHION = [
@@ -51,7 +53,9 @@ def captions(figure: Figure, sign: str) -> list[str]:
 
 
 def frames(figure: Figure) -> list[Rectangle]:
-    return [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    """Frames of the left block, then those of the right one, each row by row."""
+    drawn = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    return sorted(drawn, key=lambda frame: frame.get_x() > figure.get_figwidth() / 2)
 
 
 def test_twelve_right_ones_and_the_twelve_boldest_mistakes_are_shown() -> None:
@@ -85,7 +89,7 @@ def test_the_right_ones_show_every_class_before_they_repeat_one() -> None:
 def test_the_pictures_are_those_of_the_captions() -> None:
     images, labels, probabilities = case(100, 30)
     figure = predictions_figure(images, labels, probabilities, DIGITS, ES)
-    drawn = [int(np.asarray(image.get_array())[0, 0]) for image in figure.axes[0].get_images()]
+    drawn = [int(image_in(figure, frame)[0, 0]) for frame in frames(figure)]
     assert drawn[12:] == list(range(29, 17, -1))
     assert [labels[k] for k in drawn[:12]] == [*range(10), 0, 1]
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 
+from taller_cnn import figures
 from taller_cnn.checkpoints import load_model
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits, DigitsPlace, DownloadProgress
@@ -96,6 +97,25 @@ def test_a_run_leaves_the_model_its_figures_and_its_numbers(request_here: RunReq
         "run.json",
         *(f"{name}.png" for name in FIGURES),
     }
+
+
+def test_a_figure_that_fails_costs_that_figure_and_nothing_else(
+    request_here: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*values: object) -> None:
+        # The numbers are on the disk before anything is drawn.
+        assert (request_here.where.results / "run.json").exists()
+        raise RuntimeError("no such font")
+
+    monkeypatch.setattr(figures, "confusion_figure", fail)
+    result = complete(request_here)
+    drawn = {path.name for path in request_here.where.results.glob("*.png")}
+    assert drawn == {f"{name}.png" for name in FIGURES} - {"confusion_matrix.png"}
+    assert "confusion_matrix" not in result.files
+    [error] = result.not_drawn
+    assert "confusion_matrix.png (RuntimeError: no such font)" in str(error)
+    assert result.summary["not_drawn"] == [str(error)]
+    assert load_model(request_here.where.model).info is not None
 
 
 def test_the_saved_model_has_the_accuracy_on_record(

@@ -16,6 +16,7 @@ import torch
 from small_study import open_store
 
 from taller_cnn.data import Digits, DigitsPlace
+from taller_cnn.figures import house_style
 from taller_cnn.study import Store
 
 VALIDATION = 5000
@@ -232,6 +233,13 @@ def _threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def style() -> Iterator[None]:
+    """The style, for figures that are looked at without being saved."""
+    with house_style():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,12 @@
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from reader_settings import check_that_settings_change_nothing
 
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import analyse
@@ -18,10 +20,16 @@ from taller_cnn.study.draw import (
     size_figure,
 )
 from taller_cnn.study.draw.costs import pareto_front
-from taller_cnn.study.draw.curves import mean_curve
-from taller_cnn.study.draw.effects import VERDICT_MARKS, pages
+from taller_cnn.study.draw.curves import has_curves, mean_curve
+from taller_cnn.study.draw.effects import VERDICTS, pages
 
+pytestmark = pytest.mark.usefixtures("style")
 ES, EN = Messages("es"), Messages("en")
+
+
+def test_the_reader_s_settings_change_nothing(maker: Any, tmp_path: Path) -> None:
+    study = analyse(maker.table(maker.dropout()))
+    check_that_settings_change_nothing(lambda: effects_figure(study.questions, ES), tmp_path)
 
 
 def texts(figure: Figure) -> list[str]:
@@ -65,9 +73,9 @@ def test_a_study_without_results_is_drawn_without_failing(maker: Any) -> None:
     pictures = list(draw_study(analyse(table), table, ES))
     assert {picture.kind for picture in pictures} == {"effects", "heatmap"}
     for picture in pictures:
-        picture.figure.draw_without_rendering()
+        picture.draw().draw_without_rendering()
     heatmap = next(picture for picture in pictures if picture.kind == "heatmap")
-    assert "sin medir" in texts(heatmap.figure)
+    assert "sin medir" in texts(heatmap.draw())
 
 
 def test_the_forest_has_every_effect_with_its_interval_in_words(maker: Any) -> None:
@@ -97,9 +105,11 @@ def test_a_forest_is_not_taller_than_a_screen_unless_one_question_is(maker: Any)
 
 
 def test_verdicts_differ_in_colour_and_in_shape() -> None:
-    for one, other in itertools.combinations(VERDICT_MARKS.values(), 2):
-        assert one["color"] != other["color"]
-        assert one["marker"] != other["marker"]
+    for (colour, marker), (other_colour, other_marker) in itertools.combinations(
+        VERDICTS.values(), 2
+    ):
+        assert colour != other_colour
+        assert marker != other_marker
 
 
 def test_the_heatmap_says_error_and_interval_of_every_combination(maker: Any) -> None:
@@ -130,7 +140,6 @@ def test_there_is_a_panel_of_curves_for_each_level_in_the_grid_of_both_factors(
 ) -> None:
     table = maker.table(maker.crossed())
     figure = learning_curves_figure(analyse(table).questions[0], table, EN)
-    assert figure is not None
     titles = [axes.get_title() for axes in figure.axes]
     assert len(titles) == 16
     assert titles[:2] == ["filters ×1/4, 1 layer", "filters ×1/2, 1 layer"]
@@ -141,14 +150,13 @@ def test_curves_without_validation_show_the_training_loss(maker: Any) -> None:
     table = maker.table(maker.dropout())
     table["curve"] = [[(n, loss, None) for n, loss, _ in curve] for curve in table["curve"]]
     figure = learning_curves_figure(analyse(table).questions[0], table, EN)
-    assert figure is not None
     assert "Training loss" in texts(figure)
 
 
 def test_curves_of_one_point_are_not_drawn(maker: Any) -> None:
     table = maker.table(maker.dropout())
     table["curve"] = [curve[-1:] for curve in table["curve"]]
-    assert learning_curves_figure(analyse(table).questions[0], table, EN) is None
+    assert not has_curves(analyse(table).questions[0], table)
 
 
 def test_the_mean_curve_is_over_points_that_all_trials_have() -> None:
@@ -183,7 +191,7 @@ def test_nothing_is_written_outside_of_a_picture_or_too_small(
     table = maker.table(maker.crossed(), maker.dropout(), maker.size())
     note = "muestra de 5.000 dígitos, no el conjunto completo"
     for picture in draw_study(analyse(table), table, messages, note):
-        figure = picture.figure
+        figure = picture.draw()
         figure.draw_without_rendering()
         numbers = tick_labels(figure)
         for text in figure.findobj(Text):

@@ -71,6 +71,7 @@ def _draw(digits: Digits, path: Path, terminal: Terminal, augmented: str | None 
     images, labels = digits.train.images, digits.train.labels
     if augmented:
         images, labels = variations(images, labels, AUGMENTATIONS[augmented], seed=0)
-    figure = figures.digits_figure(images, labels, names, say, note, augmented)
-    figures.save_figure(figure, path)
+    figures.save_figure(
+        lambda: figures.digits_figure(images, labels, names, say, note, augmented), path
+    )
     return path

@@ -52,7 +52,7 @@ def show_result(terminal: Terminal, request: RunRequest, result: RunResult) -> N
     if result.test.is_guessing:
         rate = request.train.learning_rate / 10
         terminal.notice(say("cli_train.end.guessing", learning_rate=rate))
-    show_files(terminal, result.files)
+    _show_files(terminal, result)
     # Again, so that nobody takes the sample's figures for MNIST's.
     show_sample_notice(terminal, request.place, result.summary["source"])
 
@@ -73,5 +73,12 @@ def show_ensemble(terminal: Terminal, request: RunRequest, result: EnsembleResul
     row = say("cli_train.ensemble.alone"), say("cli_train.ensemble.alone_value", **figures)
     names = display_class_names(request.place.dataset, say)
     show_score(terminal, result.test, names, "test", [row])
-    show_files(terminal, result.files)
+    _show_files(terminal, result)
     show_sample_notice(terminal, request.place, result.summary["source"])
+
+
+def _show_files(terminal: Terminal, result: RunResult | EnsembleResult) -> None:
+    """Print where everything lies, and which figures there are not and why."""
+    show_files(terminal, result.files)
+    for error in result.not_drawn:
+        terminal.notice(error.text(terminal.messages))

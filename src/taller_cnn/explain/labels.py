@@ -204,7 +204,7 @@ def _gallery(
     first = ranking.order[:SHOWN].tolist()
 
     def draw(messages: Messages) -> Figure:
-        from taller_cnn.explain.draw.gallery import Tile, gallery_figure
+        from taller_cnn.figures.gallery import Tile, gallery_figure
         from taller_cnn.figures.style import GREY, VERMILION
 
         is_long = max(map(len, subject.digits.class_names)) > 3

@@ -139,7 +139,7 @@ def _page(subject: Subject, page: Tensor, number: int, of: int) -> Picture:
 def _page_figure(
     subject: Subject, page: Tensor, number: int, of: int, messages: Messages
 ) -> Figure:
-    from taller_cnn.explain.draw.gallery import gallery_figure
+    from taller_cnn.figures.gallery import gallery_figure
 
     tiles = [_tile(subject, index, messages) for index in page.tolist()]
     rows = [tiles[start : start + COLUMNS] for start in range(0, len(tiles), COLUMNS)]
@@ -148,7 +148,7 @@ def _page_figure(
 
 def _tile(subject: Subject, index: int, messages: Messages, *, with_place: bool = True) -> Any:
     """A test digit with its true class, what the network says and how sure it is."""
-    from taller_cnn.explain.draw.gallery import Tile
+    from taller_cnn.figures.gallery import Tile
     from taller_cnn.figures.style import GREEN, VERMILION
 
     says = subject.evaluation
@@ -200,7 +200,7 @@ def _confusions(subject: Subject, wrong: Tensor) -> Iterator[Block]:
 def _confusions_figure(
     subject: Subject, wrong: Tensor, top: list[tuple[int, int, int]], messages: Messages
 ) -> Figure:
-    from taller_cnn.explain.draw.gallery import gallery_figure
+    from taller_cnn.figures.gallery import gallery_figure
 
     says = subject.evaluation
     rows, labels = [], []
@@ -274,7 +274,7 @@ def _explained(agreement: dict[str, Any]) -> str:
 def _neighbours_figure(
     subject: Subject, queries: Tensor, found: Tensor, messages: Messages
 ) -> Figure:
-    from taller_cnn.explain.draw.gallery import Tile, gallery_figure
+    from taller_cnn.figures.gallery import Tile, gallery_figure
 
     train = subject.digits.train
     rows = []

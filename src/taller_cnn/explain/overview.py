@@ -219,10 +219,9 @@ def _curve_figure(
     epochs, best = subject.history.epochs, subject.history.best_validation
     return curve_figure(
         kind,
-        [result.epoch for result in epochs],
-        [getattr(result, f"train_{kind}") for result in epochs],
-        [getattr(result.test, kind, None) for result in epochs],
-        [getattr(result.validation, kind, None) for result in epochs],
+        [(result.epoch, getattr(result, f"train_{kind}")) for result in epochs],
+        [(result.epoch, getattr(result.test, kind, None)) for result in epochs],
+        [(result.epoch, getattr(result.validation, kind, None)) for result in epochs],
         best.epoch if best else None,
         messages,
     )

@@ -151,7 +151,7 @@ def _drawing(
         for block in section.blocks:
             if isinstance(block, Picture):
                 path = folder / f"{block.name}.png"
-                save_figure(block.draw(messages), path)
+                save_figure(partial(block.draw, messages), path)
                 files[block.name] = path
                 tick(sum(file.suffix == ".png" for file in files.values()), of)
                 written += _picture_blocks(block, path, messages)

@@ -15,7 +15,15 @@ from matplotlib.colors import PowerNorm, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from taller_cnn.figures.style import LABEL, LINES, NEUTRAL, TICK, new_figure, set_title
+from taller_cnn.figures.style import (
+    LINES,
+    NEUTRAL,
+    TICK,
+    ink_on,
+    new_figure,
+    set_title,
+    with_note,
+)
 from taller_cnn.messages import Messages
 
 __all__ = ["confusion_figure"]
@@ -45,20 +53,20 @@ def confusion_figure(
     norm = PowerNorm(0.5, vmin=0, vmax=max(int(wrong.max(initial=0)), 5))
     colours = _cell_colours(wrong, norm)
     figure, axes = new_figure(12, 9)
-    axes.imshow(colours)
+    # Cells, not an image, whose hundred pixels would be scaled up to a million.
+    axes.pcolormesh(colours)
     _write_counts(axes, counts, colours, messages)
     _set_class_axes(axes, counts, class_names, messages)
     bar = figure.colorbar(ScalarMappable(norm, colormaps["Oranges"]), ax=axes, fraction=0.04)
     bar.locator = MaxNLocator(nbins=6, integer=True)
     bar.formatter = FuncFormatter(lambda count, _: messages.number(count, 0))
     bar.update_ticks()
-    bar.ax.tick_params(labelsize=TICK)
-    bar.set_label(messages("figures.confusion.scale"), fontsize=LABEL)
+    bar.set_label(messages("figures.confusion.scale"))
     key = f"data.title.{dataset}"
     name = messages(key) if messages.has(key) else dataset
     title = messages("figures.confusion.title", dataset=name)
     errors = messages("figures.confusion.errors", n=int(wrong.sum()), total=int(counts.sum()))
-    set_title(figure, f"{title}\n{errors}", note, messages)
+    set_title(figure, with_note(f"{title}\n{errors}", note, messages))
     return figure
 
 
@@ -77,53 +85,48 @@ def _write_counts(
     for row, column in itertools.product(range(len(counts)), repeat=2):
         if counts[row, column]:
             axes.text(
-                column,
-                row,
+                column + 0.5,
+                row + 0.5,
                 messages.number(int(counts[row, column]), 0),
                 horizontalalignment="center",
                 verticalalignment="center_baseline",
                 fontsize=size,
                 fontweight="normal" if row == column else "bold",
-                color=_readable_on(colours[row, column]),
+                color=ink_on(colours[row, column]),
                 in_layout=False,  # a hundred numbers to measure, none outside the matrix
             )
-
-
-def _readable_on(colour: npt.NDArray[Any]) -> str:
-    """Black or white ink, whichever stands out more (relative luminance of WCAG 2.1)."""
-    rgb = np.asarray(colour[:3])
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    luminance = float(linear @ [0.2126, 0.7152, 0.0722])
-    return "black" if luminance > 0.179 else "white"
 
 
 def _set_class_axes(
     axes: Axes, counts: npt.NDArray[Any], class_names: Sequence[str], messages: Messages
 ) -> None:
-    positions = np.arange(len(class_names))
-    long_names = any(len(name) > 3 for name in class_names)
-    axes.set_xticks(positions, class_names, fontsize=TICK)
-    if long_names:
-        axes.set_xticks(
-            positions, class_names, fontsize=TICK, rotation=40, ha="right", rotation_mode="anchor"
-        )
-    axes.set_yticks(positions, class_names, fontsize=TICK)
-    axes.set_xlabel(messages("figures.confusion.predicted"), fontsize=LABEL)
-    axes.set_ylabel(messages("figures.confusion.true"), fontsize=LABEL)
-    axes.set_xticks(positions[1:] - 0.5, minor=True)
-    axes.set_yticks(positions[1:] - 0.5, minor=True)
-    axes.grid(which="minor", color=LINES, linewidth=0.8)
-    axes.tick_params(which="both", length=0)
+    n = len(class_names)
+    middles = np.arange(n) + 0.5
+    axes.set(xlim=(0, n), ylim=(n, 0), aspect="equal")
+    axes.set_xticks(middles, class_names)
+    if max(map(len, class_names)) > 3:
+        axes.tick_params("x", rotation=40)
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
+    axes.set_yticks(middles, class_names)
+    axes.tick_params(length=0)
+    axes.set_xlabel(messages("figures.confusion.predicted"))
+    axes.set_ylabel(messages("figures.confusion.true"))
+    axes.hlines(range(1, n), 0, n, color=LINES, linewidth=0.8)
+    axes.vlines(range(1, n), 0, n, color=LINES, linewidth=0.8)
     totals = counts.sum(axis=1)
-    rows = [
-        messages("figures.confusion.row", share=counts[k, k] / totals[k], total=int(totals[k]))
-        if totals[k]
-        else "–"
-        for k in positions
-    ]
-    right = axes.secondary_yaxis("right")
-    right.set_yticks(positions, rows, fontsize=TICK - 1)
-    right.tick_params(length=0)
+    for k, total in enumerate(totals):
+        values = {"share": counts[k, k] / max(total, 1), "total": int(total)}
+        text = messages("figures.confusion.row", **values) if total else "–"
+        axes.annotate(
+            text,
+            xy=(1, middles[k]),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(6, 0),
+            textcoords="offset points",
+            verticalalignment="center_baseline",
+            fontsize=TICK - 1,
+        )
     axes.annotate(
         messages("figures.confusion.recall"),
         xy=(1, 1),

@@ -6,21 +6,20 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, Formatter, FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter
 
+from taller_cnn.figures.axes import draw_star, plain_axes, value_axis
 from taller_cnn.figures.style import (
     BLUE,
     GREY,
     INK,
-    LABEL,
     TICK,
     VERMILION,
-    YELLOW,
     new_figure,
     set_title,
+    with_note,
 )
 from taller_cnn.messages import Messages
 
@@ -40,73 +39,87 @@ CURVES: dict[str, dict[str, Any]] = {
 MOST_EPOCH_TICKS = 12
 MOST_MARKERS = 25
 
-Values = Sequence[float | None]
+Points = Sequence[tuple[float, float | None]]
+"""Of a curve: passes over the training digits, and the value, or None where there is none."""
 
 
 def curve_figure(
     kind: Literal["loss", "accuracy"],
-    epochs: Sequence[float],
-    train: Values,
-    test: Values | None,
-    validation: Values | None,
+    train: Points,
+    test: Points,
+    validation: Points,
     best_epoch: float | None,
     messages: Messages,
     note: str | None = None,
+    validation_n: int | None = None,
 ) -> Figure:
     """Loss or accuracy over the epochs.
 
+    A point may lie inside an epoch, and each curve has its points where it was measured.
+
     Args:
         kind: which of the two; it chooses the words and how numbers are written.
-        epochs: position of each point in passes over the training digits; the last may be a
-            fraction of an epoch.
-        train, test, validation: one value per epoch, accuracies as fractions; None where there
-            was no measurement.
+        train, test, validation: points of each curve in order of epochs, accuracies as fractions;
+            a curve without any is left out.
         best_epoch: the epoch with the best validation value, which gets a mark; None for no mark.
         messages: the reader's language.
         note: what the reader must know about the data; it becomes part of the title.
+        validation_n: number of held-out digits that validation was measured on, always the same
+            ones, where these are not all; the legend says it.
     """
     figure, axes = new_figure(10, 5.625)
-    drawn = []
-    for name, values in (("train", train), ("test", test), ("validation", validation)):
-        points = _measured(epochs, values)
+    curves = {"train": train, "test": test, "validation": validation}
+    measured = {name: _measured(points) for name, points in curves.items()}
+    for name, points in measured.items():
         if points:
-            _draw_curve(axes, points, name, messages(f"figures.{kind}.{name}", x=points[-1][1]))
-            drawn += [value for _, value in points]
+            fixed = name == "validation" and validation_n is not None
+            key = f"figures.{kind}.{name}{'_fixed' if fixed else ''}"
+            _draw_curve(axes, points, name, messages(key, x=points[-1][1], n=validation_n))
+    epochs = sorted({epoch for points in curves.values() for epoch, _ in points})
     _set_epoch_axis(axes, epochs, messages)
+    drawn = [value for points in measured.values() for _, value in points]
     _set_value_axis(axes, kind, drawn, messages)
-    set_title(figure, messages(f"figures.{kind}.title"), note, messages)
-    best = [point for point in _measured(epochs, validation) if point[0] == best_epoch]
-    if best and len(epochs) > 1:
+    set_title(figure, with_note(messages(f"figures.{kind}.title"), note, messages))
+    best = [point for point in measured["validation"] if point[0] == best_epoch]
+    if best and len(validation) > 1:
         _mark_best(axes, *best[0], kind, messages)
-    legend = axes.legend(
-        title=messages("figures.final_value"), fontsize=TICK, title_fontsize=TICK, handlelength=3
-    )
-    legend.get_frame().set_alpha(0.9)
+    axes.legend(title=messages("figures.final_value"), handlelength=3)
     return figure
 
 
-def _measured(epochs: Sequence[float], values: Values | None) -> list[tuple[float, float]]:
-    """The points that can be drawn: epoch and value."""
-    if values is None:
-        return []
-    pairs = zip(epochs, values, strict=True)
-    return [(e, float(v)) for e, v in pairs if v is not None and math.isfinite(v)]
+def _measured(points: Points) -> list[tuple[float, float]]:
+    """The points that can be drawn."""
+    return [(e, float(v)) for e, v in points if v is not None and math.isfinite(v)]
 
 
 def _draw_curve(axes: Axes, points: list[tuple[float, float]], name: str, label: str) -> None:
+    # From the last point backwards, which always has its mark.
     every = math.ceil(len(points) / MOST_MARKERS)
-    axes.plot(*zip(*points, strict=True), label=label, markevery=every, **CURVES[name])
+    marked = slice((len(points) - 1) % every, None, every)
+    axes.plot(*zip(*points, strict=True), label=label, markevery=marked, **CURVES[name])
 
 
 def _set_epoch_axis(axes: Axes, epochs: Sequence[float], messages: Messages) -> None:
-    margin = max(0.04 * (epochs[-1] - epochs[0]), 0.25)
-    axes.set_xlim(epochs[0] - margin, epochs[-1] + margin)
-    axes.xaxis.set_major_locator(FixedLocator(_epoch_ticks(epochs)))
-    axes.xaxis.set_major_formatter(
-        # The last epoch may be a part.
-        FuncFormatter(lambda epoch, _: messages.significant(round(epoch, 2), 6))
-    )
-    axes.set_xlabel(messages("figures.epoch"), fontsize=LABEL)
+    """Epochs from the first point to the last, or from the start where it lies in the first.
+
+    Args:
+        axes: of the picture.
+        epochs: of all points, rising.
+        messages: the reader's language.
+    """
+    first, last = epochs[0], epochs[-1]
+    if first < 1 and first < last:
+        axes.set_xlim(0, 1.03 * last)
+        value_axis(axes.xaxis, messages, bins=8)
+    else:
+        margin = max(0.04 * (last - first), 0.25)
+        axes.set_xlim(first - margin, last + margin)
+        axes.set_xticks(_epoch_ticks(epochs))
+        axes.xaxis.set_major_formatter(
+            # The last epoch may be a part.
+            FuncFormatter(lambda epoch, _: messages.significant(round(epoch, 2), 6))
+        )
+    axes.set_xlabel(messages("figures.epoch"))
 
 
 def _epoch_ticks(epochs: Sequence[float]) -> list[float]:
@@ -129,57 +142,16 @@ def _set_value_axis(axes: Axes, kind: str, values: list[float], messages: Messag
     else:
         margin = 0.08 * (high - low) or 0.01
         axes.set_ylim(max(low - margin, -0.02), min(high + margin, 1 + 0.02 * (1 - low) + 1e-4))
-    # Without steps of 2.5, whose ticks need a digit more than their distance says.
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_formatter(_ValueFormatter(messages, as_percent=kind == "accuracy"))
-    axes.set_ylabel(messages(f"figures.{kind}.axis"), fontsize=LABEL)
-    axes.tick_params(labelsize=TICK)
-    axes.grid(color="#E2E2E2", linewidth=1)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-class _ValueFormatter(Formatter):
-    """Axis numbers the reader's way, with as many decimals as the distance of the ticks needs."""
-
-    def __init__(self, messages: Messages, *, as_percent: bool) -> None:
-        self._messages = messages
-        self._as_percent = as_percent
-
-    def format_ticks(self, values: list[float]) -> list[str]:
-        step = float(np.diff(values).min()) if len(values) > 1 else 0.01
-        if self._as_percent:
-            decimals = _decimals(100 * step)
-            return [self._messages.percent(_no_minus(x, decimals + 2), decimals) for x in values]
-        decimals = _decimals(step)
-        return [self._messages.number(_no_minus(x, decimals), decimals) for x in values]
-
-
-def _decimals(step: float) -> int:
-    """Decimals that tell apart numbers a `step` of 1, 2 or 5 units apart."""
-    return max(0, -math.floor(math.log10(step) + 1e-9))
-
-
-def _no_minus(x: float, decimals: int) -> float:
-    """`x` rounded, and zero without the sign that a tick's rounding error can give it."""
-    return round(x, decimals) + 0.0
+    value_axis(axes.yaxis, messages, "percent" if kind == "accuracy" else "plain")
+    axes.set_ylabel(messages(f"figures.{kind}.axis"))
+    plain_axes(axes)
 
 
 def _mark_best(axes: Axes, epoch: float, value: float, kind: str, messages: Messages) -> None:
     """A star on the validation curve, named above the axes where no curve can be in the way."""
     top = axes.get_ylim()[1]
     axes.plot([epoch, epoch], [value, top], color=GREY, linewidth=1, linestyle=(0, (2, 3)))
-    axes.plot(
-        [epoch],
-        [value],
-        linestyle="none",
-        marker="*",
-        markersize=20,
-        markerfacecolor=YELLOW,
-        markeredgecolor=INK,
-        markeredgewidth=1.5,
-        zorder=5,
-    )
+    draw_star(axes, epoch, value)
     left, right = axes.get_xlim()
     place = (epoch - left) / (right - left)
     axes.annotate(

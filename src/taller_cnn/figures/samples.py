@@ -8,25 +8,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.text import Text
 
+from taller_cnn.figures.gallery import Tile, draw_ink, gallery_figure
 from taller_cnn.figures.style import (
     GREEN,
-    HEADING,
     LABEL,
     LINES,
     VERMILION,
     new_figure,
     set_title,
-    shrink_to,
+    with_note,
 )
 from taller_cnn.messages import Messages
 
 __all__ = ["digits_figure", "predictions_figure"]
 
 SAMPLE_COLUMNS, SAMPLE_ROWS = 8, 3
-CAPTION_SIZE = 14  # points, less for long names
 EXAMPLES_PER_CLASS = 10
 
 
@@ -57,30 +54,41 @@ def predictions_figure(
     wrong = _surest_first(np.flatnonzero(predicted != truth), chance)
     blocks = [(block, block is wrong) for block in (right, wrong) if len(block)]
     columns = SAMPLE_COLUMNS // max(len(blocks), 1)
-    rows = min(SAMPLE_ROWS, -(-max(len(right), len(wrong)) // columns))
-    sheet = _Sheet(rows, note is not None)
-    set_title(sheet.figure, messages("figures.predictions.title"), note, messages)
+    rows: list[list[Tile | None]] = [[] for _ in range(SAMPLE_ROWS)]
+    headings = {}
     for number, (block, is_wrong) in enumerate(blocks):
-        shown = block[: rows * columns]
-        sheet.heading(number * columns, _heading(len(shown), block, is_wrong, len(truth), messages))
+        shown = block[: SAMPLE_ROWS * columns]
+        headings[number * columns] = _heading(len(shown), block, is_wrong, len(truth), messages)
         for place, index in enumerate(shown):
-            row, column = divmod(place, columns)
-            says, true = predicted[index], truth[index]
-            caption = _caption(says, true, float(chance[index]), class_names, messages)
-            sheet.picture(row, number * columns + column, pictures[index], caption, is_wrong)
-    sheet.even_captions()
-    return sheet.figure
+            row = rows[place // columns]
+            # A block that is shorter than the one before it leaves places empty.
+            row += [None] * (number * columns + place % columns - len(row))
+            answer = predicted[index], truth[index], float(chance[index])
+            row.append(_tile(pictures[index], *answer, class_names, messages))
+    title = with_note(messages("figures.predictions.title"), note, messages)
+    return gallery_figure([row for row in rows if row], title, headings=headings)
 
 
-def _caption(
-    predicted: int, true: int, chance: float, class_names: Sequence[str], messages: Messages
-) -> str:
-    """What is written under a picture; long names get a line of their own."""
-    key = "right" if predicted == true else "wrong"
+def _tile(
+    image: npt.NDArray[np.uint8],
+    predicted: int,
+    true: int,
+    chance: float,
+    class_names: Sequence[str],
+    messages: Messages,
+) -> Tile:
+    """A picture with what the network says of it; long names get a line of their own."""
+    is_wrong = bool(predicted != true)
+    key = "wrong" if is_wrong else "right"
     if max(map(len, class_names)) > 3:
         key += "_long"
     names = {"predicted": class_names[predicted], "true": class_names[true]}
-    return messages(f"figures.predictions.{key}", p=chance, **names)
+    return Tile(
+        image=image,
+        caption=messages(f"figures.predictions.{key}", p=chance, **names),
+        colour=VERMILION if is_wrong else GREEN,
+        thick=is_wrong,
+    )
 
 
 def _pictures(images: npt.ArrayLike) -> npt.NDArray[np.uint8]:
@@ -113,67 +121,6 @@ def _heading(
     return messages(f"figures.predictions.{key}", shown=shown, total=count, n=count)
 
 
-class _Sheet:
-    """A page of captioned pictures, laid out in inches on one axes.
-
-    Twenty-four axes would take most of a second to draw.
-    """
-
-    WIDTH, MARGIN, SIDE, CAPTION = 13.333, 0.3, 1.3, 0.78
-    PITCH = (WIDTH - 2 * MARGIN) / SAMPLE_COLUMNS
-
-    def __init__(self, rows: int, has_note: bool) -> None:
-        self._top = 1.55 if has_note else 1.2
-        height = self._top + rows * (self.SIDE + self.CAPTION) + 0.1
-        self.figure = Figure(figsize=(self.WIDTH, height))
-        self._axes = self.figure.add_axes((0, 0, 1, 1))
-        self._axes.set_axis_off()
-        self._axes.set(xlim=(0, self.WIDTH), ylim=(height, 0))
-        self._captions: list[Text] = []
-
-    def _left(self, column: int) -> float:
-        # The two halves move apart so that they are seen as two.
-        shift = 0.12 if column >= SAMPLE_COLUMNS // 2 else -0.12
-        return self.MARGIN + column * self.PITCH + (self.PITCH - self.SIDE) / 2 + shift
-
-    def heading(self, column: int, text: str) -> None:
-        """Write `text` over the block of pictures that starts at `column`."""
-        written = self._axes.text(
-            self._left(column), self._top - 0.15, text, fontsize=HEADING, fontweight="bold"
-        )
-        shrink_to(written, self.PITCH * SAMPLE_COLUMNS / 2)
-
-    def picture(
-        self, row: int, column: int, image: npt.NDArray[Any], caption: str, is_wrong: bool
-    ) -> None:
-        """Draw `image` in its frame, and `caption` under it."""
-        left, top = self._left(column), self._top + row * (self.SIDE + self.CAPTION)
-        box = (left, left + self.SIDE, top + self.SIDE, top)
-        self._axes.imshow(image, cmap="gray_r", vmin=0, vmax=255, extent=box)
-        colour, thickness = (VERMILION, 5) if is_wrong else (GREEN, 2)
-        frame = Rectangle(
-            (left, top), self.SIDE, self.SIDE, fill=False, edgecolor=colour, linewidth=thickness
-        )
-        self._axes.add_patch(frame)
-        written = self._axes.text(
-            left + self.SIDE / 2,
-            top + self.SIDE + 0.07,
-            caption,
-            fontsize=CAPTION_SIZE,
-            horizontalalignment="center",
-            verticalalignment="top",
-            linespacing=1.05,
-        )
-        shrink_to(written, self.PITCH - 0.14)
-        self._captions.append(written)
-
-    def even_captions(self) -> None:
-        """Write all captions as small as the smallest."""
-        sizes = [float(text.get_fontsize()) for text in self._captions]
-        for text in self._captions:
-            text.set_fontsize(min(sizes))
-
-
 def digits_figure(
     images: npt.ArrayLike,
     labels: npt.ArrayLike,
@@ -200,15 +147,15 @@ def digits_figure(
             top, left = row * height + 2, column * width + 2
             sheet[top : top + height - 4, left : left + width - 4] = pictures[index]
     figure, axes = new_figure(9.4, 9.4)
-    axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=255)
+    draw_ink(axes, sheet)
     rows = np.arange(len(class_names))
     axes.set_yticks((rows + 0.5) * height - 0.5, class_names, fontsize=LABEL)
     axes.set_yticks(rows[1:] * height - 0.5, minor=True)
     axes.grid(which="minor", axis="y", color=LINES, linewidth=0.8)
     axes.set_xticks([])
     axes.tick_params(which="both", length=0)
-    axes.set_ylabel(messages("figures.digits.axis"), fontsize=LABEL)
+    axes.set_ylabel(messages("figures.digits.axis"))
     key = "augmented" if augmentation else "title"
     title = messages(f"figures.digits.{key}", name=augmentation)
-    set_title(figure, title, note, messages)
+    set_title(figure, with_note(title, note, messages))
     return figure

@@ -15,7 +15,7 @@ from typing import Any
 
 from taller_cnn.checkpoints import ModelInfo, load_model, member_files, read_info
 from taller_cnn.data import Digits, DownloadProgress
-from taller_cnn.errors import ModelError
+from taller_cnn.errors import ModelError, TallerError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.files import provenance, write_json
 from taller_cnn.messages import Messages
@@ -62,6 +62,8 @@ class EnsembleResult:
     summary: dict[str, Any] = field(repr=False)
     """The closing figures as a JSON object."""
     files: Mapping[str, Path]
+    not_drawn: tuple[TallerError, ...] = ()
+    """Why there are figures missing, an error for each."""
 
 
 Event = DownloadProgress | Member | Started | Progress | EpochResult | RunResult | EnsembleResult
@@ -133,7 +135,7 @@ def _is_waiting(member: RunRequest) -> bool:
 
 
 def _together(request: RunRequest, plan: EnsemblePlan, digits: Digits) -> EnsembleResult:
-    """Ask all networks; draw and write what they say."""
+    """Ask all networks; write and draw what they say."""
     folder = ensemble_folder(plan.workdir, request.place.dataset)
     loaded = load_model(folder)
     info = loaded.info
@@ -155,18 +157,21 @@ def _together(request: RunRequest, plan: EnsemblePlan, digits: Digits) -> Ensemb
         "provenance": provenance(),
     }
     results = results_folder(plan.workdir) / "ensemble"
-    predictions, confusion = answer_figures(digits, test, Messages(request.language))
-    drawn = {"sample_predictions": predictions, "confusion_matrix": confusion}
-    files = {"model": folder, **save_figures(drawn, results)}
-    files["numbers"] = results / "ensemble.json"
-    write_json(files["numbers"], record)
+    numbers = results / "ensemble.json"
+    write_json(numbers, record)
+    drawings = answer_figures(digits, test, Messages(request.language))
+    drawn, not_drawn = save_figures(drawings, results)
+    files = {"model": folder, **drawn, "numbers": numbers}
     summary = {
         **_scores(test, validation),
         **{name: record[name] for name in ("members", "parameters", "dataset", "source")},
         "recipe": request.train.recipe,
         "files": {name: str(path) for name, path in files.items()},
+        "not_drawn": [str(error) for error in not_drawn],
     }
-    return EnsembleResult(test=test, validation=validation, summary=summary, files=files)
+    return EnsembleResult(
+        test=test, validation=validation, summary=summary, files=files, not_drawn=not_drawn
+    )
 
 
 def _scores(test: Evaluation, validation: Evaluation | None) -> dict[str, Any]:

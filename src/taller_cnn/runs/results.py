@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from taller_cnn.checkpoints import ModelInfo, save_model
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits, display_class_names
+from taller_cnn.errors import OutputError, TallerError
 from taller_cnn.evaluation import Evaluation
 from taller_cnn.files import provenance, write_json
 from taller_cnn.messages import Messages
@@ -41,6 +43,8 @@ class RunResult:
     summary: dict[str, Any] = field(repr=False)
     """The closing figures as a JSON object."""
     files: Mapping[str, Path]
+    not_drawn: tuple[TallerError, ...] = ()
+    """Why there are figures missing, an error for each."""
 
 
 def finish(
@@ -50,26 +54,30 @@ def finish(
     wall: dict[str, float],
     began: float,
 ) -> RunResult:
-    """Save the model, draw the figures, write the numbers."""
+    """Save the model and the numbers, then draw the figures, which may fail without loss."""
     assert training.test is not None, "the last epoch evaluates the test digits"
     record = _record(request, digits, training)
     info = model_info(
         request.model, request.train, digits, brief_scores(training), record["provenance"]
     )
     save_model(training.network, request.files.model, info)
-    files = {
-        "model": request.files.model,
-        **_draw(request, digits, training, request.files.results),
-    }
+    results = request.files.results
+    numbers = results / "run.json"
     wall["total"] = time.perf_counter() - began
-    files["numbers"] = request.files.results / "run.json"
-    write_json(files["numbers"], {**record, "wall_seconds": wall})
+    write_json(numbers, {**record, "wall_seconds": wall})
+    drawn, not_drawn = _draw(request, digits, training, results)
+    files = {"model": request.files.model, **drawn, "numbers": numbers}
     return RunResult(
         test=training.test,
         validation=training.validation,
         history=training.history,
-        summary={**_summary(record, training), "files": {k: str(v) for k, v in files.items()}},
+        summary={
+            **_summary(record, training),
+            "files": {name: str(path) for name, path in files.items()},
+            "not_drawn": [str(error) for error in not_drawn],
+        },
         files=files,
+        not_drawn=not_drawn,
     )
 
 
@@ -158,31 +166,39 @@ def _summary(record: dict[str, Any], training: Training) -> dict[str, Any]:
     }
 
 
-def _draw(request: RunRequest, digits: Digits, training: Training, folder: Path) -> dict[str, Path]:
-    """Draw the four figures into `folder`; name and path of each."""
+def _draw(
+    request: RunRequest, digits: Digits, training: Training, folder: Path
+) -> tuple[dict[str, Path], tuple[TallerError, ...]]:
+    """Draw the four figures into `folder`, as `save_figures`."""
     assert training.test is not None
     messages = Messages(request.language)
-    note = _note(digits, messages)
-    predictions, confusion = answer_figures(digits, training.test, messages)
-    drawn = {
-        "sample_predictions": predictions,
-        "accuracy_curve": _curve_figure("accuracy", training.history, messages, note),
-        "loss_curve": _curve_figure("loss", training.history, messages, note),
-        "confusion_matrix": confusion,
+    curves = {
+        f"{kind}_curve": partial(_curve_figure, kind, training.history, digits, messages)
+        for kind in ("accuracy", "loss")
     }
-    return save_figures(drawn, folder)
+    answers = answer_figures(digits, training.test, messages)
+    confusion = answers.pop("confusion_matrix")
+    return save_figures({**answers, **curves, "confusion_matrix": confusion}, folder)
 
 
-def answer_figures(digits: Digits, test: Evaluation, messages: Messages) -> tuple[Figure, Figure]:
+def answer_figures(
+    digits: Digits, test: Evaluation, messages: Messages
+) -> dict[str, Callable[[], Figure]]:
     """Some of the test digits with what is said of them, and the confusion matrix of all."""
-    from taller_cnn import figures
+
+    def predictions() -> Figure:
+        from taller_cnn.figures import predictions_figure
+
+        images, chances = digits.test.images, test.log_probabilities.exp()
+        return predictions_figure(images, test.labels, chances, names, messages, note)
+
+    def confusion() -> Figure:
+        from taller_cnn.figures import confusion_figure
+
+        return confusion_figure(test.confusion, names, messages, digits.name, note)
 
     names, note = display_class_names(digits.name, messages), _note(digits, messages)
-    chances = test.log_probabilities.exp()
-    return (
-        figures.predictions_figure(digits.test.images, test.labels, chances, names, messages, note),
-        figures.confusion_figure(test.confusion, names, messages, digits.name, note),
-    )
+    return {"sample_predictions": predictions, "confusion_matrix": confusion}
 
 
 def _note(digits: Digits, messages: Messages) -> str | None:
@@ -193,29 +209,47 @@ def _note(digits: Digits, messages: Messages) -> str | None:
     return messages("runs.note_sample", total=total)
 
 
-def save_figures(drawn: Mapping[str, Figure], folder: Path) -> dict[str, Path]:
-    """Save figures under their names; the path of each."""
-    from taller_cnn import figures
+def save_figures(
+    drawings: Mapping[str, Callable[[], Figure]], folder: Path
+) -> tuple[dict[str, Path], tuple[TallerError, ...]]:
+    """Draw and save figures under their names, each whatever happens to the others.
 
-    files = {name: folder / f"{name}.png" for name in drawn}
-    for name, figure in drawn.items():
-        figures.save_figure(figure, files[name])
-    return files
+    Returns:
+        The path of each that there is, and for each of the others why there is none.
+    """
+    files: dict[str, Path] = {}
+    not_drawn: list[TallerError] = []
+    for name, draw in drawings.items():
+        path = folder / f"{name}.png"
+        try:
+            from taller_cnn.figures import save_figure
+
+            save_figure(draw, path)
+        except TallerError as error:
+            not_drawn.append(error)
+        except Exception as error:
+            # Whatever it is, the work of a whole training is worth more than a picture of it.
+            reason = f"{type(error).__name__}: {error}"
+            not_drawn.append(OutputError("cannot_draw", path=path, reason=reason))
+        else:
+            files[name] = path
+    return files, tuple(not_drawn)
 
 
 def _curve_figure(
-    kind: Literal["accuracy", "loss"], history: History, messages: Messages, note: str | None
+    kind: Literal["accuracy", "loss"], history: History, digits: Digits, messages: Messages
 ) -> Figure:
-    from taller_cnn import figures
+    from taller_cnn.figures import curve_figure
 
+    test = [(result.epoch, getattr(result.test, kind, None)) for result in history.epochs]
+    note = _note(digits, messages)
+    if history.points:
+        train = [(score.epoch, getattr(score, kind)) for score in history.training_curve]
+        some = [(point.epoch, point.validation) for point in history.points if point.validation]
+        validation = [(epoch, getattr(score, kind)) for epoch, score in some]
+        n = some[0][1].n if some else None
+        return curve_figure(kind, train, test, validation, None, messages, note, validation_n=n)
+    train = [(result.epoch, getattr(result, f"train_{kind}")) for result in history.epochs]
+    whole = [(result.epoch, getattr(result.validation, kind, None)) for result in history.epochs]
     best = history.best_validation
-    return figures.curve_figure(
-        kind,
-        [result.epoch for result in history.epochs],
-        [getattr(result, f"train_{kind}") for result in history.epochs],
-        [getattr(result.test, kind, None) for result in history.epochs],
-        [getattr(result.validation, kind, None) for result in history.epochs],
-        best.epoch if best else None,
-        messages,
-        note,
-    )
+    return curve_figure(kind, train, test, whole, best.epoch if best else None, messages, note)

@@ -132,7 +132,7 @@ def write_report(
     images: dict[str | None, list[Image]] = {}
     for picture in draw_study(analysis, table, messages, note):
         files[picture.name] = folder / f"{picture.name}.png"
-        save_figure(picture.figure, files[picture.name])
+        save_figure(picture.draw, files[picture.name])
         image = _image(files[picture.name], picture.kind, messages)
         images.setdefault(picture.question, []).append(image)
     report = _report(design, analysis, images, messages, command, note, origin)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from taller_cnn.figures.style import INK, TICK, set_title, shrink_to
+from taller_cnn.figures.gallery import draw_ink, draw_signed
+from taller_cnn.figures.style import INK, TICK, new_sheet, set_title, shrink_to
 from taller_cnn.messages import Messages
 
 __all__ = ["Column", "attribution_figure"]
@@ -51,10 +53,7 @@ def attribution_figure(
     """
     width = LABEL_WIDTH + (1 + len(columns)) * (SIDE + GAP) + 0.1
     height = TOP + len(images) * (SIDE + GAP)
-    figure = Figure(figsize=(width, height))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
-    axes.set(xlim=(0, width), ylim=(height, 0))
+    figure, axes = new_sheet(width, height)
     for column, content in enumerate(columns, start=1):
         x = LABEL_WIDTH + column * (SIDE + GAP) + SIDE / 2
         written = axes.text(
@@ -65,20 +64,21 @@ def attribution_figure(
         y = TOP + row * (SIDE + GAP)
         written = axes.text(0.15, y + SIDE / 2, label, fontsize=TICK, va="center", linespacing=1.3)
         shrink_to(written, LABEL_WIDTH - 0.2)
-        box = (LABEL_WIDTH, LABEL_WIDTH + SIDE, y + SIDE, y)
-        axes.imshow(image, cmap="gray_r", vmin=0, vmax=255, extent=box)
+        draw_ink(axes, image, (LABEL_WIDTH, LABEL_WIDTH + SIDE, y + SIDE, y))
         for column, content in enumerate(columns, start=1):
             x = LABEL_WIDTH + column * (SIDE + GAP)
-            found = content.maps[row]
-            # A single pixel of extreme value would leave all the others white.
-            reach = (
-                float(np.quantile(np.abs(found), SATURATED)) or float(np.abs(found).max()) or 1.0
-            )
-            box = (x, x + SIDE, y + SIDE, y)
-            axes.imshow(found, cmap="RdBu", vmin=-reach, vmax=reach, extent=box)
-            if image.max() > OUTLINE:
-                # The digit's outline says where on it the map lies.
-                across, down = np.linspace(x, x + SIDE, 28), np.linspace(y, y + SIDE, 28)
-                axes.contour(across, down, image, levels=[OUTLINE], colors=[INK], linewidths=0.8)
-    set_title(figure, title, None, messages)
+            _draw_map(axes, content.maps[row], image, x, y)
+    set_title(figure, title)
     return figure
+
+
+def _draw_map(
+    axes: Axes, values: npt.NDArray[np.float32], image: npt.NDArray[np.uint8], x: float, y: float
+) -> None:
+    """One map at that place, and the outline of its digit, which says where on it the map lies."""
+    # A single pixel of extreme value would leave all the others white.
+    reach = float(np.quantile(np.abs(values), SATURATED)) or float(np.abs(values).max())
+    draw_signed(axes, values, reach, (x, x + SIDE, y + SIDE, y))
+    if image.max() > OUTLINE:
+        across, down = np.linspace(x, x + SIDE, 28), np.linspace(y, y + SIDE, 28)
+        axes.contour(across, down, image, levels=[OUTLINE], colors=[INK], linewidths=0.8)

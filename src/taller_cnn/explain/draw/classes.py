@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from taller_cnn.figures.style import (
-    BLUE,
-    LABEL,
-    TICK,
-    VERMILION,
-    new_figure,
-    set_title,
-)
+from taller_cnn.figures.axes import draw_intervals, plain_axes, value_axis
+from taller_cnn.figures.style import BLUE, LABEL, VERMILION, new_figure, set_title
 from taller_cnn.messages import Messages
 
 if TYPE_CHECKING:
@@ -44,19 +37,16 @@ def classes_figure(
     ):
         ratios = [getattr(score, kind) for score in scores]
         label = messages(f"explain_classes.column.{kind}")
-        _draw_ratios(axes, ratios, shift, color=colour, fmt=marker, label=label)
-    axes.set_xticks(places, names, fontsize=LABEL)
+        _draw_ratios(axes, ratios, shift, color=colour, marker=marker, label=label)
     if max(map(len, names)) > 3:
-        axes.set_xticks(places, names, fontsize=TICK, rotation=25, ha="right")
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda x, _: _share(x, axes.get_ylim(), messages)))
-    axes.tick_params(labelsize=LABEL if max(map(len, names)) <= 3 else TICK)
-    axes.grid(axis="y", color="#E2E2E2")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel(messages("explain_classes.column.class"), fontsize=LABEL)
+        axes.set_xticks(places, names, rotation=25, ha="right")
+    else:
+        axes.set_xticks(places, names, fontsize=LABEL)
+    value_axis(axes.yaxis, messages, "percent")
+    plain_axes(axes, grid="y")
+    axes.set_xlabel(messages("explain_classes.column.class"))
     axes.legend(fontsize=LABEL, loc="lower left", ncols=2)
-    set_title(figure, messages("explain_classes.figure"), None, messages)
+    set_title(figure, messages("explain_classes.figure"))
     return figure
 
 
@@ -64,18 +54,4 @@ def _draw_ratios(axes: Axes, ratios: Sequence[Ratio], shift: float, **style: Any
     """Values with their intervals; a class without a value is left out."""
     known = [(k, r.value, r.low, r.high) for k, r in enumerate(ratios) if r.value is not None]
     places, values, low, high = np.array(known, dtype=float).reshape(-1, 4).T
-    axes.errorbar(
-        places + shift,
-        values,
-        # At 0 and 1 rounding may put an end of the interval beyond the value.
-        yerr=np.maximum([values - low, high - values], 0),
-        markersize=10,
-        linewidth=2.5,
-        capsize=5,
-        **style,
-    )
-
-
-def _share(value: float, limits: tuple[float, float], messages: Messages) -> str:
-    """A fraction as per cent, with decimals where the axis is short."""
-    return messages.percent(value, 1 if limits[1] - limits[0] < 0.05 else 0)
+    draw_intervals(axes, places + shift, values, low, high, **style)

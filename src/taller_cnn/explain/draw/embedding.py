@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from taller_cnn.figures.gallery import draw_ink
 from taller_cnn.figures.style import HEADING, INK, LABEL, LINES, VERMILION, new_figure, set_title
 from taller_cnn.messages import Messages
 
@@ -22,7 +23,7 @@ CELLS = 26
 Array = npt.NDArray[np.float64]
 
 
-def _plain(axes: Axes) -> None:
+def _empty_axes(axes: Axes) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color(LINES)
@@ -77,13 +78,13 @@ def classes_figure(
         label=messages("explain_embedding.figure.mistake"),
     )
     for label, name in enumerate(names):
-        own = places[labels == label]
-        if len(own):
-            _name_class(axes, np.median(own, axis=0), name, colours[label % 10])
-    _plain(axes)
+        of_class = places[labels == label]
+        if len(of_class):
+            _name_class(axes, np.median(of_class, axis=0), name, colours[label % 10])
+    _empty_axes(axes)
     if wrong.any():
         axes.legend(fontsize=LABEL, loc="best")
-    set_title(figure, messages("explain_embedding.figure.classes"), None, messages)
+    set_title(figure, messages("explain_embedding.figure.classes"))
     return figure
 
 
@@ -117,7 +118,7 @@ def digits_figure(
                 (left, top), width, height, fill=False, edgecolor=VERMILION, linewidth=2.2
             )
             axes.add_patch(frame)
-    axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=255)
-    _plain(axes)
-    set_title(figure, messages("explain_embedding.figure.digits"), None, messages)
+    draw_ink(axes, sheet)
+    _empty_axes(axes)
+    set_title(figure, messages("explain_embedding.figure.digits"))
     return figure

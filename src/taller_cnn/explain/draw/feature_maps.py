@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from taller_cnn.figures.style import BLUE, INK, LINES, TICK, set_title
+from taller_cnn.figures.gallery import draw_ink, draw_signed
+from taller_cnn.figures.style import BLUE, INK, LINES, TICK, new_sheet, set_title
 from taller_cnn.messages import Messages
 
 __all__ = ["Row", "feature_maps_figure"]
@@ -53,17 +55,14 @@ def feature_maps_figure(
     width = LABEL_WIDTH + COLUMNS * (SIDE + GAP) + 0.15
     heights = [_height(row.values) for row in rows]
     height = TOP + sum(heights) + BARS + 0.7
-    figure = Figure(figsize=(width, height))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
-    axes.set(xlim=(0, width), ylim=(height, 0))
+    figure, axes = new_sheet(width, height)
     y = TOP
     for row, taken in zip(rows, heights, strict=True):
         _draw_row(axes, row, y)
         axes.text(0.15, y + (taken - 0.2) / 2, row.label, fontsize=TICK - 1, va="center")
         y += taken
     _draw_chances(figure, axes, chances, classes, messages)
-    set_title(figure, title, None, messages)
+    set_title(figure, title)
     return figure
 
 
@@ -75,30 +74,21 @@ def _height(values: npt.NDArray[np.float32]) -> float:
 
 
 def _draw_row(axes: Axes, row: Row, y: float) -> None:
-    reach = float(np.abs(row.values).max()) or 1.0
+    reach = float(np.abs(row.values).max())
     if row.values.ndim == 1:
         box = (LABEL_WIDTH, LABEL_WIDTH + COLUMNS * (SIDE + GAP) - GAP, y + STRIP, y)
-        strip = row.values[None, :]
-        axes.imshow(
-            strip,
-            cmap="RdBu",
-            vmin=-reach,
-            vmax=reach,
-            extent=box,
-            aspect="auto",
-            interpolation="nearest",
-        )
+        draw_signed(axes, row.values[None, :], reach, box)
         return
-    for place, one in enumerate(row.values[: 2 * COLUMNS]):
+    for place, values in enumerate(row.values[: 2 * COLUMNS]):
         line, column = divmod(place, COLUMNS)
         left, top = LABEL_WIDTH + column * (SIDE + GAP), y + line * (SIDE + GAP)
         box = (left, left + SIDE, top + SIDE, top)
-        colours = "gray_r" if row.is_image else "RdBu"
-        lowest = 0 if row.is_image else -reach
-        axes.imshow(one, cmap=colours, vmin=lowest, vmax=reach, extent=box)
-        edge_x = (left, left + SIDE, left + SIDE, left, left)
-        edge_y = (top, top, top + SIDE, top + SIDE, top)
-        axes.plot(edge_x, edge_y, color=LINES, linewidth=0.7)
+        if row.is_image:
+            draw_ink(axes, values, box, reach)
+        else:
+            draw_signed(axes, values, reach, box)
+        frame = Rectangle((left, top), SIDE, SIDE, fill=False, edgecolor=LINES, linewidth=0.7)
+        axes.add_artist(frame)
 
 
 def _draw_chances(
@@ -111,14 +101,14 @@ def _draw_chances(
     width, height = figure.get_size_inches()
     label = messages("explain_feature_maps.chances")
     axes.text(0.15, height - 0.5 - BARS / 2, f"fc2\n{label}", fontsize=TICK - 1, va="center")
-    place = (LABEL_WIDTH / width, 0.5 / height, 1 - (LABEL_WIDTH + 0.2) / width, BARS / height)
-    bars = figure.add_axes(place)
+    box = (LABEL_WIDTH / width, 0.5 / height, 1 - (LABEL_WIDTH + 0.2) / width, BARS / height)
+    bars = figure.add_axes(box)
     x = np.arange(len(chances))
     bars.bar(x, chances, color=BLUE)
     bars.set_ylim(0, 1.25)
     bars.set_yticks([])
     bars.set_xticks(x, classes, fontsize=TICK if max(map(len, classes)) < 4 else TICK - 4)
     bars.spines[["top", "right", "left"]].set_visible(False)
-    for one, chance in zip(x, chances, strict=True):
-        text = messages.percent(float(chance), 1)
-        bars.text(float(one), float(chance) + 0.03, text, ha="center", fontsize=TICK - 2, color=INK)
+    for place, chance in enumerate(chances.tolist()):
+        text = messages.percent(chance, 1)
+        bars.text(place, chance + 0.03, text, ha="center", fontsize=TICK - 2, color=INK)

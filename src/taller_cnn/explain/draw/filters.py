@@ -7,19 +7,19 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from taller_cnn.figures.axes import plain_axes, value_axis
+from taller_cnn.figures.axes import value_axis
+from taller_cnn.figures.forest import ForestMark, ForestRow, draw_forest, forest_legend
+from taller_cnn.figures.gallery import draw_ink, draw_signed
 from taller_cnn.figures.style import (
     GREY,
-    INK,
-    LABEL,
     LINES,
     TICK,
     VERMILION,
     new_figure,
+    new_panels,
+    new_sheet,
     set_title,
 )
 from taller_cnn.messages import Messages
@@ -27,8 +27,6 @@ from taller_cnn.messages import Messages
 __all__ = ["kernels_figure", "losses_figure", "patches_figure"]
 
 COLUMNS = 8
-DIVERGING = "RdBu"
-"""Red below zero, white at zero, blue above."""
 
 
 def kernels_figure(
@@ -45,28 +43,19 @@ def kernels_figure(
     columns = min(COLUMNS, len(kernels))
     rows = math.ceil(len(kernels) / columns)
     width = max(9.0, 1.55 * columns + 1.4)
-    figure = Figure(
-        figsize=(width, 1.0 + 1.95 * rows), layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.08)
-    )
-    grid = figure.subplots(rows, columns, squeeze=False)
-    reach = float(np.abs(kernels).max()) or 1.0
-    norm = TwoSlopeNorm(vmin=-reach, vcenter=0, vmax=reach)
-    shown = None
-    for place, axes in enumerate(grid.flat):
-        if place >= len(kernels):
-            axes.set_axis_off()
-            continue
-        shown = axes.imshow(kernels[place], cmap=DIVERGING, norm=norm)
-        axes.set_xticks([])
-        axes.set_yticks([])
+    figure, grid = new_panels(width, 1.0 + 1.95 * rows, rows, columns)
+    for axes in grid.flat[len(kernels) :]:
+        axes.set_axis_off()
+    reach = float(np.abs(kernels).max())
+    for axes, kernel, caption in zip(grid.flat, kernels, captions, strict=False):
+        shown = draw_signed(axes, kernel, reach)
+        axes.set(xticks=[], yticks=[])
         axes.spines[:].set_color(LINES)
-        axes.set_xlabel(captions[place], fontsize=TICK - 1, linespacing=1.1)
-    assert shown is not None
+        axes.set_xlabel(caption, fontsize=TICK - 1, linespacing=1.1)
     bar = figure.colorbar(shown, ax=grid, shrink=0.8, aspect=25, pad=0.02)
-    bar.ax.tick_params(labelsize=TICK)
     value_axis(bar.ax.yaxis, messages, bins=5)
-    bar.set_label(messages("explain_filters.figure.weight"), fontsize=LABEL)
-    set_title(figure, title, None, messages)
+    bar.set_label(messages("explain_filters.figure.weight"))
+    set_title(figure, title)
     return figure
 
 
@@ -88,15 +77,12 @@ def patches_figure(
     width = max(8.0, columns * (side + 0.12) + 0.3)
     left = (width - columns * (side + 0.12)) / 2
     height = 0.85 + rows * (side + 0.5)
-    figure = Figure(figsize=(width, height))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
-    axes.set(xlim=(0, width), ylim=(height, 0))
+    figure, axes = new_sheet(width, height)
     for place in range(n):
         row, column = divmod(place, columns)
         x, y = left + column * (side + 0.12), 0.85 + row * (side + 0.5)
         block = _block(patches[place])
-        axes.imshow(block, cmap="gray_r", vmin=0, vmax=255, extent=(x, x + side, y + side, y))
+        draw_ink(axes, block, (x, x + side, y + side, y))
         axes.text(
             x + side / 2,
             y + side + 0.08,
@@ -105,7 +91,7 @@ def patches_figure(
             horizontalalignment="center",
             verticalalignment="top",
         )
-    set_title(figure, title, None, messages)
+    set_title(figure, title)
     return figure
 
 
@@ -132,35 +118,17 @@ def losses_figure(
         title: of the figure.
         messages: the reader's language.
     """
-    order = np.argsort(losses[:, 0], kind="stable")
-    points = 100 * losses[order]
-    figure, axes = new_figure(10, max(3.6, 1.6 + 0.36 * len(order)))
-    rows = np.arange(len(order))
-    for sure, colour, marker, key in (
-        (True, VERMILION, "D", "figure.costs"),
-        (False, GREY, "o", "figure.unclear"),
-    ):
-        chosen = ((points[:, 1] > 0) | (points[:, 2] < 0)) == sure
-        if not chosen.any():
-            continue
-        reach = np.abs(points[chosen, 1:].T - points[chosen, 0])
-        axes.errorbar(
-            points[chosen, 0],
-            rows[chosen],
-            xerr=reach,
-            fmt=marker,
-            color=colour,
-            markersize=8,
-            capsize=4,
-            linewidth=1.8,
-            label=messages(f"explain_filters.{key}"),
-        )
-    axes.axvline(0, color=INK, linewidth=1.2)
-    axes.set_yticks(rows, [names[int(i)] for i in order])
-    axes.set_ylim(-0.7, len(order) - 0.3)
-    plain_axes(axes, grid="x")
-    value_axis(axes.xaxis, messages)
-    axes.set_xlabel(messages("explain_filters.figure.loss"), fontsize=LABEL)
-    axes.legend(fontsize=TICK, loc="lower right")
-    set_title(figure, title, None, messages)
+    costs = ForestMark(messages("explain_filters.figure.costs"), VERMILION, "D")
+    unclear = ForestMark(messages("explain_filters.figure.unclear"), GREY, "o")
+    rows = []
+    for place in np.argsort(-losses[:, 0], kind="stable"):
+        value, low, high = (float(x) for x in 100 * losses[place])
+        mark = costs if low > 0 or high < 0 else unclear
+        rows.append(ForestRow(name=names[place], value=value, low=low, high=high, mark=mark))
+    figure, axes = new_figure(10, max(3.6, 1.6 + 0.36 * len(rows)))
+    draw_forest(axes, rows, messages, "plain")
+    axes.set_xlabel(messages("explain_filters.figure.loss"))
+    present = dict.fromkeys(row.mark for row in rows)
+    axes.legend(handles=forest_legend(present), loc="lower right")
+    set_title(figure, title)
     return figure

@@ -50,6 +50,6 @@ def cost_figure(
     axes.set(xlim=(0, 1.2), xticks=[])
     axes.spines[["top", "right", "bottom"]].set_visible(False)
     axes.tick_params(length=0)
-    figure.legend(fontsize=TICK, loc="outside lower center", ncols=2, frameon=False)
-    set_title(figure, messages("explain_overview.network.figure"), None, messages)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    set_title(figure, messages("explain_overview.network.figure"))
     return figure

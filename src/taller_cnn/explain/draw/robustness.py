@@ -7,12 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter
 
 from taller_cnn.explain.robustness import Curve
 from taller_cnn.figures.axes import plain_axes, value_axis
-from taller_cnn.figures.style import BLUE, HEADING, LABEL, TICK, VERMILION, set_title
+from taller_cnn.figures.style import BLUE, TICK, VERMILION, new_panels, set_title
 from taller_cnn.messages import Messages
 
 __all__ = ["robustness_figure"]
@@ -33,10 +31,7 @@ def robustness_figure(
         messages: the reader's language.
     """
     rows = math.ceil(len(curves) / COLUMNS)
-    figure = Figure(
-        figsize=(17, 0.9 + 3.7 * rows), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
-    )
-    grid = figure.subplots(rows, COLUMNS, sharey=True, squeeze=False)
+    figure, grid = new_panels(17, 0.9 + 3.7 * rows, rows, COLUMNS, sharey=True)
     for axes in grid.flat[len(curves) :]:
         axes.set_axis_off()
     for axes, curve, unit, name in zip(grid.flat, curves, units, names, strict=False):
@@ -47,14 +42,14 @@ def robustness_figure(
         axes.axhline(y[0] - LOSS, color=VERMILION, linestyle=":", linewidth=2)
         plain_axes(axes)
         value_axis(axes.xaxis, messages, bins=4)
+        value_axis(axes.yaxis, messages, "percent")
         axes.set_ylim(0, 1.02)
         if x[0] > x[-1]:
             # The undistorted digit is always at the left.
             axes.set_xlim(x[0] + 0.04 * abs(x[0] - x[-1]), x[-1] - 0.04 * abs(x[0] - x[-1]))
-        axes.set_title(name, fontsize=HEADING)
+        axes.set_title(name)
         axes.set_xlabel(unit, fontsize=TICK)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: messages.percent(v, 0)))
     for axes in grid[:, 0]:
-        axes.set_ylabel(messages("explain_robustness.accuracy"), fontsize=LABEL)
-    set_title(figure, messages("explain_robustness.figure"), None, messages)
+        axes.set_ylabel(messages("explain_robustness.accuracy"))
+    set_title(figure, messages("explain_robustness.figure"))
     return figure

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from taller_cnn.calibration import CoverageCurve, ReliabilityBin
+from taller_cnn.figures.axes import draw_intervals, plain_axes, value_axis
 from taller_cnn.figures.style import (
     BLUE,
     GREY,
@@ -20,6 +19,7 @@ from taller_cnn.figures.style import (
     TICK,
     VERMILION,
     new_figure,
+    new_panels,
     set_title,
 )
 from taller_cnn.messages import Messages
@@ -28,18 +28,6 @@ __all__ = ["coverage_figure", "reliability_figure", "strangers_figure"]
 
 LEAST_COVERAGE = 0.7
 """Where the coverage axis begins: with fewer answers hardly any network makes mistakes."""
-
-
-def _percent_axis(axis: Axis, messages: Messages, decimals: int = 0) -> None:
-    axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda x, _: messages.percent(x, decimals)))
-
-
-def _plain(axes: Axes) -> None:
-    axes.tick_params(labelsize=TICK)
-    axes.grid(color="#E2E2E2")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def reliability_figure(
@@ -70,15 +58,15 @@ def reliability_figure(
         )
     axes.text(-0.015, -0.055, messages("explain_trust.calibration.n"), fontsize=12, color=BLUE)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.08, 1.03))
-    _percent_axis(axes.xaxis, messages)
-    _percent_axis(axes.yaxis, messages)
+    value_axis(axes.xaxis, messages, "percent")
+    value_axis(axes.yaxis, messages, "percent")
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_xticks(np.linspace(0, 1, 6))
-    _plain(axes)
-    axes.set_xlabel(messages("explain_trust.calibration.x"), fontsize=LABEL)
-    axes.set_ylabel(messages("explain_trust.calibration.y"), fontsize=LABEL)
+    plain_axes(axes)
+    axes.set_xlabel(messages("explain_trust.calibration.x"))
+    axes.set_ylabel(messages("explain_trust.calibration.y"))
     axes.legend(fontsize=LABEL, loc="upper left")
-    set_title(figure, messages("explain_trust.calibration.figure"), None, messages)
+    set_title(figure, messages("explain_trust.calibration.figure"))
     return figure
 
 
@@ -90,17 +78,15 @@ def _draw_bins(
     label: str,
     shift: float = 0.0,
 ) -> None:
-    height = np.array([b.accuracy for b in bins])
     low, high = np.array([b.interval for b in bins]).T
-    axes.errorbar(
+    draw_intervals(
+        axes,
         np.array([b.confidence for b in bins]) + shift,
-        height,
-        yerr=np.maximum([height - low, high - height], 0),
-        fmt=marker,
+        [b.accuracy for b in bins],
+        low,
+        high,
         color=colour,
-        markersize=10,
-        linewidth=2.2,
-        capsize=5,
+        marker=marker,
         label=label,
     )
 
@@ -125,13 +111,12 @@ def coverage_figure(curve: CoverageCurve, messages: Messages) -> Figure:
         fontsize=LABEL,
     )
     axes.invert_xaxis()
-    _percent_axis(axes.xaxis, messages)
-    lowest, highest = axes.get_ylim()
-    _percent_axis(axes.yaxis, messages, 1 if highest - lowest < 0.05 else 0)
-    _plain(axes)
-    axes.set_xlabel(messages("explain_trust.coverage.x"), fontsize=LABEL)
-    axes.set_ylabel(messages("explain_trust.coverage.y"), fontsize=LABEL)
-    set_title(figure, messages("explain_trust.coverage.figure"), None, messages)
+    value_axis(axes.xaxis, messages, "percent")
+    value_axis(axes.yaxis, messages, "percent")
+    plain_axes(axes)
+    axes.set_xlabel(messages("explain_trust.coverage.x"))
+    axes.set_ylabel(messages("explain_trust.coverage.y"))
+    set_title(figure, messages("explain_trust.coverage.figure"))
     return figure
 
 
@@ -145,11 +130,9 @@ def strangers_figure(
         threshold: confidence from which on an answer is accepted.
         messages: the reader's language.
     """
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    figure = Figure(figsize=(13.333, 1.4 + 1.55 * len(confidences)))
-    figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08))
-    rows = figure.subplots(len(confidences), 1, sharex=True, squeeze=False)[:, 0]
+    height = 1.4 + 1.55 * len(confidences)
+    figure, grid = new_panels(13.333, height, len(confidences), 1, sharex=True)
+    rows = grid[:, 0]
     edges = np.linspace(0, 1, 41)
     for axes, (name, values) in zip(rows, confidences.items(), strict=True):
         colour = BLUE if name == "own" else VERMILION
@@ -165,11 +148,10 @@ def strangers_figure(
         )
         axes.set_title(words, fontsize=TICK, loc="left", pad=4)
         axes.set_yticks([])
-        axes.tick_params(labelsize=TICK)
         axes.spines[["top", "right", "left"]].set_visible(False)
     rows[-1].set_xlim(0, 1.005)
-    _percent_axis(rows[-1].xaxis, messages)
-    rows[-1].set_xlabel(messages("explain_trust.strangers.x"), fontsize=LABEL)
+    value_axis(rows[-1].xaxis, messages, "percent")
+    rows[-1].set_xlabel(messages("explain_trust.strangers.x"))
     title = messages("explain_trust.strangers.figure", threshold=threshold)
-    set_title(figure, title, None, messages)
+    set_title(figure, title)
     return figure

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
-
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from taller_cnn.figures.axes import log_axis, plain_axes, value_axis
+from taller_cnn.figures.axes import draw_intervals, draw_star, log_axis, plain_axes, value_axis
 from taller_cnn.figures.style import (
     BLUE,
     GREEN,
     GREY,
     INK,
-    LABEL,
     TICK,
     VERMILION,
-    YELLOW,
     new_figure,
     set_title,
+    with_note,
 )
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import Level, QuestionAnalysis
@@ -60,42 +58,42 @@ def cost_figure(
         if level.validation_error.n
     ]
     for (colour, marker), question in zip(SERIES * 3, questions, strict=False):
-        own = [level for level, of in points if of is question]
-        _draw_levels(axes, own, colour, marker, question_label(question, messages))
+        levels = [level for level, of in points if of is question]
+        _draw_levels(axes, levels, colour, marker, question_label(question, messages))
     _draw_front(axes, points, messages)
     reference = next((level for level, _ in points if level.is_reference), None)
     if reference:
-        _draw_reference(axes, reference, capital(words["baseline_name"]))
+        place = reference.macs, _accuracy(reference)
+        draw_star(axes, *place, capital(words["baseline_name"]))
     macs = [level.macs for level, _ in points]
     axes.set_xscale("log")
     axes.set_xlim(min(macs) / 1.3, max(macs) * 1.7)
     log_axis(axes.xaxis, min(macs) / 1.3, max(macs) * 1.7, messages)
     plain_axes(axes)
     value_axis(axes.yaxis, messages)
-    axes.set_xlabel(messages("study_report.figure.macs_axis"), fontsize=LABEL)
+    axes.set_xlabel(messages("study_report.figure.macs_axis"))
     label = capital(messages("study_report.figure.accuracy_axis", **words))
-    axes.set_ylabel(label, fontsize=LABEL)
-    figure.legend(fontsize=TICK, loc="outside lower center", ncols=2, frameon=False)
-    set_title(figure, messages("study_report.figure.cost"), note, messages)
+    axes.set_ylabel(label)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    set_title(figure, with_note(messages("study_report.figure.cost"), note, messages))
     return figure
 
 
 def _draw_levels(axes: Axes, levels: list[Level], colour: str, marker: str, label: str) -> None:
     if not levels:
         return
-    x = [level.macs for level in levels]
-    y = [_accuracy(level) for level in levels]
-    spreads = [100 * level.validation_error.sd for level in levels]
-    sd = [0.0 if math.isnan(value) else value for value in spreads]
-    axes.errorbar(
-        x,
-        y,
-        yerr=sd,
-        linestyle="none",
+    accuracy = np.array([_accuracy(level) for level in levels])
+    spread = np.array([100 * level.validation_error.sd for level in levels])
+    draw_intervals(
+        axes,
+        [level.macs for level in levels],
+        accuracy,
+        accuracy - spread,
+        accuracy + spread,
         color=colour,
         marker=marker,
-        markersize=10,
         elinewidth=1.2,
+        capsize=0,
         alpha=0.85,
         label=label,
     )
@@ -134,19 +132,4 @@ def _draw_front(axes: Axes, points: list[Point], messages: Messages) -> None:
         fontsize=TICK,
         linespacing=1.35,
         color=INK,
-    )
-
-
-def _draw_reference(axes: Axes, level: Level, label: str) -> None:
-    axes.plot(
-        [level.macs],
-        [_accuracy(level)],
-        linestyle="none",
-        marker="*",
-        markersize=24,
-        markerfacecolor=YELLOW,
-        markeredgecolor=INK,
-        markeredgewidth=1.5,
-        zorder=5,
-        label=label,
     )

@@ -11,45 +11,52 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from taller_cnn.figures.axes import log_axis, plain_axes, value_axis
-from taller_cnn.figures.style import BLUE, LABEL, TICK, VERMILION, set_title, shrink_to
+from taller_cnn.figures.style import (
+    BLUE,
+    TICK,
+    VERMILION,
+    new_panels,
+    set_title,
+    shrink_to,
+    with_note,
+)
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import Level, QuestionAnalysis
 from taller_cnn.study.labels import capital, level_label, question_label, words_for
 
-__all__ = ["learning_curves_figure", "mean_curve"]
+__all__ = ["has_curves", "learning_curves_figure", "mean_curve"]
 
 MOST_COLUMNS = 4
 
 Curve = list[tuple[float, float]]
 
 
+def has_curves(question: QuestionAnalysis, table: pd.DataFrame) -> bool:
+    """Whether a curve of the question's trials has two points."""
+    records = _records_by_level(question, table).values()
+    return _drawable(records, "error") or _drawable(records, "loss")
+
+
 def learning_curves_figure(
     question: QuestionAnalysis, table: pd.DataFrame, messages: Messages, note: str | None = None
-) -> Figure | None:
+) -> Figure:
     """A panel for each level: thin lines are seeds, the thick one their mean.
 
     The validation error is drawn, or the training loss where the error was measured only once.
     The mean of the workshop's network is repeated in every panel.
 
     Args:
-        question: the question.
+        question: one that `has_curves`.
         table: the study's trials.
         messages: the reader's language.
         note: what the reader must know about the data; it becomes part of the title.
-
-    Returns:
-        The figure, or None if no curve has two points.
     """
-    trials = table[(table["question"] == question.name) & (table["status"] == "ok")]
-    records = {level.levels: _records(trials, level) for level in question.levels}
-    which = next((w for w in ("error", "loss") if _drawable(records.values(), w)), None)
-    if which is None:
-        return None
-    curves = {names: [_points(r, which) for r in own] for names, own in records.items()}
+    records = _records_by_level(question, table)
+    which = "error" if _drawable(records.values(), "error") else "loss"
+    curves = {names: [_points(r, which) for r in of_level] for names, of_level in records.items()}
     figure, grid = _panels(question)
     reference = question.reference
     usual = mean_curve(curves[reference.levels]) if reference else []
@@ -66,9 +73,9 @@ def learning_curves_figure(
         panel.set_xlabel(messages("study_report.figure.images_axis"), fontsize=TICK)
     words = words_for([question], messages)
     label = capital(messages(f"study_report.figure.{which}_axis", **words))
-    figure.supylabel(label, fontsize=LABEL)
+    figure.supylabel(label)
     heading = messages("study_report.figure.curves", question=question_label(question, messages))
-    set_title(figure, heading, note, messages)
+    set_title(figure, with_note(heading, note, messages))
     return figure
 
 
@@ -76,11 +83,8 @@ def _panels(question: QuestionAnalysis) -> tuple[Figure, Any]:
     """A figure with axes for each level, ``[rows, columns]``; those left over are hidden."""
     columns = _columns(question)
     rows = math.ceil(len(question.levels) / columns)
-    figure = Figure(
-        figsize=(3.7 * columns + 1.2, 2.9 * rows + 2.2),
-        layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1, wspace=0.06),
-    )
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    width, height = 3.7 * columns + 1.2, 2.9 * rows + 2.2
+    figure, grid = new_panels(width, height, rows, columns, sharex=True, sharey=True)
     for axes in grid.flat[len(question.levels) :]:
         axes.set_axis_off()
     return figure, grid
@@ -93,6 +97,13 @@ def mean_curve(curves: list[Curve]) -> Curve:
         for x, y in curve:
             values[x].append(y)
     return sorted((x, float(np.mean(ys))) for x, ys in values.items() if len(ys) == len(curves))
+
+
+def _records_by_level(
+    question: QuestionAnalysis, table: pd.DataFrame
+) -> dict[tuple[str, ...], list[Any]]:
+    trials = table[(table["question"] == question.name) & (table["status"] == "ok")]
+    return {level.levels: _records(trials, level) for level in question.levels}
 
 
 def _records(trials: pd.DataFrame, level: Level) -> list[Any]:
@@ -173,5 +184,4 @@ def _draw_legend(figure: Figure, question: QuestionAnalysis, messages: Messages)
         ),
     ]
     shown = lines if question.reference else lines[:2]
-    columns = {"ncols": len(shown), "fontsize": TICK, "frameon": False}
-    figure.legend(handles=shown, loc="outside lower center", **columns)
+    figure.legend(handles=shown, loc="outside lower center", ncols=len(shown), frameon=False)

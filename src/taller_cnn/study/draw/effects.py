@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.lines import Line2D
 
-from taller_cnn.figures.axes import plain_axes, signed_axis
-from taller_cnn.figures.style import BLUE, GREY, HEADING, INK, LABEL, TICK, VERMILION, set_title
+from taller_cnn.figures.forest import ForestMark, ForestRow, draw_forest, forest_legend
+from taller_cnn.figures.style import BLUE, GREY, INK, VERMILION, new_panels, set_title, with_note
 from taller_cnn.messages import Messages
-from taller_cnn.study.analysis import Estimate, QuestionAnalysis
+from taller_cnn.study.analysis import QuestionAnalysis
 from taller_cnn.study.labels import estimate_label, level_label, question_label, words_for
 
-__all__ = ["VERDICT_MARKS", "effects_figure", "pages"]
+__all__ = ["VERDICTS", "effects_figure", "pages"]
 
-VERDICT_MARKS: dict[str, dict[str, Any]] = {
-    "better": {"color": BLUE, "marker": "v"},
-    "worse": {"color": VERMILION, "marker": "^"},
-    "unclear": {"color": GREY, "marker": "o"},
-    "unknown": {"color": INK, "marker": "x"},
+VERDICTS = {
+    "better": (BLUE, "v"),
+    "worse": (VERMILION, "^"),
+    "unclear": (GREY, "o"),
+    "unknown": (INK, "x"),
 }
-"""Shape and colour say the same, so that neither is needed."""
+"""Colour and marker of each."""
 
 ROW = 0.42  # inches: a line of text and air
 HEAD = 1.3  # inches for a panel's heading and axis
@@ -41,20 +35,39 @@ def effects_figure(
         messages: the reader's language.
         note: what the reader must know about the data; it becomes part of the title.
     """
-    rows = [len(question.effects) for question in questions]
-    figure = Figure(
-        figsize=(14, _height(questions)),
-        layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12, hspace=0.04),
-    )
-    ratios = [count * ROW + HEAD for count in rows]
-    grid = figure.subplots(len(rows), 1, squeeze=False, height_ratios=ratios)
+    ratios = [len(question.effects) * ROW + HEAD for question in questions]
+    height = _height(questions)
+    figure, grid = new_panels(14, height, len(ratios), 1, height_ratios=ratios)
+    marks = {
+        verdict: ForestMark(messages(f"study_report.mark.{verdict}"), *look, verdict != "unclear")
+        for verdict, look in VERDICTS.items()
+    }
     for axes, question in zip(grid[:, 0], questions, strict=True):
-        _draw_question(axes, question, messages)
+        draw_forest(axes, _rows(question, marks, messages), messages)
+        axes.set_title(question_label(question, messages), loc="left")
     words = words_for(questions, messages)
-    grid[-1, 0].set_xlabel(messages("study_report.figure.difference", **words), fontsize=LABEL)
-    _draw_legend(figure, questions, messages)
-    set_title(figure, messages("study_report.figure.effects", **words), note, messages)
+    grid[-1, 0].set_xlabel(messages("study_report.figure.difference", **words))
+    present = {effect.error.verdict for question in questions for effect in question.effects}
+    handles = forest_legend(mark for verdict, mark in marks.items() if verdict in present)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    set_title(figure, with_note(messages("study_report.figure.effects", **words), note, messages))
     return figure
+
+
+def _rows(
+    question: QuestionAnalysis, marks: dict[str, ForestMark], messages: Messages
+) -> list[ForestRow]:
+    return [
+        ForestRow(
+            name=level_label(question.factors, effect.levels, messages),
+            value=effect.error.value,
+            low=effect.error.low,
+            high=effect.error.high,
+            mark=marks[effect.error.verdict],
+            words=estimate_label(effect.error, messages),
+        )
+        for effect in question.effects
+    ]
 
 
 def pages(
@@ -73,48 +86,3 @@ def pages(
 def _height(questions: tuple[QuestionAnalysis, ...]) -> float:
     rows = sum(len(question.effects) for question in questions)
     return rows * ROW + len(questions) * HEAD + 1.4
-
-
-def _draw_question(axes: Axes, question: QuestionAnalysis, messages: Messages) -> None:
-    names = [level_label(question.factors, e.levels, messages) for e in question.effects]
-    for row, effect in enumerate(question.effects):
-        _draw_estimate(axes, row, effect.error, messages)
-    axes.axvline(0, color=INK, linewidth=1.5)
-    axes.set_yticks(range(len(names)), names, fontsize=TICK)
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    plain_axes(axes, grid="x")
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    signed_axis(axes.xaxis, messages)
-    axes.set_title(question_label(question, messages), fontsize=HEADING, loc="left")
-
-
-def _draw_estimate(axes: Axes, row: int, estimate: Estimate, messages: Messages) -> None:
-    if math.isnan(estimate.value):
-        return
-    mark = VERDICT_MARKS[estimate.verdict]
-    if not math.isnan(estimate.low):
-        axes.plot([estimate.low, estimate.high], [row, row], color=mark["color"], linewidth=3)
-    axes.plot([estimate.value], [row], linestyle="none", markersize=11, **mark)
-    axes.annotate(
-        estimate_label(estimate, messages),
-        xy=(1, row),
-        xycoords=axes.get_yaxis_transform(),
-        xytext=(8, 0),
-        textcoords="offset points",
-        verticalalignment="center",
-        fontsize=TICK,
-        color=mark["color"] if estimate.verdict != "unclear" else INK,
-    )
-
-
-def _draw_legend(
-    figure: Figure, questions: tuple[QuestionAnalysis, ...], messages: Messages
-) -> None:
-    present = {effect.error.verdict for question in questions for effect in question.effects}
-    marks = [
-        Line2D([], [], linewidth=3, markersize=11, label=messages(f"study_report.mark.{v}"), **mark)
-        for v, mark in VERDICT_MARKS.items()
-        if v in present
-    ]
-    figure.legend(handles=marks, loc="outside lower center", ncols=2, fontsize=TICK, frameon=False)

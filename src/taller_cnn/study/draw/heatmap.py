@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -13,7 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from taller_cnn.figures.axes import log_axis
-from taller_cnn.figures.style import HEADING, INK, LABEL, TICK, VERMILION, new_figure, set_title
+from taller_cnn.figures.style import (
+    HEADING,
+    TICK,
+    VERMILION,
+    ink_on,
+    new_figure,
+    set_title,
+    with_note,
+)
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import Level, QuestionAnalysis
 from taller_cnn.study.labels import (
@@ -66,10 +73,9 @@ def heatmap_figure(
     _set_axes(axes, question, across, down, messages)
     bar = figure.colorbar(ScalarMappable(norm, colormaps[COLOURS]), ax=axes, fraction=0.04)
     log_axis(bar.ax.yaxis, norm.vmin or low, norm.vmax or high, messages)
-    bar.ax.tick_params(labelsize=TICK)
-    bar.set_label(capital(messages("study_report.figure.error_axis", **words)), fontsize=LABEL)
+    bar.set_label(capital(messages("study_report.figure.error_axis", **words)))
     heading = capital(messages("study_report.figure.heatmap", **words))
-    set_title(figure, heading, note, messages)
+    set_title(figure, with_note(heading, note, messages))
     return figure
 
 
@@ -91,12 +97,7 @@ def _draw_cell(
             linewidth=5 if level.is_reference else 2,
         )
     )
-    linear = np.where(
-        np.asarray(colour[:3]) <= 0.04045,
-        np.asarray(colour[:3]) / 12.92,
-        ((np.asarray(colour[:3]) + 0.055) / 1.055) ** 2.4,
-    )
-    ink = INK if float(linear @ [0.2126, 0.7152, 0.0722]) > 0.179 else "white"
+    ink = ink_on(colour)
     axes.text(x, y - 0.16, lines[0], ha="center", va="center", fontsize=HEADING, color=ink)
     axes.text(x, y + 0.2, "\n".join(lines[1:]), ha="center", va="center", fontsize=TICK, color=ink)
 
@@ -108,16 +109,12 @@ def _set_axes(
     down: tuple[str, ...],
     messages: Messages,
 ) -> None:
-    one, other = question.factors
+    first, second = question.factors
     axes.set_xlim(-0.5, len(across) - 0.5)
     axes.set_ylim(len(down) - 0.5, -0.5)
-    axes.set_xticks(
-        range(len(across)), [short_level(one, n, messages) for n in across], fontsize=TICK
-    )
-    axes.set_yticks(
-        range(len(down)), [short_level(other, n, messages) for n in down], fontsize=TICK
-    )
-    axes.set_xlabel(capital(factor_label(one, messages)), fontsize=LABEL)
-    axes.set_ylabel(capital(factor_label(other, messages)), fontsize=LABEL)
+    axes.set_xticks(range(len(across)), [short_level(first, n, messages) for n in across])
+    axes.set_yticks(range(len(down)), [short_level(second, n, messages) for n in down])
+    axes.set_xlabel(capital(factor_label(first, messages)))
+    axes.set_ylabel(capital(factor_label(second, messages)))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

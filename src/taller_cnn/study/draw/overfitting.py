@@ -5,18 +5,17 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from taller_cnn.figures.axes import log_axis, plain_axes, value_axis
 from taller_cnn.figures.style import (
     BLUE,
     INK,
-    LABEL,
-    TICK,
     VERMILION,
     YELLOW,
     new_figure,
+    new_panels,
     set_title,
+    with_note,
 )
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import QuestionAnalysis
@@ -43,26 +42,26 @@ def gap_figure(
         messages: the reader's language.
         note: what the reader must know about the data; it becomes part of the title.
     """
-    figure = Figure(figsize=(14, 6.5), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
-    left, right = figure.subplots(1, 2)
+    figure, panels = new_panels(14, 6.5, 1, 2)
+    left, right = panels[0]
     gap = {"color": INK, "marker": "D", "linestyle": "-"}
     _draw_series(left, question, table, "gap", gap)
     left.axhline(0, color=INK, linewidth=1)
-    left.set_ylabel(messages("study_report.figure.gap_axis"), fontsize=LABEL)
+    left.set_ylabel(messages("study_report.figure.gap_axis"))
     for name, style in SERIES.items():
         label = messages(f"study_report.figure.{name}")
         _draw_series(right, question, table, name, {**style, "label": label})
-    right.set_ylabel(messages("study_report.figure.both_axis"), fontsize=LABEL)
+    right.set_ylabel(messages("study_report.figure.both_axis"))
     right.set_ylim(bottom=0)
-    right.legend(fontsize=TICK)
+    right.legend()
     factor = question.factors[0]
     for axes in (left, right):
         _set_level_axis(axes, question, messages)
         plain_axes(axes)
         value_axis(axes.yaxis, messages)
-        axes.set_xlabel(factor_label(factor, messages).capitalize(), fontsize=LABEL)
+        axes.set_xlabel(factor_label(factor, messages).capitalize())
     heading = messages("study_report.figure.gap", factor=factor_label(factor, messages))
-    set_title(figure, heading, note, messages)
+    set_title(figure, with_note(heading, note, messages))
     return figure
 
 
@@ -86,10 +85,10 @@ def size_figure(
     low, high = axes.get_ylim()
     log_axis(axes.yaxis, low, high, messages)
     plain_axes(axes)
-    axes.set_xlabel(messages("study_report.figure.size_axis"), fontsize=LABEL)
+    axes.set_xlabel(messages("study_report.figure.size_axis"))
     words = words_for([question], messages)
-    axes.set_ylabel(capital(messages("study_report.figure.error_axis", **words)), fontsize=LABEL)
-    set_title(figure, messages("study_report.figure.size"), note, messages)
+    axes.set_ylabel(capital(messages("study_report.figure.error_axis", **words)))
+    set_title(figure, with_note(messages("study_report.figure.size"), note, messages))
     return figure
 
 
@@ -128,5 +127,5 @@ def _set_level_axis(axes: Axes, question: QuestionAnalysis, messages: Messages) 
             name += "\n" + words_for([question], messages)["baseline_name"]
         places.append(place)
         names.append(name)
-    axes.set_xticks(places, names, fontsize=TICK)
+    axes.set_xticks(places, names)
     axes.set_xticks([], minor=True)

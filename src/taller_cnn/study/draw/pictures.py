@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import QuestionAnalysis, StudyAnalysis
 from taller_cnn.study.draw.costs import cost_figure
-from taller_cnn.study.draw.curves import learning_curves_figure
+from taller_cnn.study.draw.curves import has_curves, learning_curves_figure
 from taller_cnn.study.draw.effects import effects_figure, pages
 from taller_cnn.study.draw.heatmap import heatmap_figure
 from taller_cnn.study.draw.overfitting import gap_figure, size_figure
@@ -29,13 +30,13 @@ class Picture:
     """effects, heatmap, cost, curves, gap or size."""
     question: str | None
     """Name of the question that it belongs to; None for the whole study."""
-    figure: Figure
+    draw: Callable[[], Figure]
 
 
 def draw_study(
     analysis: StudyAnalysis, table: pd.DataFrame, messages: Messages, note: str | None = None
 ) -> Iterator[Picture]:
-    """The pictures of a study, one after the other, as each takes about a second.
+    """The pictures that there are data for; each takes about a second to draw.
 
     Args:
         analysis: of the table.
@@ -45,30 +46,37 @@ def draw_study(
     """
     with_effects = tuple(q for q in analysis.questions if q.effects)
     for number, page in enumerate(pages(with_effects), start=1):
-        figure = effects_figure(page, messages, note)
-        yield Picture(name=f"effects_{number}", kind="effects", question=None, figure=figure)
+        yield Picture(
+            name=f"effects_{number}",
+            kind="effects",
+            question=None,
+            draw=partial(effects_figure, page, messages, note),
+        )
     compared = _cost_questions(analysis)
     if compared:
-        figure = cost_figure(compared, messages, note)
-        yield Picture(name="cost", kind="cost", question=None, figure=figure)
+        yield Picture(
+            name="cost",
+            kind="cost",
+            question=None,
+            draw=partial(cost_figure, compared, messages, note),
+        )
     for question in analysis.questions:
-        for kind, drawn in _of_question(question, table, messages, note):
+        for kind, draw in _of_question(question, table, messages, note):
             name = f"{kind}_{question.name}"
-            yield Picture(name=name, kind=kind, question=question.name, figure=drawn)
+            yield Picture(name=name, kind=kind, question=question.name, draw=draw)
 
 
 def _of_question(
     question: QuestionAnalysis, table: pd.DataFrame, messages: Messages, note: str | None
-) -> Iterator[tuple[str, Figure]]:
+) -> Iterator[tuple[str, Callable[[], Figure]]]:
     if len(question.factors) == 2:
-        yield "heatmap", heatmap_figure(question, messages, note)
+        yield "heatmap", partial(heatmap_figure, question, messages, note)
     if question.factors == ("dropout",) and any(level.gap.n for level in question.levels):
-        yield "gap", gap_figure(question, table, messages, note)
+        yield "gap", partial(gap_figure, question, table, messages, note)
     if question.factors == ("size",) and any(level.validation_error.n for level in question.levels):
-        yield "size", size_figure(question, table, messages, note)
-    curves = learning_curves_figure(question, table, messages, note)
-    if curves:
-        yield "curves", curves
+        yield "size", partial(size_figure, question, table, messages, note)
+    if has_curves(question, table):
+        yield "curves", partial(learning_curves_figure, question, table, messages, note)
 
 
 def _cost_questions(analysis: StudyAnalysis) -> tuple[QuestionAnalysis, ...]:
