@@ -104,18 +104,18 @@ def test_a_figure_that_fails_costs_that_figure_and_nothing_else(
 ) -> None:
     def fail(*values: object) -> None:
         # The numbers are on the disk before anything is drawn.
-        assert (request_here.where.results / "run.json").exists()
+        assert (request_here.files.results / "run.json").exists()
         raise RuntimeError("no such font")
 
     monkeypatch.setattr(figures, "confusion_figure", fail)
     result = complete(request_here)
-    drawn = {path.name for path in request_here.where.results.glob("*.png")}
+    drawn = {path.name for path in request_here.files.results.glob("*.png")}
     assert drawn == {f"{name}.png" for name in FIGURES} - {"confusion_matrix.png"}
     assert "confusion_matrix" not in result.files
     [error] = result.not_drawn
     assert "confusion_matrix.png (RuntimeError: no such font)" in str(error)
     assert result.summary["not_drawn"] == [str(error)]
-    assert load_model(request_here.where.model).info is not None
+    assert load_model(request_here.files.model).info is not None
 
 
 def test_the_saved_model_has_the_accuracy_on_record(
