@@ -31,7 +31,7 @@ CLASSES = [c for c in vars(errors).values() if isinstance(c, type) and issubclas
         (ConfigError, 2),
         (errors.InputError, 2),
         (DataError, 1),
-        (ModelError, 1),
+        (ModelError, 2),
         (OutputError, 1),
         (BusyError, 1),
         (errors.DivergedError, 1),

@@ -7,15 +7,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import pytest
-from typer.core import TyperOption
 
 from taller_cnn import __version__
-from taller_cnn.cli.app import COMMANDS, command
+from taller_cnn.cli.app import COMMANDS, build
+from taller_cnn.cli.command import Option
 from taller_cnn.errors import TallerError
 
 HEAVY = ("torch", "torchvision", "matplotlib", "numpy", "scipy", "sklearn", "pandas", "babel")
-"""What ``--help`` must not import; pydantic is what typer would use to read values."""
+"""What ``--help`` must not import."""
 
 
 def words_of(text: str) -> set[str]:
@@ -137,7 +138,7 @@ def test_wrong_usage_is_told_in_json_too(cli, words: list[str]) -> None:
     assert outcome.code == 2
     assert set(outcome.json) == {"error", "kind", "exit_code"}
     assert outcome.json["exit_code"] == 2
-    assert outcome.json["kind"] != "cli_wrong_usage", "typer's own English words"
+    assert outcome.json["kind"] != "cli_wrong_usage", "click's own English words"
     assert outcome.json["error"] in outcome.err
 
 
@@ -159,9 +160,13 @@ def test_every_command_takes_the_shared_options(cli) -> None:
 def test_no_command_but_train_has_more_than_ten_options_of_its_own(cli) -> None:
     """The network's options are one group, made from the configuration; others are shared."""
     shared = {"dataset", "source", "data_dir", "model", "device", "workdir", "lang", "json"}
+    shared |= {"help"}
+    root = build()
     for name in COMMANDS:
-        options = [p for p in command(name).params if isinstance(p, TyperOption)]
-        own = {p.name for p in options if p.rich_help_panel != "network"} - shared
+        command = root.get_command(click.Context(root), name)
+        assert command is not None
+        options = [p for p in command.params if isinstance(p, Option)]
+        own = {p.name for p in options if p.panel != "network"} - shared
         assert name == "train" or len(own) <= 10, (name, own)
 
 
@@ -236,7 +241,7 @@ def test_help_and_wrong_usage_import_nothing_heavy(words: list[str]) -> None:
         "try:\n"
         f"    main({words!r})\n"
         "except SystemExit:\n"
-        f"    heavy = [m for m in {(*HEAVY, 'pydantic')!r} if m in sys.modules]\n"
+        f"    heavy = [m for m in {HEAVY!r} if m in sys.modules]\n"
         "    print(heavy, file=sys.stderr)\n"
     )
     assert run_process(["-c", code]).stderr.splitlines()[-1] == "[]"

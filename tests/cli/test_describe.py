@@ -54,4 +54,4 @@ def test_yes_and_no_are_two_options(cli) -> None:
 
 
 def test_a_model_that_is_not_there_is_an_error(cli, tmp_path: Path) -> None:
-    assert cli("describe", "--workdir", tmp_path).code == 1
+    assert cli("describe", "--workdir", tmp_path).code == 2

@@ -4,8 +4,8 @@ import errno
 import json
 import os
 
+import click
 import pytest
-import typer
 
 from taller_cnn.cli.failures import exit_code_of
 from taller_cnn.cli.terminal import Terminal
@@ -15,11 +15,13 @@ from taller_cnn.messages import Messages
 
 @pytest.fixture
 def terminal() -> Terminal:
-    return Terminal(Messages("es"))
+    """A terminal that speaks for `train`."""
+    flags = {"--batch-size", "--filters", "--learning-rate", "--resume", "--workdir"}
+    return Terminal(Messages("es", flags))
 
 
 def test_the_end_of_help_is_no_failure(terminal, capsys) -> None:
-    assert exit_code_of(typer.Exit(0), terminal) == 0
+    assert exit_code_of(click.exceptions.Exit(0), terminal) == 0
     assert capsys.readouterr() == ("", "")
 
 
@@ -31,7 +33,7 @@ def test_a_field_of_a_configuration_is_named_by_its_option(terminal, capsys) -> 
 
 def test_a_checkpoint_of_other_data_names_no_option_that_does_not_exist(terminal, capsys) -> None:
     error = ModelError("checkpoint_other", path="x", field="data_checksum", found="1", expected="2")
-    assert exit_code_of(error, terminal) == 1
+    assert exit_code_of(error, terminal) == 2
     assert "--data-checksum" not in capsys.readouterr().err
 
 
@@ -39,7 +41,7 @@ def test_a_checkpoint_of_other_data_names_no_option_that_does_not_exist(terminal
     ("error", "code", "words"),
     [
         (KeyboardInterrupt(), 130, "Interrumpido."),
-        (typer.Abort(), 130, "Interrumpido."),
+        (click.Abort(), 130, "Interrumpido."),
         (InterruptedRunError("cli_interrupted"), 130, "Interrumpido."),
         (MemoryError(), 1, "No hay memoria suficiente."),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 1, "--batch-size"),

@@ -78,7 +78,7 @@ def test_a_network_that_has_learned_nothing_is_not_left_without_a_word(cli, work
 
 def test_without_a_network_to_learn_from_it_says_how_to_get_one(cli, workdir: Path) -> None:
     done = cli(*SHORT, "--recipe", "distilled", "--workdir", workdir)
-    assert done.code == 1
+    assert done.code == 2
     assert "ensemble_mnist" in done.err
     assert "taller-cnn train --recipe best --ensemble 5" in done.err
 
@@ -130,7 +130,7 @@ def test_the_recipe_fills_in_what_is_not_given(cli, workdir: Path) -> None:
 
 def test_resuming_without_a_checkpoint_fails_with_a_sentence(cli, workdir: Path) -> None:
     outcome = cli("train", "--resume", "--workdir", workdir, "--json")
-    assert (outcome.code, outcome.json["kind"]) == (1, "no_checkpoint")
+    assert (outcome.code, outcome.json["kind"]) == (2, "no_checkpoint")
     assert "--resume" in outcome.err
 
 
@@ -246,7 +246,7 @@ def test_an_ensemble_is_trained_evaluated_and_described(cli, ensemble_workdir: P
     assert measured.json["accuracy"] == told["test_accuracy"]
     assert "media de sus probabilidades" in " ".join(measured.err.split())
     exported = cli("export", "html", "--model", folder, *place)
-    assert exported.code == 1
+    assert exported.code == 2
     assert "es un conjunto" in exported.err
 
 

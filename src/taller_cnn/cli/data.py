@@ -2,64 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
-import typer
+from rich.table import Table
+from rich.text import Text
 
-from taller_cnn.cli.data_report import show_data, show_inventory, to_json
+from taller_cnn.cli.command import choice
 from taller_cnn.cli.loading import load
-from taller_cnn.cli.options import DataDir, Dataset, Source, Workdir, choice, data_folder
+from taller_cnn.cli.options import DATA_DIR, DATASET, SOURCE, WORKDIR, command, data_folder
+from taller_cnn.cli.results import data_title, show_files, show_rows
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.config import TrainConfig, choices
 from taller_cnn.errors import DataError
 
 if TYPE_CHECKING:
-    from taller_cnn.data import Digits
+    from taller_cnn.data import Digits, FileCheck, Inventory
+    from taller_cnn.messages import Messages
 
 __all__ = ["data"]
 
-Augmented = Annotated[
-    str | None,
-    choice(
-        "output",
-        "--augmented",
-        "cli_data.option.augmented",
-        tuple(n for n in choices(get_type_hints(TrainConfig)["augmentation"]) if n != "none"),
+SPLITS = ("train", "validation", "test")
+BAR_WIDTH = 24
+
+AUGMENTED = choice(
+    "--augmented",
+    panel="output",
+    help="cli_data.option.augmented",
+    allowed=tuple(
+        name for name in choices(get_type_hints(TrainConfig)["augmentation"]) if name != "none"
     ),
-]
+)
 
 
+@command(DATASET, SOURCE, DATA_DIR, WORKDIR, AUGMENTED)
 def data(
-    context: typer.Context,
-    dataset: Dataset = "mnist",
-    source: Source = "auto",
-    data_dir: DataDir = None,
-    workdir: Workdir = Path(),
-    augmented: Augmented = None,
+    terminal: Terminal,
+    *,
+    dataset: str,
+    source: str,
+    data_dir: Path | None,
+    workdir: Path,
+    augmented: str | None,
 ) -> None:
     """Show which digits there are, and draw some of each class."""
     from taller_cnn.data import inspect_folders
     from taller_cnn.runs import Workdir as RunFiles
 
-    terminal: Terminal = context.obj
-    where, data_dir = RunFiles(workdir, dataset), data_folder(data_dir, workdir)
-    look = partial(inspect_folders, dataset=dataset, data_dir=data_dir, sample_dir=where.sample)
+    where, folder = RunFiles(workdir, dataset), data_folder(data_dir, workdir)
+    look = partial(inspect_folders, dataset=dataset, data_dir=folder, sample_dir=where.sample)
     try:
         digits = load(
-            terminal, dataset=dataset, source=source, data_dir=data_dir, sample_dir=where.sample
+            terminal, dataset=dataset, source=source, data_dir=folder, sample_dir=where.sample
         )
     except DataError:
-        show_inventory(terminal, look())
+        _show_inventory(terminal, look())
         raise
-    found = look()
+    inventory = look()
     files = {"data_samples": _draw(digits, where.results / "data_samples.png", terminal)}
     if augmented:
         path = where.results / f"data_{augmented}.png"
         files["data_augmented"] = _draw(digits, path, terminal, augmented)
-    show_data(terminal, digits, found, files)
-    terminal.result(to_json(digits, found, files))
+    _show_inventory(terminal, inventory)
+    _show_digits(terminal, digits)
+    show_files(terminal, files)
+    terminal.result(_to_json(digits, inventory, files))
 
 
 def _draw(digits: Digits, path: Path, terminal: Terminal, augmented: str | None = None) -> Path:
@@ -77,3 +86,97 @@ def _draw(digits: Digits, path: Path, terminal: Terminal, augmented: str | None 
     figure = figures.digits_figure(images, labels, names, say, note, augmented)
     figures.save_figure(figure, path)
     return path
+
+
+# ------------------------------------------------------------------ for the reader
+
+
+def _show_inventory(terminal: Terminal, inventories: Sequence[Inventory]) -> None:
+    """Print the state of each file of each set that is there."""
+    say = terminal.messages
+    for inventory in inventories:
+        title = say(
+            "cli_data.folder", kind=say(f"data.{inventory.source}"), folder=inventory.folder
+        )
+        show_rows(terminal, [(file.name, _state(say, file)) for file in inventory.files], title)
+
+
+def _state(say: Messages, file: FileCheck) -> str:
+    """Whether a file is intact; of a damaged one, the checksums."""
+    state, problem = say(f"data.{file.state}"), file.error.values if file.error else {}
+    if "expected" in problem and "found" in problem:
+        return say("cli_data.damaged", state=state, **problem)
+    return state
+
+
+def _show_digits(terminal: Terminal, digits: Digits) -> None:
+    """Print what is used, and the images of each class."""
+    from taller_cnn.data import display_class_names
+
+    say = terminal.messages
+    normalisation = say("cli_data.normalisation_value", mean=digits.mean, std=digits.std)
+    rows = [
+        (say("cli_data.normalisation"), normalisation),
+        (say("cli_data.checksum"), digits.checksum),
+    ]
+    show_rows(terminal, rows, data_title(say, digits.name, digits.source))
+    terminal.show(_histogram(terminal, digits, display_class_names(digits.name, say)))
+
+
+def _histogram(terminal: Terminal, digits: Digits, names: Sequence[str]) -> Table:
+    """A line per class: its images in each split, and a bar of the training ones."""
+    say, counts = terminal.messages, _class_counts(digits)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("  " + say("cli_data.class"))
+    for split in SPLITS:
+        table.add_column(say(f"cli_data.{split}"), justify="right")
+    table.add_column("")
+    most = max(max(counts["train"]), 1)
+    for label, name in enumerate(names):
+        cells = [say.number(counts[split][label], 0) for split in SPLITS]
+        bar = "█" * round(BAR_WIDTH * counts["train"][label] / most)
+        table.add_row(Text(f"  {name}"), *cells, Text(bar, "cyan"))
+    totals = [say.number(sum(counts[split]), 0) for split in SPLITS]
+    table.add_row("  " + say("cli_data.total"), *totals, "", style="bold")
+    return table
+
+
+def _class_counts(digits: Digits) -> dict[str, list[int]]:
+    """Images per class in each split."""
+    classes = len(digits.class_names)
+    return {
+        split: getattr(digits, split).labels.bincount(minlength=classes).tolist()
+        for split in SPLITS
+    }
+
+
+# ----------------------------------------------------------------- for a program
+
+
+def _to_json(
+    digits: Digits, inventories: Sequence[Inventory], files: Mapping[str, Path]
+) -> dict[str, Any]:
+    """What is used, and the state of all files that are there."""
+    counts = _class_counts(digits)
+    return {
+        "dataset": digits.name,
+        "source": digits.source,
+        "folder": str(digits.folder),
+        "verified": digits.verified,
+        "checksum": digits.checksum,
+        "mean": digits.mean,
+        "std": digits.std,
+        "images": {split: sum(counts[split]) for split in SPLITS},
+        "class_names": list(digits.class_names),
+        "class_counts": counts,
+        "found": [_inventory_json(inventory) for inventory in inventories],
+        "files": {name: str(path) for name, path in files.items()},
+    }
+
+
+def _inventory_json(inventory: Inventory) -> dict[str, Any]:
+    files = [
+        {"name": f.name, "path": f.path and str(f.path), "state": f.state, "md5": f.md5}
+        for f in inventory.files
+    ]
+    return {"source": inventory.source, "folder": str(inventory.folder), "files": files}

@@ -4,135 +4,143 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shlex
 import threading
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from taller_cnn.cli.config_options import configs, flags, training_options
-from taller_cnn.cli.language import language_flags
-from taller_cnn.cli.options import DataDir, Dataset, Source, Workdir, data_folder, panel
-from taller_cnn.cli.progress import View, view
+from taller_cnn.cli.board import Board, board
+from taller_cnn.cli.command import Key, Option
+from taller_cnn.cli.config_options import configs, training_options
+from taller_cnn.cli.loading import show_download, show_sample_notice
+from taller_cnn.cli.options import (
+    DATA_DIR,
+    DATASET,
+    SOURCE,
+    WORKDIR,
+    command,
+    data_folder,
+    next_command,
+)
+from taller_cnn.cli.results import EpochTable, show_files, show_rows, show_score
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.training_report import (
-    show_ensemble,
-    show_member,
-    show_result,
-    show_start,
-)
 from taller_cnn.cli.values import count, path, whole_numbers
 from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
 
 if TYPE_CHECKING:
-    from taller_cnn.runs import EnsemblePlan, EnsembleResult, RunRequest, RunResult
+    from taller_cnn.data import DownloadProgress
+    from taller_cnn.runs import EnsemblePlan, EnsembleResult, Member, RunRequest, RunResult, Started
+    from taller_cnn.training import Progress
 
-__all__ = ["train"]
+__all__ = ["show_training", "train"]
 
 THREADS_PER_PROCESSOR = 8
 """More of them only wait for each other."""
 
-Threads = Annotated[
-    int | None,
-    panel(
-        "training",
-        "--threads",
-        help="cli_train.option.threads",
-        metavar="cli.metavar.integer",
-        parser=count,
-        show_default="cli_train.option.threads_default",
-    ),
-]
-Resume = Annotated[bool, panel("training", "--resume", help="cli_train.option.resume")]
-Members = Annotated[
-    int | None,
-    panel(
-        "training",
-        "--ensemble",
-        help="cli_train.option.ensemble",
-        metavar="cli.metavar.integer",
-        parser=count,
-        show_default="cli_train.option.ensemble_default",
-    ),
-]
-Kernels = Annotated[
-    str | None,
-    panel(
-        "training",
-        "--kernel-sizes",
-        help="cli_train.option.kernel_sizes",
-        metavar="cli.metavar.integers",
-        parser=whole_numbers,
-        show_default="cli_train.option.kernel_sizes_default",
-    ),
-]
-Teacher = Annotated[
-    Path | None,
-    panel(
-        "training",
-        "--teacher",
-        help="cli_train.option.teacher",
-        metavar="cli.metavar.file",
-        parser=path,
-        show_default="cli_train.option.teacher_default",
-    ),
-]
-Quiet = Annotated[bool, panel("output", "--quiet", help="cli_train.option.quiet")]
+THREADS = Option(
+    "--threads",
+    panel="training",
+    help="cli_train.option.threads",
+    parse=count,
+    metavar=Key("cli.metavar.integer"),
+    show_default=Key("cli_train.option.threads_default"),
+)
+RESUME = Option("--resume", panel="training", help="cli_train.option.resume")
+ENSEMBLE = Option(
+    "--ensemble",
+    panel="training",
+    help="cli_train.option.ensemble",
+    parse=count,
+    metavar=Key("cli.metavar.integer"),
+    show_default=Key("cli_train.option.ensemble_default"),
+)
+KERNEL_SIZES = Option(
+    "--kernel-sizes",
+    panel="training",
+    help="cli_train.option.kernel_sizes",
+    parse=whole_numbers,
+    metavar=Key("cli.metavar.integers"),
+    show_default=Key("cli_train.option.kernel_sizes_default"),
+)
+TEACHER = Option(
+    "--teacher",
+    panel="training",
+    help="cli_train.option.teacher",
+    parse=path,
+    metavar=Key("cli.metavar.file"),
+    show_default=Key("cli_train.option.teacher_default"),
+)
+QUIET = Option("--quiet", panel="output", help="cli_train.option.quiet")
 
 
-@training_options
+@command(
+    *training_options(),
+    THREADS,
+    RESUME,
+    ENSEMBLE,
+    KERNEL_SIZES,
+    TEACHER,
+    DATASET,
+    SOURCE,
+    DATA_DIR,
+    WORKDIR,
+    QUIET,
+)
 def train(
-    context: typer.Context,
-    threads: Threads = None,
-    resume: Resume = False,
-    ensemble: Members = None,
-    kernel_sizes: Kernels = None,
-    teacher: Teacher = None,
-    dataset: Dataset = "mnist",
-    source: Source = "auto",
-    data_dir: DataDir = None,
-    workdir: Workdir = Path(),
-    quiet: Quiet = False,
+    terminal: Terminal,
+    *,
+    threads: int | None,
+    resume: bool,
+    ensemble: int | None,
+    kernel_sizes: tuple[int, ...] | None,
+    teacher: Path | None,
+    dataset: str,
+    source: str,
+    data_dir: Path | None,
+    workdir: Path,
+    quiet: bool,
     **fields: Any,
 ) -> None:
     """Train a network; leave the model, its figures and its numbers."""
     from taller_cnn.runs import RunResult
 
-    terminal: Terminal = context.obj
     plan = _plan(ensemble, kernel_sizes, resume=resume)
     _use_threads(threads)
     place = {"dataset": dataset, "data_dir": data_folder(data_dir, workdir), "workdir": workdir}
     others = {"teacher": teacher, "language": terminal.messages.tag, **place}
     request = _request(fields, resume=resume, source=source, **others)
-    with stop_on_signals() as stop, view(terminal, quiet=quiet, stop=stop) as shown:
+    with stop_on_signals() as stop, board(terminal, is_quiet=quiet, stop=stop) as shown:
         again = _again(request, fields, plan, threads)
         result = _follow(request, plan, stop, shown, terminal, again)
     if isinstance(result, RunResult):
-        show_result(terminal, request, result)
+        _show_result(terminal, request, result)
     else:
-        show_ensemble(terminal, request, result)
+        _show_ensemble(terminal, request, result)
     if request.dataset == "mnist" and request.train.holdout:
         # After the results, which would otherwise wait for it as long as for a short training.
-        with view(terminal, quiet=quiet, stop=threading.Event()) as shown:
-            shown.waiting("cli_predict.choosing")
+        with board(terminal, is_quiet=quiet) as shown:
+            shown.waiting(terminal.messages("cli_predict.choosing"))
             _choose_threshold(request, result.files["model"])
     terminal.result(result.summary)
 
 
-def _plan(count: int | None, kernel_sizes: Any, *, resume: bool) -> EnsemblePlan | None:
+# --------------------------------------------------------------------- what is asked for
+
+
+def _plan(
+    members: int | None, kernel_sizes: tuple[int, ...] | None, *, resume: bool
+) -> EnsemblePlan | None:
     """The ensemble that is asked for; None for one network."""
     from taller_cnn.runs import EnsemblePlan
 
-    if count is None:
+    if members is None:
         if kernel_sizes is not None:
             raise UsageError("ensemble_kernel_sizes")
         return None
     if resume:
         raise UsageError("ensemble_resume")
-    return EnsemblePlan(count=count, kernel_sizes=kernel_sizes or ())
+    return EnsemblePlan(count=members, kernel_sizes=kernel_sizes or ())
 
 
 def _use_threads(threads: int | None) -> None:
@@ -143,7 +151,7 @@ def _use_threads(threads: int | None) -> None:
     # Thousands would be started, and the system refuses them with a crash.
     most = THREADS_PER_PROCESSOR * (os.cpu_count() or 1)
     if threads > most:
-        raise UsageError("config_range", field="--threads", value=threads, least=1, most=most)
+        raise UsageError("config_range", field="threads", value=threads, least=1, most=most)
     torch.set_num_threads(threads)
 
 
@@ -162,11 +170,35 @@ def _request(fields: dict[str, Any], *, resume: bool, source: str, **values: Any
     return RunRequest(model=model, train=train, source=source, resume=resume, **values)
 
 
+def _again(
+    request: RunRequest, fields: dict[str, Any], plan: EnsemblePlan | None, threads: int | None
+) -> str:
+    """The command that goes on with a stopped training; an ensemble's needs its options again."""
+    options: dict[str, object] = {"resume": True}
+    if plan:
+        options = {"ensemble": plan.count, **fields, "kernel_sizes": plan.kernel_sizes or None}
+        options["source"] = request.source
+    usual_folder = data_folder(None, request.workdir)
+    return next_command(
+        "train",
+        **options,
+        threads=threads,
+        workdir=request.workdir,
+        dataset=request.dataset,
+        teacher=request.teacher,
+        data_dir=None if request.data_dir == usual_folder else request.data_dir,
+        lang=request.language,
+    )
+
+
+# ----------------------------------------------------------------------- while it runs
+
+
 def _follow(
     request: RunRequest,
     plan: EnsemblePlan | None,
     stop: threading.Event,
-    shown: View,
+    shown: Board,
     terminal: Terminal,
     again: str,
 ) -> RunResult | EnsembleResult:
@@ -174,7 +206,8 @@ def _follow(
     from taller_cnn.runs import EnsembleResult, Member, RunResult, Started, run, run_ensemble
     from taller_cnn.training import EpochResult
 
-    shown.waiting("cli.loading")
+    shown.waiting(terminal.messages("cli.loading"))
+    epochs = EpochTable(terminal.messages, shown)
     result: RunResult | EnsembleResult | None = None
     running = run_ensemble(request, plan, stop) if plan else run(request, stop)
     try:
@@ -182,23 +215,39 @@ def _follow(
         with closing(running) as events:
             for event in events:
                 if isinstance(event, Started):
-                    show_start(terminal, event, request)
+                    _show_start(terminal, event, request)
                 elif isinstance(event, Member):
-                    show_member(terminal, event)
+                    _show_member(terminal, event)
                     seeded = request.train.replace(seed=event.seed)
                     request = dataclasses.replace(request, train=seeded)
                 elif isinstance(event, EpochResult):
-                    shown.epoch(event)
+                    epochs.add(event)
+                    shown.step(terminal.messages("cli_train.saving"))
                 elif isinstance(event, RunResult | EnsembleResult):
                     result = event
                 else:
-                    shown.step(event, request.train.epochs)
+                    show_training(terminal, shown, event, request.train.epochs)
     except InterruptedRunError as error:
         if "step" not in error.values:
             raise
         raise InterruptedRunError("cli_stopped", **error.values, again=again) from error
     assert result is not None, "a run that is not interrupted ends with its result"
     return result
+
+
+def show_training(
+    terminal: Terminal, shown: Board, progress: Progress | DownloadProgress, epochs: float
+) -> None:
+    """Tell how far a training of so many epochs is, or the download before it."""
+    from taller_cnn.data import DownloadProgress
+
+    if isinstance(progress, DownloadProgress):
+        show_download(terminal, shown, progress)
+        return
+    say = terminal.messages
+    position = say("cli_train.position", epoch=progress.epoch, of=epochs)
+    figures = say("cli_train.progress", **vars(progress))
+    shown.step(position, figures, progress.step, progress.of)
 
 
 def _choose_threshold(request: RunRequest, path: Path) -> None:
@@ -214,26 +263,69 @@ def _choose_threshold(request: RunRequest, path: Path) -> None:
             ensure_threshold(path, loaded, **folders)
 
 
-def _again(
-    request: RunRequest, fields: dict[str, Any], plan: EnsemblePlan | None, threads: int | None
-) -> str:
-    """The command that goes on with a stopped training; an ensemble's needs its options again."""
-    words = ["taller-cnn", "train"]
-    if plan:
-        words += ["--ensemble", str(plan.count), *flags(fields)]
-        if plan.kernel_sizes:
-            words += ["--kernel-sizes", ",".join(map(str, plan.kernel_sizes))]
-        words += [] if request.source == "auto" else ["--source", request.source]
-    else:
-        words += ["--resume"]
-    if threads is not None:
-        words += ["--threads", str(threads)]
-    if request.workdir != Path():
-        words += ["--workdir", str(request.workdir)]
-    if request.dataset != "mnist":
-        words += ["--dataset", request.dataset]
-    if request.teacher:
-        words += ["--teacher", str(request.teacher)]
-    if request.data_dir != data_folder(None, request.workdir):
-        words += ["--data-dir", str(request.data_dir)]
-    return shlex.join(words + language_flags(request.language))
+# ------------------------------------------------------------- what the reader is told
+
+
+def _show_start(terminal: Terminal, started: Started, request: RunRequest) -> None:
+    """Print what is about to be trained, and what was chosen for the reader with the reason."""
+    say = terminal.messages
+    for notice in started.notices:
+        terminal.notice(say(f"runs.{notice}"))
+    _show_sample_notice(terminal, request, started.source, started.fallback_reason)
+    words = {
+        "title": say(f"data.title.{started.dataset}"),
+        "kind": say(f"data.{started.source}"),
+        "device_because": say(f"devices.{started.device_reason}"),
+        "precision_because": say(f"devices.{started.precision_reason}"),
+    }
+    values = {**vars(started), **request.train.to_dict(), **words, "device": started.device}
+    values |= {"precision": started.precision, "n": started.threads}
+    names = ["data", "network", "recipe", "machine"]
+    names += ["resumed"] if request.resume or started.resumed_step else []
+    rows = [
+        (say(f"cli_train.start.{k}"), say(f"cli_train.start.{k}_value", **values)) for k in names
+    ]
+    show_rows(terminal, rows)
+
+
+def _show_result(terminal: Terminal, request: RunRequest, result: RunResult) -> None:
+    """Print the closing summary: how good the network is and where everything lies."""
+    from taller_cnn.data import display_class_names
+
+    say = terminal.messages
+    names = display_class_names(request.dataset, say)
+    time = say("cli_train.end.time"), say("cli_train.end.time_value", **result.summary)
+    show_score(terminal, result.test, names, "test", [time])
+    if result.test.is_guessing:
+        rate = request.train.learning_rate / 10
+        terminal.notice(say("cli_train.end.guessing", learning_rate=rate))
+    show_files(terminal, result.files)
+    # Again, so that nobody takes the sample's figures for MNIST's.
+    _show_sample_notice(terminal, request, result.summary["source"], None)
+
+
+def _show_member(terminal: Terminal, member: Member) -> None:
+    """Print which network of the ensemble is next, or that it is there."""
+    key = "there" if member.is_there else "next"
+    terminal.say(f"cli_train.ensemble.{key}", "bold", **vars(member))
+
+
+def _show_ensemble(terminal: Terminal, request: RunRequest, result: EnsembleResult) -> None:
+    """Print how good the networks are alone and together, and where everything lies."""
+    from taller_cnn.data import display_class_names
+
+    say = terminal.messages
+    alone = [member["test"]["accuracy"] for member in result.summary["members"]]
+    figures = {"mean": sum(alone) / len(alone), "least": min(alone), "most": max(alone)}
+    row = say("cli_train.ensemble.alone"), say("cli_train.ensemble.alone_value", **figures)
+    names = display_class_names(request.dataset, say)
+    show_score(terminal, result.test, names, "test", [row])
+    show_files(terminal, result.files)
+    _show_sample_notice(terminal, request, result.summary["source"], None)
+
+
+def _show_sample_notice(
+    terminal: Terminal, request: RunRequest, source: str, reason: TallerError | None
+) -> None:
+    asked = request.source == "sample"
+    show_sample_notice(terminal, source, request.data_dir, asked=asked, reason=reason)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import typer
+import click
 
 __all__ = [
+    "Parsed",
     "WrongValue",
     "count",
     "home_path",
+    "names",
     "number",
     "one_of",
     "path",
@@ -19,7 +22,7 @@ __all__ = [
 ]
 
 
-class WrongValue(typer.BadParameter):
+class WrongValue(click.BadParameter):
     """A word on the command line that is not what its option takes.
 
     Args:
@@ -32,6 +35,19 @@ class WrongValue(typer.BadParameter):
         super().__init__(key)
         self.key = key
         self.values = {"value": value, **values}
+
+
+class Parsed(click.ParamType[Any]):
+    """What an option takes, read by a function; defaults are values already."""
+
+    name = "value"
+
+    def __init__(self, parse: Callable[[str], Any]) -> None:
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value of a word."""
+        return self._parse(value) if isinstance(value, str) else value
 
 
 def whole_number(text: str) -> int:
@@ -63,6 +79,11 @@ def whole_numbers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise WrongValue("cli_expected_integers", text) from None
+
+
+def names(text: str) -> tuple[str, ...]:
+    """``filters,errors`` as names."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def path(text: str | Path) -> Path:

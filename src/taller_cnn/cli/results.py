@@ -1,4 +1,4 @@
-"""How well a network does, as a reader sees it after `train` and `evaluate`."""
+"""How well a network does, as a reader sees it: epoch by epoch, at the end, and class by class."""
 
 from __future__ import annotations
 
@@ -12,13 +12,26 @@ from rich.text import Text
 from taller_cnn.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from taller_cnn.evaluation import Evaluation
+    from taller_cnn.cli.board import Board
+    from taller_cnn.evaluation import Evaluation, Score
     from taller_cnn.messages import Messages
+    from taller_cnn.training import EpochResult
 
-__all__ = ["loss_text", "show_files", "show_per_class", "show_rows", "show_score"]
+__all__ = [
+    "TOP_CONFUSIONS",
+    "EpochTable",
+    "data_title",
+    "loss_text",
+    "show_files",
+    "show_per_class",
+    "show_rows",
+    "show_score",
+]
 
 TOP_CONFUSIONS = 3
 LARGE_LOSS = 1000.0
+_WIDTHS = (6, 9, 10, 9, 10, 9, 10, 12)
+"""Columns of the epochs' table: epoch, loss and accuracy of three splits, time."""
 
 
 def show_rows(terminal: Terminal, rows: Sequence[tuple[str, str]], title: str = "") -> None:
@@ -43,9 +56,64 @@ def show_rows(terminal: Terminal, rows: Sequence[tuple[str, str]], title: str = 
     terminal.show(table)
 
 
+def show_files(terminal: Terminal, files: Mapping[str, Path]) -> None:
+    """Print where each file is."""
+    say = terminal.messages
+    rows = [(say(f"cli.file.{name}"), str(path)) for name, path in files.items()]
+    show_rows(terminal, rows, say("cli.file.title"))
+
+
+def data_title(say: Messages, name: str, source: str) -> str:
+    """A data set and which part of it: ``MNIST, full set``."""
+    return say("cli_data.title", title=say(f"data.title.{name}"), kind=say(f"data.{source}"))
+
+
 def loss_text(say: Messages, loss: float) -> str:
     """A loss with four decimals; one that has run away in the short form of huge numbers."""
-    return say("cli.score.loss_value" if loss < LARGE_LOSS else "cli.score.large_loss", x=loss)
+    return say.number(loss, 4) if loss < LARGE_LOSS else say.significant(loss, 4)
+
+
+class EpochTable:
+    """The epochs of a training, a line each, under a heading."""
+
+    def __init__(self, say: Messages, shown: Board) -> None:
+        self._say, self._board = say, shown
+        self._has_heading = False
+
+    def add(self, result: EpochResult) -> None:
+        """Print the epoch's line."""
+        say = self._say
+        if not self._has_heading:
+            self._print_headings()
+            self._has_heading = True
+        cells = [
+            say.significant(result.epoch, 2),
+            loss_text(say, result.train_loss),
+            say.percent(result.train_accuracy, 2),
+            *self._score(result.validation),
+            *self._score(result.test),
+            say.duration(result.train_seconds),
+        ]
+        self._print(cells, "")
+
+    def _score(self, score: Score | None) -> tuple[str, str]:
+        if score is None:
+            return "—", "—"
+        return loss_text(self._say, score.loss), self._say.percent(score.accuracy, 2)
+
+    def _print_headings(self) -> None:
+        say = self._say
+        splits = [say(f"cli_train.heading.{name}") for name in ("train", "validation", "test")]
+        width = _WIDTHS[1] + _WIDTHS[2]
+        above = " " * _WIDTHS[0] + "".join(name.rjust(width) for name in splits)
+        self._board.line(Text(above, "dim"))
+        pair = [say("cli_train.heading.loss"), say("cli_train.heading.accuracy")]
+        names = [say("cli_train.heading.epoch"), *pair * 3, say("cli_train.heading.time")]
+        self._print(names, "dim")
+
+    def _print(self, cells: list[str], style: str) -> None:
+        line = "".join(cell.rjust(width) for cell, width in zip(cells, _WIDTHS, strict=True))
+        self._board.line(Text(line, style))
 
 
 def show_score(
@@ -67,7 +135,7 @@ def show_score(
             say("cli.score.accuracy"),
             say("cli.score.accuracy_value", x=evaluation.accuracy, low=low, high=high),
         ),
-        (say("cli.score.errors"), say("cli.score.errors_value", n=evaluation.errors)),
+        (say("cli.score.errors"), say.number(evaluation.errors, 0)),
         (say("cli.score.loss"), loss_text(say, evaluation.loss)),
         (say("cli.score.confusions"), "\n".join(confusions) or say("cli.score.no_confusions")),
         *more,
@@ -84,16 +152,8 @@ def show_per_class(terminal: Terminal, evaluation: Evaluation, names: Sequence[s
         table.add_column(say(f"cli.score.per_class.{heading}"), justify="right")
     for name, report in zip(names, evaluation.per_class(), strict=True):
         ratios = (report.recall, report.precision, report.f1)
-        cells = [say("cli.score.per_class.ratio", x=ratio) for ratio in ratios]
-        support = say("cli.score.per_class.count", n=report.support)
-        table.add_row(Text(f"  {name}"), support, *cells)
+        cells = [say.percent(ratio, 2) for ratio in ratios]
+        table.add_row(Text(f"  {name}"), say.number(report.support, 0), *cells)
     terminal.out.print()
     terminal.show(table)
     terminal.say("cli.score.per_class.legend", "dim")
-
-
-def show_files(terminal: Terminal, files: Mapping[str, Path]) -> None:
-    """Print where each file is."""
-    say = terminal.messages
-    rows = [(say(f"cli.file.{name}"), str(path)) for name, path in files.items()]
-    show_rows(terminal, rows, say("cli.file.title"))
