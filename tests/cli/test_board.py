@@ -11,9 +11,8 @@ from rich.text import Text
 from taller_cnn.cli import board as module
 from taller_cnn.cli.board import board
 from taller_cnn.cli.loading import show_download
-from taller_cnn.cli.results import EpochTable
+from taller_cnn.cli.results import EpochTable, show_training
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.train import show_training
 from taller_cnn.data import DownloadProgress
 from taller_cnn.evaluation import Score
 from taller_cnn.messages import Messages

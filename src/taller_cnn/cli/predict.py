@@ -15,10 +15,9 @@ from taller_cnn.cli.board import board
 from taller_cnn.cli.command import Argument, Key, Option, refuse_together
 from taller_cnn.cli.loading import load_network, show_model_notices
 from taller_cnn.cli.options import DATA_DIR, MODEL, WORKDIR, command, data_folder
-from taller_cnn.cli.results import EpochTable
+from taller_cnn.cli.results import EpochTable, show_training
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.train import show_training
 from taller_cnn.cli.values import Parsed, home_path
 from taller_cnn.errors import InputError, TallerError
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from taller_cnn.cli.loading import show_download
 from taller_cnn.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from taller_cnn.cli.board import Board
+    from taller_cnn.data import DownloadProgress
     from taller_cnn.evaluation import Evaluation, Score
     from taller_cnn.messages import Messages
-    from taller_cnn.training import EpochResult
+    from taller_cnn.training import EpochResult, Progress
 
 __all__ = [
     "TOP_CONFUSIONS",
@@ -26,6 +28,7 @@ __all__ = [
     "show_per_class",
     "show_rows",
     "show_score",
+    "show_training",
 ]
 
 TOP_CONFUSIONS = 3
@@ -71,6 +74,21 @@ def data_title(say: Messages, name: str, source: str) -> str:
 def loss_text(say: Messages, loss: float) -> str:
     """A loss with four decimals; one that has run away in the short form of huge numbers."""
     return say.number(loss, 4) if loss < LARGE_LOSS else say.significant(loss, 4)
+
+
+def show_training(
+    terminal: Terminal, shown: Board, progress: Progress | DownloadProgress, epochs: float
+) -> None:
+    """Tell how far a training of so many epochs is, or the download before it."""
+    from taller_cnn.data import DownloadProgress
+
+    if isinstance(progress, DownloadProgress):
+        show_download(terminal, shown, progress)
+        return
+    say = terminal.messages
+    position = say("cli_train.position", epoch=progress.epoch, of=epochs)
+    figures = say("cli_train.progress", **vars(progress))
+    shown.step(position, figures, progress.step, progress.of)
 
 
 class EpochTable:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from taller_cnn.cli.board import Board, board
 from taller_cnn.cli.command import Key, Option
 from taller_cnn.cli.config_options import configs, training_options
-from taller_cnn.cli.loading import show_download, show_sample_notice
+from taller_cnn.cli.loading import show_sample_notice
 from taller_cnn.cli.options import (
     DATA_DIR,
     DATASET,
@@ -22,18 +22,22 @@ from taller_cnn.cli.options import (
     data_folder,
     next_command,
 )
-from taller_cnn.cli.results import EpochTable, show_files, show_rows, show_score
+from taller_cnn.cli.results import (
+    EpochTable,
+    show_files,
+    show_rows,
+    show_score,
+    show_training,
+)
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.values import count, path, whole_numbers
 from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
 
 if TYPE_CHECKING:
-    from taller_cnn.data import DownloadProgress
     from taller_cnn.runs import EnsemblePlan, EnsembleResult, Member, RunRequest, RunResult, Started
-    from taller_cnn.training import Progress
 
-__all__ = ["show_training", "train"]
+__all__ = ["train"]
 
 THREADS_PER_PROCESSOR = 8
 """More of them only wait for each other."""
@@ -233,21 +237,6 @@ def _follow(
         raise InterruptedRunError("cli_stopped", **error.values, again=again) from error
     assert result is not None, "a run that is not interrupted ends with its result"
     return result
-
-
-def show_training(
-    terminal: Terminal, shown: Board, progress: Progress | DownloadProgress, epochs: float
-) -> None:
-    """Tell how far a training of so many epochs is, or the download before it."""
-    from taller_cnn.data import DownloadProgress
-
-    if isinstance(progress, DownloadProgress):
-        show_download(terminal, shown, progress)
-        return
-    say = terminal.messages
-    position = say("cli_train.position", epoch=progress.epoch, of=epochs)
-    figures = say("cli_train.progress", **vars(progress))
-    shown.step(position, figures, progress.step, progress.of)
 
 
 def _choose_threshold(request: RunRequest, path: Path) -> None:
