@@ -18,9 +18,7 @@ from taller_cnn.messages import LANGUAGES, Messages
 
 SOURCE = Path(taller_cnn.__file__).parent
 OPTION = re.compile(r"--[a-z][a-z0-9-]*")
-ANOTHER_COMMAND = re.compile(
-    rf"taller-cnn ({'|'.join(COMMANDS)})\b((?: --?[a-z][\w-]*| [\w<>]+)*)"
-)
+ANOTHER_COMMAND = re.compile(rf"taller-cnn ({'|'.join(COMMANDS)})\b((?: --?[a-z][\w-]*| [\w<>]+)*)")
 
 
 @cache

@@ -68,7 +68,7 @@ def show_files(terminal: Terminal, files: Mapping[str, Path]) -> None:
 
 def data_title(say: Messages, name: str, source: str) -> str:
     """A data set and which part of it: ``MNIST, full set``."""
-    return say("cli_data.title", title=say(f"data.title.{name}"), kind=say(f"data.{source}"))
+    return f"{say(f'data.title.{name}')}, {say(f'data.{source}')}"
 
 
 def loss_text(say: Messages, loss: float) -> str:
