@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from PIL import Image
 
 from taller_cnn import __version__
 from taller_cnn.cli.app import COMMANDS, build
@@ -86,6 +87,10 @@ WRONG_USAGE = (
     ["data", "--source", "x"],
     ["describe", "--hidden", "-1"],
 )
+
+
+HOSTILE = b"cposix\nsystem\n(S'echo hello'\ntR."
+"""A pickle that would run a command."""
 
 
 def pages() -> list[list[str]]:
@@ -282,3 +287,23 @@ def test_a_terminal_without_accents_gets_plain_letters() -> None:
     assert page.returncode == 0
     assert page.stdout.isascii()
     assert "Lado de los nucleos, en pixeles" in page.stdout
+
+
+MODEL_COMMANDS = (["evaluate"], ["explain"], ["describe"], ["export", "html"], ["predict"])
+
+
+@pytest.mark.parametrize("words", MODEL_COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("kind", ["missing", "empty", "no model", "hostile"])
+def test_a_model_that_is_no_model_is_wrong_input_in_every_command_and_in_json(
+    cli, words: list[str], kind: str, tmp_path: Path
+) -> None:
+    """One error has one code: 2, as the process ends with and as its JSON says."""
+    model = tmp_path / "model.pt"
+    if kind != "missing":
+        model.write_bytes({"empty": b"", "no model": b"hello", "hostile": HOSTILE}[kind])
+    picture = tmp_path / "picture.png"
+    Image.new("L", (40, 40), 255).save(picture)
+    words = [*words, str(picture)] if words == ["predict"] else words
+    outcome = cli(*words, "--model", model, "--json")
+    assert (outcome.code, outcome.json["exit_code"]) == (2, 2)
+    assert str(model) in outcome.json["error"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 
@@ -8,7 +9,7 @@ import click
 import pytest
 
 from taller_cnn.cli.failures import exit_code_of
-from taller_cnn.cli.terminal import Terminal
+from taller_cnn.cli.terminal import ClosedOutputError, Terminal
 from taller_cnn.errors import ConfigError, DivergedError, InterruptedRunError, ModelError
 from taller_cnn.messages import Messages
 
@@ -73,3 +74,22 @@ def test_a_fault_of_the_program_is_raised_again(terminal, error) -> None:
 def test_a_failure_is_told_to_a_program_too(capsys) -> None:
     exit_code_of(MemoryError(), Terminal(Messages("en"), json=True))
     assert json.loads(capsys.readouterr().out)["kind"] == "cli_no_memory"
+
+
+def test_only_a_closed_standard_output_ends_without_a_word(terminal, capsys, monkeypatch) -> None:
+    """A pipe to a worker that breaks is a fault, and not the reader who has gone."""
+    elsewhere = BrokenPipeError(errno.EPIPE, "Broken pipe")
+    with pytest.raises(BrokenPipeError):
+        exit_code_of(elsewhere, terminal)
+
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("sys.stdout", Closed())
+    with pytest.raises(ClosedOutputError) as closed:
+        terminal.say("cli.loading")
+    monkeypatch.undo()
+    monkeypatch.setattr("taller_cnn.cli.failures._silence_output", lambda: None)
+    assert exit_code_of(closed.value, terminal) == 1
+    assert capsys.readouterr() == ("", "")

@@ -289,3 +289,47 @@ def test_a_study_in_folds_is_run_gone_on_with_and_reported_from_its_store(
     made = cli("study", "--report", "--workdir", workdir)
     assert made.code == 0, made.err
     assert "Juntas son 4.000 dígitos distintos" in report.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "one", "other"),
+    [
+        (["--report", "--dry-run"], "--report", "--dry-run"),
+        (["--report", "--scheduler", "tcp://x:1"], "--report", "--scheduler"),
+        (["--report", "--yes"], "--report", "--yes"),
+        (["--dry-run", "--export", "csv"], "--dry-run", "--export"),
+        (["--dry-run", "--yes"], "--dry-run", "--yes"),
+        (["--list", "kernel"], "--list", "FACTOR"),
+        (["--list", "--seeds", "3"], "--list", "--seeds"),
+        (["--list", "--report"], "--list", "--report"),
+    ],
+)
+def test_no_option_is_ignored_beside_another(
+    cli, studied: Path, words: list[str], one: str, other: str
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in studied.rglob("*")}
+    outcome = cli("study", *words, "--workdir", studied, "--json")
+    assert (outcome.code, outcome.json["kind"]) == (2, "cli_exclusive")
+    assert outcome.json["error"].startswith(f"{one} y {other} ")
+    assert {path: path.stat().st_mtime_ns for path in studied.rglob("*")} == before
+
+
+BRACKETS = """
+name = "brackets"
+[regimes.short]
+train_n = 64
+[factors.head]
+regime = "short"
+rates = [1]
+levels = [{ name = "[/x]" }, { name = "[b]y", model = { hidden = 16 } }]
+[[questions]]
+factors = ["head"]
+seeds = 2
+"""
+
+
+def test_brackets_in_a_levels_name_are_letters_like_others(cli, workdir: Path) -> None:
+    outcome = cli(*here(workdir, "--design", write(workdir, BRACKETS), "--dry-run"))
+    assert outcome.code == 0, outcome.err
+    assert "[/x]" in outcome.out
+    assert "[b]y" in outcome.out

@@ -276,3 +276,12 @@ def test_the_command_that_goes_on_with_an_ensemble_has_its_options() -> None:
     assert _again(request, fields, None, None) == "taller-cnn train --resume"
     request = dataclasses.replace(request, language="en-GB")
     assert _again(request, fields, None, 2) == "taller-cnn train --resume --threads 2 --lang en-GB"
+
+
+def test_the_command_that_goes_on_keeps_all_digits_of_a_number() -> None:
+    """Rounded, it would be another training, and finished networks would be trained again."""
+    model, config = recipe("best")
+    request = RunRequest(model=model, train=config, workdir=Path(), data_dir=Path("data"))
+    fields = {"learning_rate": 0.00123456789, "epochs": 30.0, "filters": (8, 16)}
+    again = _again(request, fields, EnsemblePlan(count=2, kernel_sizes=()), None)
+    assert "--learning-rate 0.00123456789 --epochs 30 --filters 8,16" in again
