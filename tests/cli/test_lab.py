@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import json_schemas
 import pytest
 
 
@@ -31,6 +32,7 @@ def opened(workdir: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], 
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line, process.stderr.read() if process.stderr else ""
+            json_schemas.check("lab", json.loads(line))
             yield process, json.loads(line)["address"]
         finally:
             if process.poll() is None:
