@@ -4,20 +4,20 @@ import click
 import pytest
 
 from taller_cnn.cli.app import COMMANDS, build
-from taller_cnn.cli.command import Argument, Command, Key, Option, flags_of, refuse_together
+from taller_cnn.cli.command import Argument, Command, Option, flags_of, refuse_together
 from taller_cnn.cli.failures import usage_error
 from taller_cnn.cli.help_page import value_name
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.values import Parsed, whole_number
+from taller_cnn.cli.values import FILE, INTEGER, Key, Value
 from taller_cnn.errors import UsageError
 from taller_cnn.messages import Messages
 
 
 def copy_command() -> Command:
     """A command with what ours do not have: an argument and an option that must be given."""
-    source = Argument(["source"], metavar=Key("cli.metavar.file"), help="cli.option.model")
+    source = Argument(["source"], type=FILE, help="cli.option.model")
     times = Option(
-        "--times", panel="general", help="cli.option.dataset", parse=whole_number, required=True
+        "--times", panel="general", help="cli.option.dataset", type=INTEGER, required=True
     )
     return Command("data", lambda *_, **__: None, [source, times])
 
@@ -57,8 +57,8 @@ def test_values_that_may_be_repeated_are_each_read_by_the_parser() -> None:
     def remember(_terminal: Terminal, size: tuple[int, ...], words: tuple[str, ...]) -> None:
         seen.append((size, words))
 
-    size = Option("--size", panel="general", help="", parse=whole_number, multiple=True)
-    arguments = Argument(["words"], nargs=-1, type=Parsed(str.upper))
+    size = Option("--size", panel="general", help="", type=INTEGER, multiple=True)
+    arguments = Argument(["words"], nargs=-1, type=Value(str.upper, Key("cli.metavar.text")))
     command = Command("data", remember, [size, arguments])
     typed = ["--size", "2", "a", "b", "--size", "3"]
     with command.make_context("x", typed, obj=Terminal(Messages("es"))) as context:
@@ -75,7 +75,7 @@ def test_what_click_may_say_one_day_is_passed_on() -> None:
 @pytest.mark.parametrize("literal", ["es|en", "x" * 300, "cli.metavar.file", "con", "a/../b"])
 def test_only_a_key_is_looked_up_among_the_messages(literal: str) -> None:
     """A file system refuses some of these as the name of a catalogue (Windows: ``es|en``)."""
-    option = Option("--x", panel="general", help="", parse=str, metavar=literal)
+    option = Option("--x", panel="general", help="", type=Value(str, literal))
     assert value_name(Messages("es"), option) == literal
     assert not Messages("es").has(f"{literal}.text")
 
@@ -90,8 +90,9 @@ def test_no_text_of_a_command_is_a_key_by_its_looks_alone() -> None:
         assert command is not None
         for parameter in command.params:
             assert known.has(parameter.help or ""), parameter.name
-            shown = (parameter.metavar, getattr(parameter, "show_default", None))
-            for text in filter(lambda text: isinstance(text, str), shown):
+            shown = [getattr(parameter, "show_default", None)]
+            shown += [parameter.type.metavar] if isinstance(parameter.type, Value) else []
+            for text in (text for text in shown if isinstance(text, str)):
                 assert known.has(text) == isinstance(text, Key), (name, parameter.name, text)
 
 

@@ -23,17 +23,7 @@ from taller_cnn.process import prepare_process
 
 __all__ = ["COMMANDS", "build", "main"]
 
-COMMANDS = (
-    "train",
-    "evaluate",
-    "data",
-    "describe",
-    "study",
-    "explain",
-    "predict",
-    "lab",
-    "export",
-)
+COMMANDS = ("train", "evaluate", "data", "describe", "study", "explain", "predict", "lab", "export")
 """In the order of the help page. Each is the command of that name in the module of that name."""
 
 

@@ -10,28 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from taller_cnn.cli.values import Parsed, one_of
 from taller_cnn.errors import UsageError
 
 if TYPE_CHECKING:
     from taller_cnn.cli.terminal import Terminal
+    from taller_cnn.cli.values import Value
 
-__all__ = [
-    "Argument",
-    "Command",
-    "Key",
-    "LazyGroup",
-    "Option",
-    "choice",
-    "flags_of",
-    "refuse_together",
-]
-
-
-class Key(str):
-    """Key of a message; a plain string in the same place is shown as it is."""
-
-    __slots__ = ()
+__all__ = ["Argument", "Command", "LazyGroup", "Option", "flags_of", "refuse_together"]
 
 
 class Option(click.Option):
@@ -41,39 +26,24 @@ class Option(click.Option):
         *flags: how it is typed, and its name where the flag is not a good one.
         panel: one of `taller_cnn.cli.help_page.PANELS`.
         help: key of the message that explains it.
-        parse: from the word that was typed to a value; None for a flag.
-        **settings: as for `click.Option`; ``metavar`` and ``show_default`` may be a `Key`.
+        type: what it takes; None for a flag.
+        **settings: as for `click.Option`; ``show_default`` may be a `Key`.
     """
 
     def __init__(
-        self,
-        *flags: str,
-        panel: str,
-        help: str,
-        parse: Callable[[str], Any] | None = None,
-        **settings: Any,
+        self, *flags: str, panel: str, help: str, type: Value | None = None, **settings: Any
     ) -> None:
-        is_switch = parse is None and not any("/" in flag for flag in flags)
+        is_switch = type is None and not any("/" in flag for flag in flags)
         if not settings.get("required"):
             settings.setdefault("default", False if is_switch else None)
-        if parse is not None:
-            settings["type"] = Parsed(parse)
-        super().__init__(flags, is_flag=parse is None, help=help, **settings)
+        super().__init__(flags, is_flag=type is None, type=type, help=help, **settings)
         self.panel = panel
 
 
 class Argument(click.Argument):
-    """An argument; ``help`` and ``metavar`` are message keys."""
+    """An argument, whose type is a `Value`; ``help`` is a message key."""
 
     panel = "arguments"
-
-
-def choice(
-    flag: str, *, panel: str, help: str, allowed: tuple[str, ...], **settings: Any
-) -> Option:
-    """An option that takes one of some words."""
-    parse, metavar = one_of(*allowed), "|".join(allowed)
-    return Option(flag, panel=panel, help=help, parse=parse, metavar=metavar, **settings)
 
 
 def _show_help(context: click.Context, _option: click.Parameter, wanted: bool) -> None:

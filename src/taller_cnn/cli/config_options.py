@@ -8,7 +8,8 @@ from functools import cache
 from typing import Any, get_type_hints
 
 from taller_cnn.cli import values
-from taller_cnn.cli.command import Key, Option
+from taller_cnn.cli.command import Option
+from taller_cnn.cli.values import Value
 from taller_cnn.commands import flag_of, typed
 from taller_cnn.config import RECIPES, ModelConfig, TrainConfig, choices, recipe
 
@@ -16,10 +17,10 @@ __all__ = ["configs", "network", "network_options", "training_options"]
 
 DEFAULT_RECIPE = "workshop"
 
-_KINDS: Mapping[Any, tuple[str, Callable[[str], object]]] = {
-    int: ("cli.metavar.integer", values.whole_number),
-    float: ("cli.metavar.number", values.number),
-    tuple[int, ...]: ("cli.metavar.integers", values.whole_numbers),
+_KINDS: Mapping[Any, Value] = {
+    int: values.INTEGER,
+    float: values.NUMBER,
+    tuple[int, ...]: values.INTEGERS,
 }
 
 
@@ -72,9 +73,7 @@ def _names(config: type[ModelConfig] | type[TrainConfig]) -> tuple[str, ...]:
 
 
 def _options(
-    panel: str,
-    config: type[ModelConfig] | type[TrainConfig],
-    default_text: Callable[[str], str],
+    panel: str, config: type[ModelConfig] | type[TrainConfig], default_text: Callable[[str], str]
 ) -> list[Option]:
     hints = get_type_hints(config)
     return [_option(panel, name, hints[name], default_text(name)) for name in _names(config)]
@@ -86,13 +85,10 @@ def _option(panel: str, name: str, hint: Any, default_text: str) -> Option:
     settings: dict[str, Any] = {"help": f"config.{name}", "show_default": default_text}
     if hint is bool:
         return Option(f"{flag}/{flag_of(f'no_{name}')}", panel=panel, **settings)
-    if hint in _KINDS:
-        metavar, parse = _KINDS[hint]
-        return Option(flag, panel=panel, parse=parse, metavar=Key(metavar), **settings)
     # A word is not checked here: the configuration says which words it takes.
     # Nor listed, if it is a recipe's: all their names in a row would leave the texts no width.
-    words = "|".join(choices(hint)) or Key("cli.metavar.text")
-    return Option(flag, panel=panel, parse=str, metavar=words, **settings)
+    words = Value(str, "|".join(choices(hint))) if choices(hint) else values.TEXT
+    return Option(flag, panel=panel, type=_KINDS.get(hint, words), **settings)
 
 
 def _recipe_default(name: str) -> str:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from rich.table import Table
 from rich.text import Text
 
-from taller_cnn.cli.command import choice
+from taller_cnn.cli.command import Option
 from taller_cnn.cli.loading import load
 from taller_cnn.cli.options import DATA_DIR, DATASET, SOURCE, WORKDIR, command, data_folder
 from taller_cnn.cli.results import data_title, show_files, show_rows
 from taller_cnn.cli.terminal import Terminal
+from taller_cnn.cli.values import one_of
 from taller_cnn.config import TrainConfig, choices
 from taller_cnn.errors import DataError
 
@@ -27,17 +28,25 @@ __all__ = ["data"]
 SPLITS = ("train", "validation", "test")
 BAR_WIDTH = 24
 
-AUGMENTED = choice(
-    "--augmented",
-    panel="output",
-    help="cli_data.option.augmented",
-    allowed=tuple(
-        name for name in choices(get_type_hints(TrainConfig)["augmentation"]) if name != "none"
+
+@command(
+    DATASET,
+    SOURCE,
+    DATA_DIR,
+    WORKDIR,
+    Option(
+        "--augmented",
+        panel="output",
+        help="cli_data.option.augmented",
+        type=one_of(
+            *(
+                name
+                for name in choices(get_type_hints(TrainConfig)["augmentation"])
+                if name != "none"
+            )
+        ),
     ),
 )
-
-
-@command(DATASET, SOURCE, DATA_DIR, WORKDIR, AUGMENTED)
 def data(
     terminal: Terminal,
     *,

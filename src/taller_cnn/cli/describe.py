@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from taller_cnn.cli.command import Key, Option, refuse_together
+from taller_cnn.cli.command import Option, refuse_together
 from taller_cnn.cli.config_options import network, network_options
 from taller_cnn.cli.loading import show_model_notices
 from taller_cnn.cli.options import command
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.values import path
+from taller_cnn.cli.values import FILE, FOLDER
 from taller_cnn.config import ModelConfig
 
 if TYPE_CHECKING:
@@ -24,23 +24,12 @@ __all__ = ["describe"]
 LEAST_WIDTH_FOR_KINDS = 60
 """Columns of a terminal that has room for the kind of each layer."""
 
-MODEL = Option(
-    "--model",
-    panel="network",
-    help="cli_describe.option.model",
-    parse=path,
-    metavar=Key("cli.metavar.file"),
-)
-WORKDIR = Option(
-    "--workdir",
-    panel="network",
-    help="cli_describe.option.workdir",
-    parse=path,
-    metavar=Key("cli.metavar.folder"),
-)
 
-
-@command(*network_options(), MODEL, WORKDIR)
+@command(
+    *network_options(),
+    Option("--model", panel="network", help="cli_describe.option.model", type=FILE),
+    Option("--workdir", panel="network", help="cli_describe.option.workdir", type=FOLDER),
+)
 def describe(
     terminal: Terminal, *, model: Path | None, workdir: Path | None, **fields: Any
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taller_cnn.cli.command import Option, choice
+from taller_cnn.cli.command import Option
 from taller_cnn.cli.config_options import network, network_options
 from taller_cnn.cli.loading import load, load_network, warn_of_seen_digits
 from taller_cnn.cli.options import (
@@ -19,14 +19,9 @@ from taller_cnn.cli.options import (
     command,
     data_folder,
 )
-from taller_cnn.cli.results import (
-    TOP_CONFUSIONS,
-    data_title,
-    show_per_class,
-    show_rows,
-    show_score,
-)
+from taller_cnn.cli.results import TOP_CONFUSIONS, data_title, show_per_class, show_rows, show_score
 from taller_cnn.cli.terminal import Terminal
+from taller_cnn.cli.values import one_of
 from taller_cnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,18 +31,23 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-VIEWS = Option("--views", panel="model", help="cli_evaluate.option.views")
-SPLIT = choice(
-    "--split",
-    panel="data",
-    help="cli_evaluate.option.split",
-    allowed=("test", "validation"),
-    default="test",
-)
-
 
 @command(
-    *network_options(), MODEL, VIEWS, DEVICE, SPLIT, DATASET_OF_MODEL, SOURCE, DATA_DIR, WORKDIR
+    *network_options(),
+    MODEL,
+    Option("--views", panel="model", help="cli_evaluate.option.views"),
+    DEVICE,
+    Option(
+        "--split",
+        panel="data",
+        help="cli_evaluate.option.split",
+        type=one_of("test", "validation"),
+        default="test",
+    ),
+    DATASET_OF_MODEL,
+    SOURCE,
+    DATA_DIR,
+    WORKDIR,
 )
 def evaluate(
     terminal: Terminal,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taller_cnn.cli.board import Board, board
-from taller_cnn.cli.command import Key, Option
+from taller_cnn.cli.command import Option
 from taller_cnn.cli.loading import load, load_network, warn_of_seen_digits
 from taller_cnn.cli.options import (
     DATA_DIR,
@@ -21,7 +21,7 @@ from taller_cnn.cli.options import (
 )
 from taller_cnn.cli.results import show_rows
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.values import names, whole_numbers
+from taller_cnn.cli.values import INTEGERS, Key, Value, names
 
 if TYPE_CHECKING:
     from taller_cnn.explain.report import Explanation
@@ -32,30 +32,22 @@ __all__ = ["explain"]
 FREE_BYTES = 50_000_000
 """Free disk asked for before minutes of work: pictures and page, several times over."""
 
-ONLY = Option(
-    "--only",
-    panel="output",
-    help="cli_explain.option.only",
-    parse=names,
-    metavar=Key("cli_explain.metavar.parts"),
-)
-DIGIT = Option(
-    "--digit",
-    panel="output",
-    help="cli_explain.option.digit",
-    parse=whole_numbers,
-    metavar=Key("cli.metavar.integers"),
-)
-INDEX = Option(
-    "--index",
-    panel="output",
-    help="cli_explain.option.index",
-    parse=whole_numbers,
-    metavar=Key("cli.metavar.integers"),
-)
 
-
-@command(ONLY, DIGIT, INDEX, MODEL, DATASET_OF_MODEL, SOURCE, DATA_DIR, WORKDIR)
+@command(
+    Option(
+        "--only",
+        panel="output",
+        help="cli_explain.option.only",
+        type=Value(names, Key("cli_explain.metavar.parts")),
+    ),
+    Option("--digit", panel="output", help="cli_explain.option.digit", type=INTEGERS),
+    Option("--index", panel="output", help="cli_explain.option.index", type=INTEGERS),
+    MODEL,
+    DATASET_OF_MODEL,
+    SOURCE,
+    DATA_DIR,
+    WORKDIR,
+)
 def explain(
     terminal: Terminal,
     *,

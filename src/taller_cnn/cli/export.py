@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from taller_cnn.cli.command import Argument, Key, Option
+from taller_cnn.cli.command import Argument, Option
 from taller_cnn.cli.options import DATA_DIR, MODEL, WORKDIR, command, data_folder
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.values import Parsed, one_of, path
+from taller_cnn.cli.values import FILE, Key, Value, one_of
 
 __all__ = ["export"]
 
-FORMAT = Argument(
-    ["format"],
-    help="cli_export.argument.format",
-    metavar=Key("cli_export.metavar.format"),
-    type=Parsed(one_of("html")),
-)
-OUTPUT_FILE = Option(
-    "--output",
-    panel="output",
-    help="cli_export.option.output",
-    parse=path,
-    metavar=Key("cli.metavar.file"),
-    show_default=Key("cli_export.option.output_default"),
-)
 
-
-@command(FORMAT, MODEL, OUTPUT_FILE, DATA_DIR, WORKDIR)
+@command(
+    Argument(
+        ["format"],
+        help="cli_export.argument.format",
+        type=Value(one_of("html"), Key("cli_export.metavar.format")),
+    ),
+    MODEL,
+    Option(
+        "--output",
+        panel="output",
+        help="cli_export.option.output",
+        type=FILE,
+        show_default=Key("cli_export.option.output_default"),
+    ),
+    DATA_DIR,
+    WORKDIR,
+)
 def export(
     terminal: Terminal,
     *,

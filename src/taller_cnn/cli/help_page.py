@@ -14,22 +14,14 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from taller_cnn.cli.command import Argument, Key, Option
+from taller_cnn.cli.command import Argument, Option
 from taller_cnn.cli.terminal import Terminal
+from taller_cnn.cli.values import Key, Value
 from taller_cnn.messages import Messages
 
 __all__ = ["PANELS", "show_help", "value_name"]
 
-PANELS = (
-    "arguments",
-    "commands",
-    "model",
-    "training",
-    "network",
-    "data",
-    "output",
-    "general",
-)
+PANELS = ("arguments", "commands", "model", "training", "network", "data", "output", "general")
 """The groups of a help page, top to bottom; the titles are ``cli.panel.<name>``."""
 FLAG_WIDTH = 30
 """Widest flag that still has its value beside it; leaves 44 of 80 columns for the text."""
@@ -56,7 +48,8 @@ def show_help(context: click.Context) -> None:
 
 def value_name(messages: Messages, parameter: click.Parameter) -> str:
     """What stands for an argument or an option's value, e.g. ``CARPETA``."""
-    return _words(messages, parameter.metavar or parameter.name.upper())
+    kind = parameter.type
+    return _words(messages, kind.metavar if isinstance(kind, Value) else parameter.name.upper())
 
 
 def _words(messages: Messages, text: str) -> str:

@@ -9,11 +9,11 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taller_cnn.cli.command import Key, Option
+from taller_cnn.cli.command import Option
 from taller_cnn.cli.options import DATA_DIR, WORKDIR, command, data_folder
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.values import WrongValue, whole_number
+from taller_cnn.cli.values import Key, Value, WrongValue, whole_number
 
 if TYPE_CHECKING:
     from taller_cnn.lab.lab import Lab
@@ -32,26 +32,25 @@ def _port(text: str) -> int:
     return value
 
 
-NO_BROWSER = Option("--no-browser", panel="general", help="cli_lab.option.no_browser")
-HOST = Option(
-    "--host",
-    panel="general",
-    help="cli_lab.option.host",
-    parse=str,
-    metavar=Key("cli_lab.metavar.address"),
-    default=LOOPBACK,
+@command(
+    Option("--no-browser", panel="general", help="cli_lab.option.no_browser"),
+    Option(
+        "--host",
+        panel="general",
+        help="cli_lab.option.host",
+        type=Value(str, Key("cli_lab.metavar.address")),
+        default=LOOPBACK,
+    ),
+    Option(
+        "--port",
+        panel="general",
+        help="cli_lab.option.port",
+        type=Value(_port, Key("cli.metavar.integer")),
+        show_default=Key("cli_lab.option.port_default"),
+    ),
+    DATA_DIR,
+    WORKDIR,
 )
-PORT = Option(
-    "--port",
-    panel="general",
-    help="cli_lab.option.port",
-    parse=_port,
-    metavar=Key("cli.metavar.integer"),
-    show_default=Key("cli_lab.option.port_default"),
-)
-
-
-@command(NO_BROWSER, HOST, PORT, DATA_DIR, WORKDIR)
 def lab(
     terminal: Terminal,
     *,

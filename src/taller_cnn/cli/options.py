@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taller_cnn.cli import values
-from taller_cnn.cli.command import Command, Key, Option, choice
+from taller_cnn.cli.command import Command, Option
 from taller_cnn.cli.terminal import LANGUAGE_VARIABLE
+from taller_cnn.cli.values import FILE, FOLDER, TEXT, Key, Value, one_of
 from taller_cnn.commands import command_line
 from taller_cnn.messages import DEFAULT_LANGUAGE, LANGUAGES
 
@@ -35,33 +35,28 @@ DATASETS = ("mnist", "fashion-mnist", "kmnist")
 SOURCES = ("auto", "full", "sample")
 DATA_DIR_VARIABLE = "TALLER_DATA_DIR"
 
-DATASET = choice(
+DATASET = Option(
     "--dataset",
     panel="data",
     help="cli.option.dataset",
-    allowed=DATASETS,
+    type=one_of(*DATASETS),
     default=DATASETS[0],
 )
-DATASET_OF_MODEL = choice(
+DATASET_OF_MODEL = Option(
     "--dataset",
     panel="data",
     help="cli.option.dataset",
-    allowed=DATASETS,
+    type=one_of(*DATASETS),
     show_default=Key("cli_evaluate.option.dataset_default"),
 )
-SOURCE = choice(
-    "--source",
-    panel="data",
-    help="cli.option.source",
-    allowed=SOURCES,
-    default=SOURCES[0],
+SOURCE = Option(
+    "--source", panel="data", help="cli.option.source", type=one_of(*SOURCES), default=SOURCES[0]
 )
 DATA_DIR = Option(
     "--data-dir",
     panel="data",
     help="cli.option.data_dir",
-    parse=values.path,
-    metavar=Key("cli.metavar.folder"),
+    type=FOLDER,
     envvar=DATA_DIR_VARIABLE,
     show_default=Key("cli.option.data_dir_default"),
 )
@@ -69,24 +64,15 @@ MODEL = Option(
     "--model",
     panel="model",
     help="cli.option.model",
-    parse=values.path,
-    metavar=Key("cli.metavar.file"),
+    type=FILE,
     show_default=Key("cli.option.model_default"),
 )
-DEVICE = Option(
-    "--device",
-    panel="model",
-    help="config.device",
-    parse=str,
-    metavar=Key("cli.metavar.text"),
-    default="auto",
-)
+DEVICE = Option("--device", panel="model", help="config.device", type=TEXT, default="auto")
 WORKDIR = Option(
     "--workdir",
     panel="output",
     help="cli.option.workdir",
-    parse=values.path,
-    metavar=Key("cli.metavar.folder"),
+    type=FOLDER,
     default=Path(),
     show_default=Key("cli.option.workdir_default"),
 )
@@ -95,8 +81,7 @@ LANG = Option(
     "--lang",
     panel="general",
     help="cli.option.lang",
-    parse=str,
-    metavar="|".join(LANGUAGES),
+    type=Value(str, "|".join(LANGUAGES)),
     default=DEFAULT_LANGUAGE,
     envvar=LANGUAGE_VARIABLE,
     expose_value=False,

@@ -12,13 +12,13 @@ import click
 from rich.text import Text
 
 from taller_cnn.cli.board import board
-from taller_cnn.cli.command import Argument, Key, Option, refuse_together
+from taller_cnn.cli.command import Argument, Option, refuse_together
 from taller_cnn.cli.loading import load_network, show_model_notices
 from taller_cnn.cli.options import DATA_DIR, MODEL, WORKDIR, command, data_folder
 from taller_cnn.cli.results import EpochTable, show_training
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.values import Parsed, home_path
+from taller_cnn.cli.values import Key, Value, home_path
 from taller_cnn.errors import InputError, TallerError
 
 if TYPE_CHECKING:
@@ -37,22 +37,23 @@ def _word(text: str) -> str:
     return str(home_path(text))
 
 
-PICTURES = Argument(
-    ["pictures"],
-    help="cli_predict.argument.pictures",
-    metavar=Key("cli_predict.metavar.pictures"),
-    type=Parsed(_word),
-    nargs=-1,
-    required=True,
+@command(
+    Argument(
+        ["pictures"],
+        help="cli_predict.argument.pictures",
+        type=Value(_word, Key("cli_predict.metavar.pictures")),
+        nargs=-1,
+        required=True,
+    ),
+    Option("--single", panel="model", help="cli_predict.option.single"),
+    Option("--lines", panel="model", help="cli_predict.option.lines"),
+    Option("--robust", panel="model", help="cli_predict.option.robust"),
+    Option("--annotate", panel="output", help="cli_predict.option.annotate"),
+    Option("--show-steps", panel="output", help="cli_predict.option.show_steps"),
+    MODEL,
+    DATA_DIR,
+    WORKDIR,
 )
-SINGLE = Option("--single", panel="model", help="cli_predict.option.single")
-LINES = Option("--lines", panel="model", help="cli_predict.option.lines")
-ROBUST = Option("--robust", panel="model", help="cli_predict.option.robust")
-ANNOTATE = Option("--annotate", panel="output", help="cli_predict.option.annotate")
-SHOW_STEPS = Option("--show-steps", panel="output", help="cli_predict.option.show_steps")
-
-
-@command(PICTURES, SINGLE, LINES, ROBUST, ANNOTATE, SHOW_STEPS, MODEL, DATA_DIR, WORKDIR)
 def predict(
     terminal: Terminal,
     *,

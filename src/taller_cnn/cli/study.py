@@ -9,21 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taller_cnn.cli.board import board
-from taller_cnn.cli.command import Argument, Key, Option, choice, refuse_together
+from taller_cnn.cli.command import Argument, Option, refuse_together
 from taller_cnn.cli.loading import load
-from taller_cnn.cli.options import (
-    DATA_DIR,
-    SOURCE,
-    WORKDIR,
-    command,
-    data_folder,
-    next_command,
-)
+from taller_cnn.cli.options import DATA_DIR, SOURCE, WORKDIR, command, data_folder, next_command
 from taller_cnn.cli.results import show_rows
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.study_view import design_json, list_factors, show_design, tell
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.values import count, path
+from taller_cnn.cli.values import COUNT, FILE, Key, Value, one_of
 from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
 
 if TYPE_CHECKING:
@@ -31,70 +24,44 @@ if TYPE_CHECKING:
 
     from taller_cnn.data import Digits
     from taller_cnn.messages import Messages
-    from taller_cnn.study import (
-        Design,
-        Event,
-        Plan,
-        Store,
-        StudyDone,
-    )
+    from taller_cnn.study import Design, Event, Plan, Store, StudyDone
 
 __all__ = ["study"]
 
 MOST_TRIALS = 1000
 """Trials of a study that nobody starts by mistake."""
 
-FACTORS = Argument(
-    ["factor"],
-    help="cli_study.argument.factors",
-    metavar=Key("cli_study.metavar.factor"),
-    nargs=-1,
-)
-CROSS = Option("--cross", panel="training", help="cli_study.option.cross")
-SEEDS = Option(
-    "--seeds",
-    panel="training",
-    help="cli_study.option.seeds",
-    parse=count,
-    metavar=Key("cli.metavar.integer"),
-    show_default=Key("cli_study.option.seeds_default"),
-)
-DESIGN = Option(
-    "--design",
-    panel="training",
-    help="cli_study.option.design",
-    parse=path,
-    metavar=Key("cli.metavar.file"),
-)
-THOROUGH = Option("--thorough", panel="training", help="cli_study.option.thorough")
-SCHEDULER = Option(
-    "--scheduler",
-    panel="training",
-    help="cli_study.option.scheduler",
-    parse=str,
-    metavar=Key("cli_study.metavar.address"),
-)
-YES = Option("--yes", panel="training", help="cli_study.option.yes")
-LIST = Option("--list", "list_", panel="output", help="cli_study.option.list")
-DRY_RUN = Option("--dry-run", panel="output", help="cli_study.option.dry_run")
-REPORT = Option("--report", panel="output", help="cli_study.option.report")
-EXPORT = choice(
-    "--export", panel="output", help="cli_study.option.export", allowed=("csv", "parquet")
-)
-
 
 @command(
-    FACTORS,
-    CROSS,
-    SEEDS,
-    DESIGN,
-    THOROUGH,
-    SCHEDULER,
-    YES,
-    LIST,
-    DRY_RUN,
-    REPORT,
-    EXPORT,
+    Argument(
+        ["factor"],
+        help="cli_study.argument.factors",
+        type=Value(str, Key("cli_study.metavar.factor")),
+        nargs=-1,
+    ),
+    Option("--cross", panel="training", help="cli_study.option.cross"),
+    Option(
+        "--seeds",
+        panel="training",
+        help="cli_study.option.seeds",
+        type=COUNT,
+        show_default=Key("cli_study.option.seeds_default"),
+    ),
+    Option("--design", panel="training", help="cli_study.option.design", type=FILE),
+    Option("--thorough", panel="training", help="cli_study.option.thorough"),
+    Option(
+        "--scheduler",
+        panel="training",
+        help="cli_study.option.scheduler",
+        type=Value(str, Key("cli_study.metavar.address")),
+    ),
+    Option("--yes", panel="training", help="cli_study.option.yes"),
+    Option("--list", "list_", panel="output", help="cli_study.option.list"),
+    Option("--dry-run", panel="output", help="cli_study.option.dry_run"),
+    Option("--report", panel="output", help="cli_study.option.report"),
+    Option(
+        "--export", panel="output", help="cli_study.option.export", type=one_of("csv", "parquet")
+    ),
     SOURCE,
     DATA_DIR,
     WORKDIR,

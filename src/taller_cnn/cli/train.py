@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taller_cnn.cli.board import Board, board
-from taller_cnn.cli.command import Key, Option
+from taller_cnn.cli.command import Option
 from taller_cnn.cli.config_options import configs, training_options
 from taller_cnn.cli.loading import show_sample_notice
 from taller_cnn.cli.options import (
@@ -22,16 +22,10 @@ from taller_cnn.cli.options import (
     data_folder,
     next_command,
 )
-from taller_cnn.cli.results import (
-    EpochTable,
-    show_files,
-    show_rows,
-    show_score,
-    show_training,
-)
+from taller_cnn.cli.results import EpochTable, show_files, show_rows, show_score, show_training
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.values import count, path, whole_numbers
+from taller_cnn.cli.values import COUNT, FILE, INTEGERS, Key
 from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
 
 if TYPE_CHECKING:
@@ -42,54 +36,43 @@ __all__ = ["train"]
 THREADS_PER_PROCESSOR = 8
 """More of them only wait for each other."""
 
-THREADS = Option(
-    "--threads",
-    panel="training",
-    help="cli_train.option.threads",
-    parse=count,
-    metavar=Key("cli.metavar.integer"),
-    show_default=Key("cli_train.option.threads_default"),
-)
-RESUME = Option("--resume", panel="training", help="cli_train.option.resume")
-ENSEMBLE = Option(
-    "--ensemble",
-    panel="training",
-    help="cli_train.option.ensemble",
-    parse=count,
-    metavar=Key("cli.metavar.integer"),
-    show_default=Key("cli_train.option.ensemble_default"),
-)
-KERNEL_SIZES = Option(
-    "--kernel-sizes",
-    panel="training",
-    help="cli_train.option.kernel_sizes",
-    parse=whole_numbers,
-    metavar=Key("cli.metavar.integers"),
-    show_default=Key("cli_train.option.kernel_sizes_default"),
-)
-TEACHER = Option(
-    "--teacher",
-    panel="training",
-    help="cli_train.option.teacher",
-    parse=path,
-    metavar=Key("cli.metavar.file"),
-    show_default=Key("cli_train.option.teacher_default"),
-)
-QUIET = Option("--quiet", panel="output", help="cli_train.option.quiet")
-
 
 @command(
     *training_options(),
-    THREADS,
-    RESUME,
-    ENSEMBLE,
-    KERNEL_SIZES,
-    TEACHER,
+    Option(
+        "--threads",
+        panel="training",
+        help="cli_train.option.threads",
+        type=COUNT,
+        show_default=Key("cli_train.option.threads_default"),
+    ),
+    Option("--resume", panel="training", help="cli_train.option.resume"),
+    Option(
+        "--ensemble",
+        panel="training",
+        help="cli_train.option.ensemble",
+        type=COUNT,
+        show_default=Key("cli_train.option.ensemble_default"),
+    ),
+    Option(
+        "--kernel-sizes",
+        panel="training",
+        help="cli_train.option.kernel_sizes",
+        type=INTEGERS,
+        show_default=Key("cli_train.option.kernel_sizes_default"),
+    ),
+    Option(
+        "--teacher",
+        panel="training",
+        help="cli_train.option.teacher",
+        type=FILE,
+        show_default=Key("cli_train.option.teacher_default"),
+    ),
     DATASET,
     SOURCE,
     DATA_DIR,
     WORKDIR,
-    QUIET,
+    Option("--quiet", panel="output", help="cli_train.option.quiet"),
 )
 def train(
     terminal: Terminal,
