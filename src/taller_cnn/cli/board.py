@@ -28,7 +28,8 @@ class Board:
     Args:
         console: where.
         is_quiet: whether nothing is told.
-        stopping: what is shown once `stop` is set, until the work has ended.
+        stop: set once the reader wants the work to stop.
+        stopping: what is shown from then on, until the work has ended.
     """
 
     def __init__(

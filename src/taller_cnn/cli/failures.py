@@ -37,7 +37,10 @@ def exit_code_of(error: BaseException, terminal: Terminal) -> int:
     known = _as_taller_error(error, terminal.messages)
     if known is None:
         raise error
-    terminal.failure(known)
+    try:
+        terminal.failure(known)
+    except ClosedOutputError:
+        _silence_output()
     return known.exit_code
 
 
