@@ -23,6 +23,7 @@ from taller_cnn.errors import InputError, TallerError
 
 if TYPE_CHECKING:
     from taller_cnn.checkpoints import LoadedModel
+    from taller_cnn.reader.drawing import Drawings
     from taller_cnn.reader.files import FileReading
     from taller_cnn.reader.reading import DigitReading, PictureReading, Reader
     from taller_cnn.runs import Workdir as RunFiles
@@ -68,6 +69,7 @@ def predict(
     workdir: Path,
 ) -> None:
     """Read handwritten digits in pictures."""
+    from taller_cnn.reader.drawing import Drawings
     from taller_cnn.reader.files import named_sources, read_files, refusals
     from taller_cnn.reader.finding import Options
     from taller_cnn.reader.robust import ready_robust
@@ -77,7 +79,8 @@ def predict(
     where = RunFiles(workdir, "mnist")
     path = model or where.model
     folders = {"data_dir": data_folder(data_dir, workdir), "sample_dir": where.sample}
-    output = _Output(terminal, where.results, annotate=annotate, show_steps=show_steps)
+    drawings = Drawings(where.results, terminal.messages, annotate=annotate, show_steps=show_steps)
+    output = _Output(terminal, drawings)
     sources = list(named_sources(pictures, sys.stdin.buffer))
     # Said before a network is looked for, or the robust one trained, for nothing.
     ready = ready_robust(path) if robust else None
@@ -171,26 +174,18 @@ def _threshold(
 class _Output:
     """What is said of each file, written for it, and told to a program."""
 
-    def __init__(
-        self, terminal: Terminal, folder: Path, *, annotate: bool, show_steps: bool
-    ) -> None:
-        self._terminal = terminal
-        self._folder = folder
-        self._annotate = annotate
-        self._show_steps = show_steps
+    def __init__(self, terminal: Terminal, drawings: Drawings) -> None:
+        self._terminal, self._drawings = terminal, drawings
         self._files: list[dict[str, Any]] = []
         self._read: list[tuple[str, PictureReading]] = []
         self._failed = 0
-        self._taken: set[str] = set()
 
     def take(self, reading: FileReading) -> None:
         """Say what one file says and write its pictures."""
         from taller_cnn.reader.files import in_file_pixels
 
-        if reading.picture is not None and reading.reading is not None:
-            self._write(reading)
-        if reading.error is not None or reading.reading is None:
-            assert reading.error is not None
+        self._drawings.write(reading)
+        if reading.error is not None:
             self.failed(reading.name, reading.error)
             return
         result = in_file_pixels(reading)
@@ -231,35 +226,6 @@ class _Output:
             summary = InputError("reader_nothing_read") if nothing else some
             self._terminal.err.print(summary.text(self._terminal.messages))
         click.get_current_context().exit(2 if nothing else 1)
-
-    def _write(self, reading: FileReading) -> None:
-        from taller_cnn.files import atomic_path
-        from taller_cnn.reader.drawing import annotated, steps_strip
-
-        assert reading.picture is not None
-        assert reading.reading is not None
-        stem = self._name(reading.name)
-        drawings = (
-            ("lectura", annotated, self._annotate),
-            ("etapas", steps_strip, self._show_steps),
-        )
-        for prefix, draw, wanted in drawings:
-            if wanted:
-                image = draw(reading.picture.pixels, reading.reading, self._terminal.messages)
-                with atomic_path(self._folder / f"{prefix}_{stem}.png") as path:
-                    image.save(path, "PNG")
-
-    def _name(self, file: str) -> str:
-        """A file's name for what is written for it, with a number if another one has it."""
-        from taller_cnn.reader.files import STDIN
-
-        stem = "stdin" if file == STDIN else Path(file).stem
-        name, number = stem, 1
-        while name in self._taken:
-            number += 1
-            name = f"{stem}_{number}"
-        self._taken.add(name)
-        return name
 
 
 def _show_text(terminal: Terminal, name: str, reading: PictureReading) -> None:
