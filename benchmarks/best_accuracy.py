@@ -1,15 +1,14 @@
-"""Test accuracy of the recipe `best` or `distilled`: one network per seed, and all together.
+"""Test accuracy of the recipe `best`: one network per seed, and all together.
 
-    python benchmarks/best_accuracy.py [--recipe distilled] [--seeds 5] [--jobs 1] [--keep FOLDER]
+    python benchmarks/best_accuracy.py [--seeds 5] [--jobs 1] [--keep FOLDER]
 
 Every network trains on all 60,000 training digits, in a process of its own: one after the other
 with all threads, or with `--jobs` several at a time with one thread each, which wastes less on a
 machine that does other things too. A call stops after `--minutes` and the next one goes on, with
-the same numbers; what is done is in the folder, as `train --ensemble` would leave it, and
-`distilled` learns from the networks of `best` that are there. Nothing was chosen here: the test
-digits are not loaded by benchmarks/best_search.py.
+the same numbers; what is done is in the folder, as `train --ensemble` would leave it. Nothing was
+chosen here: the test digits are not loaded by benchmarks/best_search.py.
 
-A network of `best` is asked once about each test digit, and once more with the six views that
+A network is asked once about each test digit, and once more with the six views that
 `evaluate --views` and `predict` ask about.
 
 With `--alone`, some steps are timed with all threads and nothing else at work, and the seconds in
@@ -40,33 +39,30 @@ from taller_cnn.config import recipe
 from taller_cnn.evaluation import evaluate, wilson_interval
 from taller_cnn.files import provenance
 from taller_cnn.model import SimpleCNN, count_parameters
-from taller_cnn.runs import Workdir
+from taller_cnn.runs import RunFiles
 from taller_cnn.runs.results import brief_scores, model_info
 from taller_cnn.training import Training, TrainState, train
-from taller_cnn.training.teacher import ROUNDS
 from taller_cnn.views import VIEWS, InViews
 
 WARM_STEPS, TIMED_STEPS = 50, 350
 """Together less than an epoch."""
 
 
-def train_for(name: str, seed: int, seconds: float, keep: Path) -> dict[str, Any]:
+def train_for(seed: int, seconds: float, keep: Path) -> dict[str, Any]:
     """Train the network of a seed for some time; when it is done, keep what it says."""
     began = time.perf_counter()
-    kept, said = files(name, seed, keep)
+    kept, said = files(seed, keep)
     state = TrainState.from_dict(read_tensors(kept)) if kept.exists() else None
-    model_config, config = recipe(name, train={"seed": seed, "holdout": 0})
+    model_config, config = recipe("best", train={"seed": seed, "holdout": 0})
     model = SimpleCNN(model_config, seed=seed)
-    teacher = load_model(Workdir(keep).ensemble).model if config.distillation else None
-    training = train(model, digits(), config, state, score="last-epoch", teacher=teacher)
+    training = train(model, digits(), config, state, score="last-epoch")
     for _ in training:
         if training.step < training.steps and time.perf_counter() - began > seconds:
             break
     write_tensors(kept, training.state().to_dict())
     if training.test is None:
         return {"done": False, "step": training.step, "of": training.steps}
-    if name == "best":
-        save_member(keep, seed, training, model)
+    save_member(keep, seed, training, model)
     result = {
         "log_probabilities": training.test.log_probabilities,
         "labels": training.test.labels,
@@ -79,40 +75,27 @@ def train_for(name: str, seed: int, seconds: float, keep: Path) -> dict[str, Any
     return {"done": True, "errors": training.test.errors}
 
 
-def time_alone(name: str, keep: Path) -> dict[str, Any]:
-    """Seconds that a whole training would take, from steps with and without its teacher's work."""
-    model_config, config = recipe(name, train={"holdout": 0})
-    teacher = load_model(Workdir(keep).ensemble).model if config.distillation else None
-    training = train(SimpleCNN(model_config), digits(), config, teacher=teacher)
-    per_epoch = training.steps / config.epochs
-    first = _step_seconds(training)
-    if teacher is None:
-        return {"seconds": first * training.steps, "steps": TIMED_STEPS}
-    # From the start again: what the teacher says of these digits is known by now.
-    training.step = 0
-    asked = ROUNDS * per_epoch
-    seconds = first * asked + _step_seconds(training) * (training.steps - asked)
-    return {"seconds": seconds, "steps": 2 * TIMED_STEPS}
-
-
-def _step_seconds(training: Training) -> float:
-    """Mean over some steps, after some that are not counted."""
-    last, began = training.step + WARM_STEPS + TIMED_STEPS, 0.0
-    while training.step < last:
+def time_alone() -> dict[str, Any]:
+    """Seconds that a whole training would take, extrapolated from steps in its middle."""
+    model_config, config = recipe("best", train={"holdout": 0})
+    training = train(SimpleCNN(model_config), digits(), config)
+    while training.step < WARM_STEPS:
         next(training)
-        if not began and training.step >= last - TIMED_STEPS:
-            began, counted = time.perf_counter(), training.step
-    return (time.perf_counter() - began) / (training.step - counted)
+    first, began = training.step, time.perf_counter()
+    while training.step < first + TIMED_STEPS:
+        next(training)
+    seconds = (time.perf_counter() - began) / (training.step - first)
+    return {"seconds": seconds * training.steps, "steps": training.step - first}
 
 
-def files(name: str, seed: int, keep: Path) -> tuple[Path, Path]:
+def files(seed: int, keep: Path) -> tuple[Path, Path]:
     """The state of a training, and what its network says of the test digits."""
-    return keep / f"{name}{seed}.state", keep / f"{name}{seed}.said"
+    return keep / f"best{seed}.state", keep / f"best{seed}.said"
 
 
 def save_member(keep: Path, seed: int, training: Training, model: SimpleCNN) -> None:
     """Keep the network as one of the ensemble's."""
-    path = Workdir(keep, "mnist", seed).model
+    path = RunFiles.member(keep, "mnist", seed).model
     path.parent.mkdir(parents=True, exist_ok=True)
     scores = brief_scores(training)
     info = model_info(model.config, training.config, digits(), scores, provenance())
@@ -121,19 +104,17 @@ def save_member(keep: Path, seed: int, training: Training, model: SimpleCNN) -> 
 
 def in_views(seed: int, keep: Path) -> Tensor:
     """What the network of a seed says of the test digits in several views."""
-    own, model = digits(), load_model(Workdir(keep, "mnist", seed).model).model
-    asked = InViews(model, mean=own.mean, std=own.std)
-    scale: dict[str, Any] = {"mean": own.mean, "std": own.std, "class_names": own.class_names}
-    return evaluate(asked, own.test, **scale).log_probabilities
+    own, model = digits(), load_model(RunFiles.member(keep, "mnist", seed).model).model
+    return evaluate(InViews(model, own.scale), own.test, own.scale).log_probabilities
 
 
-def call_child(seed: int, name: str, end: float, jobs: int, keep: Path) -> None:
+def call_child(seed: int, end: float, jobs: int, keep: Path) -> None:
     """Train a seed's network until it is done or `end` has come."""
     left = end - time.perf_counter()
-    if left <= 0 or files(name, seed, keep)[1].exists():
+    if left <= 0 or files(seed, keep)[1].exists():
         return
     environment = OURS if jobs == 1 else {**OURS, "OMP_NUM_THREADS": "1"}
-    call = [sys.argv[0], "--recipe", name, "--keep", str(keep), "--child", str(seed), str(left)]
+    call = [sys.argv[0], "--keep", str(keep), "--child", str(seed), str(left)]
     print(seed, child(call, environment), flush=True)
 
 
@@ -234,7 +215,6 @@ def mean_line(accuracy: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recipe", choices=("best", "distilled"), default="best")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=1, help="networks trained at a time")
     parser.add_argument("--minutes", type=float, default=60.0, help="then stop, to go on later")
@@ -242,24 +222,22 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, default=Path("resultados/best_accuracy"))
     parser.add_argument("--child", nargs=2, metavar=("SEED", "SECONDS"))
     arguments = parser.parse_args()
-    name, keep = arguments.recipe, arguments.keep
+    keep = arguments.keep
     if arguments.child:
         seed, seconds = arguments.child
-        print(json.dumps(train_for(name, int(seed), float(seconds), keep)))
+        print(json.dumps(train_for(int(seed), float(seconds), keep)))
         return
     keep.mkdir(parents=True, exist_ok=True)
     end = time.perf_counter() + 60 * arguments.minutes
-    one = partial(call_child, name=name, end=end, jobs=arguments.jobs, keep=keep)
+    one = partial(call_child, end=end, jobs=arguments.jobs, keep=keep)
     with ThreadPoolExecutor(arguments.jobs) as pool:
         list(pool.map(one, range(arguments.seeds)))
-    paths = {seed: files(name, seed, keep)[1] for seed in range(arguments.seeds)}
+    paths = {seed: files(seed, keep)[1] for seed in range(arguments.seeds)}
     said = {seed: read_tensors(path) for seed, path in paths.items() if path.exists()}
-    if name == "best":
-        said = {seed: {**one, "in_views": in_views(seed, keep)} for seed, one in said.items()}
-    alone = time_alone(name, keep) if arguments.alone else None
+    said = {seed: {**one, "in_views": in_views(seed, keep)} for seed, one in said.items()}
+    alone = time_alone() if arguments.alone else None
     if said:
-        title = f"Accuracy of the `{name}` recipe"
-        write_results(f"{name}-accuracy", title, *report(said, alone))
+        write_results("best-accuracy", "Accuracy of the `best` recipe", *report(said, alone))
 
 
 if __name__ == "__main__":

@@ -78,7 +78,6 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "mean": "Media, con el intervalo de Wilson del 95 % para {n:d} dígitos",
         "labels": "{wrong:d} etiquetas que las personas rechazan",
         "ensemble": "{k:d} redes juntas",
-        "distilled": "distilled, con sus maestras",
         "none_right": "Los {count:d} dígitos de prueba que ninguna de las {k:d} redes acierta",
         "label": "etiqueta {label}",
         "says": "dicen {answers}",
@@ -101,7 +100,6 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "mean": "Mean, with the 95% Wilson interval for {n:d} digits",
         "labels": "{wrong:d} labels that people reject",
         "ensemble": "{k:d} networks together",
-        "distilled": "distilled, with its teachers",
         "none_right": "The {count:d} test digits that none of the {k:d} networks gets",
         "label": "label {label}",
         "says": "they say {answers}",
@@ -160,21 +158,10 @@ def measured() -> list[Trained]:
         runs = workshop["runs"]
         errors = [(1 - run["test_accuracy"]) * 10_000 for run in runs]
         found.append(trained("workshop", workshop, [run["train_seconds"] for run in runs], errors))
-    for name in ("distilled", "best"):
-        result = newest(f"{name}-accuracy")
-        if result:
-            runs = result["runs"]
-            errors = [float(run["test_errors"]) for run in runs]
-            before = seconds_of_teachers() if name == "distilled" else 0.0
-            seconds = [before + run["seconds"] for run in runs]
-            found.append(trained(name, result, seconds, errors))
+    if best := newest("best-accuracy"):
+        errors = [float(run["test_errors"]) for run in best["runs"]]
+        found.append(trained("best", best, [run["seconds"] for run in best["runs"]], errors))
     return found
-
-
-def seconds_of_teachers() -> float:
-    """What all networks of `best` took."""
-    result = newest("best-accuracy")
-    return float(sum(run["seconds"] for run in result["runs"])) if result else 0.0
 
 
 def together() -> Trained | None:
@@ -182,7 +169,8 @@ def together() -> Trained | None:
     result = newest("best-accuracy")
     if not result:
         return None
-    return trained("ensemble", result, [seconds_of_teachers()], [float(result["together"])])
+    seconds = float(sum(run["seconds"] for run in result["runs"]))
+    return trained("ensemble", result, [seconds], [float(result["together"])])
 
 
 def trained(

@@ -1,15 +1,12 @@
-"""How the `best` recipe was chosen, and `distilled`: candidates compared on 20,000 held-out digits.
+"""How the `best` recipe was chosen: candidates compared on 20,000 held-out digits.
 
     python benchmarks/best_search.py --epochs 5 [--only NAME] [--seeds 1] [--jobs 2]
     python benchmarks/best_search.py --only "chosen, 30 epochs"
-    taller-cnn train --recipe best --holdout 20000 --workdir FOLDER
-    python benchmarks/best_search.py --recipe distilled --teacher FOLDER/modelo/cnn_mnist.pt
 
 Each candidate trains on the 40,000 other training digits, each in a process of its own with one
 thread; the test digits are not loaded into any comparison. 5,000 held-out digits would not do:
 networks of 99.6% have 20 errors there, and luck alone moves them by 4. What was run before is kept
-in the results file and not run again. The teacher of `distilled` has not seen the held-out digits
-either: one network here, in place of an ensemble.
+in the results file and not run again; candidates whose options are gone stand there too.
 """
 
 from __future__ import annotations
@@ -22,20 +19,15 @@ import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from reporting import RESULTS, child, table, write_results
 from time_to_accuracy import OURS, digits
 
-from taller_cnn.augmentation import AUGMENTATIONS
-from taller_cnn.checkpoints import load_model
 from taller_cnn.config import ModelConfig, recipe
-from taller_cnn.data import Split
 from taller_cnn.evaluation import evaluate
 from taller_cnn.model import SimpleCNN
-from taller_cnn.training import EpochResult, loop, train
-from taller_cnn.training.teacher import ROUNDS
+from taller_cnn.training import EpochResult, train
 from taller_cnn.views import VIEWS, InViews
 
 CHOSEN = {
@@ -44,158 +36,85 @@ CHOSEN = {
     "muon_learning_rate": 0.05,
 }
 """What was kept of the first candidates, 5 epochs each."""
-MORE = {"rotation": 15.0, "shear": 0.3, "scale": 0.15, "stretch": 0.2, "shift": 3.0}
-
-
-@dataclasses.dataclass(frozen=True)
-class Search:
-    """Where a search began, and what each candidate changes of that.
-
-    Strengths of an augmentation are changes to `affine`. What was found better is in the recipe.
-    """
-
-    start: Mapping[str, Any]
-    candidates: Mapping[str, Mapping[str, Any]]
-
-    def changes(self, candidate: str) -> dict[str, Any]:
-        """What a candidate changes of the recipe."""
-        return {**self.start, **self.candidates[candidate]}
-
-
-SEARCHES = {
-    "best": Search(
-        {
-            "filters": [16, 16, 48, 48, 96, 96],
-            "dropout": 0.3,
-            "optimizer": "adamw",
-            "learning_rate": 4e-3,
-            "label_smoothing": 0.05,
-            "augmentation": "affine",
-            "weight_average": 0.998,
-        },
-        {
-            "start": {},
-            "bending 0.7": {"augmentation": {"elastic": 0.7}},
-            "more of all: 15 degrees, shear 0.3, scale 0.15, stretch 0.2, shift 3": {
-                "augmentation": MORE
-            },
-            "strokes 0.4": {"augmentation": {"thickness": 0.4}},
-            "handwriting": {"augmentation": "handwriting"},
-            "Muon 0.02": {"optimizer": "muon", "muon_learning_rate": 0.02},
-            "Muon 0.05": {"optimizer": "muon", "muon_learning_rate": 0.05},
-            "16-64-128 filters": {"filters": [16, 16, 64, 64, 128, 128]},
-            "16-64-128 filters, Muon 0.02": {
-                "filters": [16, 16, 64, 64, 128, 128],
-                "optimizer": "muon",
-                "muon_learning_rate": 0.02,
-            },
-            "16-64-128 filters, Muon 0.05": CHOSEN,
-            "chosen, 30 epochs": {**CHOSEN, "epochs": 30.0},
-            "chosen, batch 64": {**CHOSEN, "batch_size": 64, "weight_average": 0.999},
-            "chosen, more of all": {**CHOSEN, "augmentation": MORE},
-            "chosen, average pooling": {**CHOSEN, "pooling": "avg"},
-            "chosen, gelu": {**CHOSEN, "activation": "gelu"},
-            "chosen, no global pooling": {**CHOSEN, "final_size": 0},
-            "chosen, kernels of 5 x 5": {**CHOSEN, "kernel_size": 5},
-            "kernels of 5 x 5, 16-32-64 filters": {
-                **CHOSEN,
-                "kernel_size": 5,
-                "filters": [16, 16, 32, 32, 64, 64],
-            },
-            "32-64-128 filters": {"filters": [32, 32, 64, 64, 128, 128]},
-            "batch 64": {"batch_size": 64, "weight_average": 0.999},
-            "rate 0.008": {"learning_rate": 8e-3},
-            "dropout 0.5": {"dropout": 0.5},
-            "label smoothing 0.1": {"label_smoothing": 0.1},
-            "no weight average": {"weight_average": 0.0},
-            "no augmentation": {"augmentation": "none"},
-        },
-    ),
-    "distilled": Search(
-        {
-            "epochs": 30.0,
-            "optimizer": "adamw",
-            "learning_rate": 4e-3,
-            "augmentation": "affine",
-            "weight_average": 0.998,
-        },
-        {
-            "start": {},
-            "labels alone": {"distillation": 0.0, "label_smoothing": 0.05},
-            "Muon 0.02": {"optimizer": "muon", "muon_learning_rate": 0.02},
-            "Muon 0.05": {"optimizer": "muon", "muon_learning_rate": 0.05},
-            "a fifth of labels": {"distillation": 0.8},
-            "60 epochs": {"epochs": 60.0},
-            "labels alone, 60 epochs": {
-                "distillation": 0.0,
-                "label_smoothing": 0.05,
-                "epochs": 60.0,
-            },
-            "60 epochs, 10 rounds": {"epochs": 60.0, "rounds": 10},
-            "handwriting": {"augmentation": "handwriting"},
-            "more of all": {"augmentation": MORE},
-        },
-    ),
+START: Mapping[str, Any] = {
+    "filters": [16, 16, 48, 48, 96, 96],
+    "dropout": 0.3,
+    "optimizer": "adamw",
+    "learning_rate": 4e-3,
+    "label_smoothing": 0.05,
+    "augmentation": "affine",
 }
+"""Where the search began; what was found better is in the recipe."""
+CANDIDATES: Mapping[str, Mapping[str, Any]] = {
+    "start": {},
+    "handwriting": {"augmentation": "handwriting"},
+    "Muon 0.02": {"optimizer": "muon", "muon_learning_rate": 0.02},
+    "Muon 0.05": {"optimizer": "muon", "muon_learning_rate": 0.05},
+    "16-64-128 filters": {"filters": [16, 16, 64, 64, 128, 128]},
+    "16-64-128 filters, Muon 0.02": {
+        "filters": [16, 16, 64, 64, 128, 128],
+        "optimizer": "muon",
+        "muon_learning_rate": 0.02,
+    },
+    "16-64-128 filters, Muon 0.05": CHOSEN,
+    "chosen, 30 epochs": {**CHOSEN, "epochs": 30.0},
+    "chosen, batch 64": {**CHOSEN, "batch_size": 64},
+    "chosen, average pooling": {**CHOSEN, "pooling": "avg"},
+    "chosen, gelu": {**CHOSEN, "activation": "gelu"},
+    "chosen, no global pooling": {**CHOSEN, "final_size": 0},
+    "chosen, kernels of 5 x 5": {**CHOSEN, "kernel_size": 5},
+    "kernels of 5 x 5, 16-32-64 filters": {
+        **CHOSEN,
+        "kernel_size": 5,
+        "filters": [16, 16, 32, 32, 64, 64],
+    },
+    "32-64-128 filters": {"filters": [32, 32, 64, 64, 128, 128]},
+    "batch 64": {"batch_size": 64},
+    "rate 0.008": {"learning_rate": 8e-3},
+    "dropout 0.5": {"dropout": 0.5},
+    "label smoothing 0.1": {"label_smoothing": 0.1},
+    "no augmentation": {"augmentation": "none"},
+}
+"""What each changes of the start."""
 HELD_OUT = 20_000
 NETWORK = {field.name for field in dataclasses.fields(ModelConfig)}
 
 
-def trial(
-    name: str, candidate: str, seed: int, epochs: float | None, teacher: Path | None
-) -> dict[str, Any]:
-    """One training of a candidate for a recipe, scored on the held-out digits."""
+def trial(candidate: str, seed: int, epochs: float | None) -> dict[str, Any]:
+    """One training of a candidate, scored on the held-out digits."""
     held_out = digits(holdout=HELD_OUT)
-    empty = Split(images=held_out.test.images[:0], labels=held_out.test.labels[:0])
-    held_out = dataclasses.replace(held_out, test=empty)
-    changes = SEARCHES[name].changes(candidate)
+    held_out = dataclasses.replace(held_out, test=held_out.test[:0])
+    changes = {**START, **CANDIDATES[candidate], "seed": seed}
     network = {key: changes.pop(key) for key in NETWORK if key in changes}
-    # This process trains nothing else.
-    vars(loop)["ROUNDS"] = changes.pop("rounds", ROUNDS)
-    if isinstance(changes["augmentation"], dict):
-        varied = dataclasses.replace(AUGMENTATIONS["affine"], **changes["augmentation"])
-        vars(loop)["AUGMENTATIONS"] = {**AUGMENTATIONS, "affine": varied}
-        changes["augmentation"] = "affine"
     if epochs:
         changes["epochs"] = epochs
-    model_config, config = recipe(name, model=network, train={**changes, "seed": seed})
+    model_config, config = recipe("best", model=network, train=changes)
     model = SimpleCNN(model_config, seed=seed)
-    training = train(
-        model,
-        held_out,
-        config,
-        score="last-epoch",
-        teacher=load_model(teacher).model if teacher and config.distillation else None,
-    )
+    training = train(model, held_out, config, score="last-epoch")
     last = list(training)[-1]
     assert isinstance(last, EpochResult)
     assert training.validation is not None
-    asked = InViews(model, mean=held_out.mean, std=held_out.std)
-    scale: dict[str, Any] = {
-        "mean": held_out.mean,
-        "std": held_out.std,
-        "class_names": held_out.class_names,
-    }
+    asked = InViews(model, held_out.scale)
     return {
         "name": candidate,
         "seed": seed,
         "epochs": config.epochs,
         "errors": training.validation.errors,
-        "errors_in_views": evaluate(asked, held_out.validation, **scale).errors,
+        "errors_in_views": evaluate(asked, held_out.validation, held_out.scale).errors,
         "loss": training.validation.loss,
         "seconds": last.train_seconds,
     }
 
 
-def kept(name: str) -> list[dict[str, Any]]:
+def kept() -> list[dict[str, Any]]:
     """The trials of earlier calls, from the newest results."""
-    files = sorted(RESULTS.glob(f"*-{name}-search.json"))
+    files = sorted(RESULTS.glob("*-best-search.json"))
     return list(json.loads(files[-1].read_text())["trials"]) if files else []
 
 
-def report(search: Search, trials: list[dict[str, Any]]) -> str:
+def report(trials: list[dict[str, Any]]) -> str:
     rows = []
-    for name in search.candidates:
+    for name in CANDIDATES:
         for epochs in sorted({t["epochs"] for t in trials if t["name"] == name}):
             own = [t for t in trials if t["name"] == name and t["epochs"] == epochs]
             errors = [t["errors"] for t in own]
@@ -216,37 +135,32 @@ def report(search: Search, trials: list[dict[str, Any]]) -> str:
     return table([*header, f"in {len(VIEWS)} views", "loss", "seconds"], rows)
 
 
-def write_search(name: str, trials: list[dict[str, Any]]) -> None:
-    """Write what is known of the candidates for a recipe."""
-    rows = report(SEARCHES[name], trials)
-    body = f"n = 20,000 held-out digits; seconds of training steps.\n\n{rows}"
-    write_results(f"{name}-search", f"Candidates for `{name}`", body, {"trials": trials})
+def write_search(trials: list[dict[str, Any]]) -> None:
+    """Write what is known of the candidates."""
+    body = f"n = 20,000 held-out digits; seconds of training steps.\n\n{report(trials)}"
+    write_results("best-search", "Candidates for `best`", body, {"trials": trials})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--recipe", choices=SEARCHES, default="best")
-    parser.add_argument("--teacher", type=Path, help="of `distilled`")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=float, help="of all candidates, in place of their own")
     parser.add_argument("--jobs", type=int, default=2, help="candidates trained at a time")
     parser.add_argument("--only", action="append", metavar="NAME", help="one candidate")
     parser.add_argument("--child", nargs=2, metavar=("NAME", "SEED"))
     arguments = parser.parse_args()
-    recipe_name, epochs = arguments.recipe, arguments.epochs
+    epochs = arguments.epochs
     if arguments.child:
         name, seed = arguments.child
-        print(json.dumps(trial(recipe_name, name, int(seed), epochs, arguments.teacher)))
+        print(json.dumps(trial(name, int(seed), epochs)))
         return
-    search, usual = SEARCHES[recipe_name], recipe(recipe_name)[1].epochs
-    names = arguments.only or list(search.candidates)
-    if unknown := set(names) - set(search.candidates):
-        parser.error(f"--only: no such candidate of {recipe_name}: {', '.join(unknown)}")
-    if recipe_name == "distilled" and arguments.teacher is None:
-        parser.error("--recipe distilled needs a --teacher")
-    trials = kept(recipe_name)
+    usual = recipe("best")[1].epochs
+    names = arguments.only or list(CANDIDATES)
+    if unknown := set(names) - set(CANDIDATES):
+        parser.error(f"--only: no such candidate: {', '.join(unknown)}")
+    trials = kept()
     done = {(t["name"], t["seed"], t["epochs"]) for t in trials}
     wanted = [(name, seed) for seed in range(arguments.seeds) for name in names]
 
@@ -254,17 +168,16 @@ def main() -> None:
 
     def run(one: tuple[str, int]) -> None:
         name, seed = one
-        trained = epochs or search.changes(name).get("epochs", usual)
+        trained = epochs or CANDIDATES[name].get("epochs", usual)
         if (name, seed, trained) in done:
             return
-        call = [sys.argv[0], "--recipe", recipe_name, "--child", name, str(seed)]
+        call = [sys.argv[0], "--child", name, str(seed)]
         call += ["--epochs", str(epochs)] if epochs else []
-        call += ["--teacher", str(arguments.teacher)] if arguments.teacher else []
         trained_one = child(call, {**OURS, "OMP_NUM_THREADS": "1"})
         # Another candidate may end at the same moment.
         with writing:
             trials.append(trained_one)
-            write_search(recipe_name, trials)
+            write_search(trials)
 
     with ThreadPoolExecutor(arguments.jobs) as pool:
         list(pool.map(run, wanted))

@@ -24,13 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from reporting import table, write_results
-from time_to_accuracy import ROOT, data_dir, digits
+from time_to_accuracy import ROOT, digits, digits_place
 
 from taller_cnn.checkpoints import LoadedModel, load_model
-from taller_cnn.data import Split
+from taller_cnn.data import LabelledImages
 from taller_cnn.evaluation import evaluate, wilson_interval
 from taller_cnn.reader.finding import Found, find
 from taller_cnn.reader.reading import PictureReading, Reader, read_found
@@ -121,7 +122,7 @@ def enlarged(image: Pixels, generator: np.random.Generator) -> Pixels:
     return result
 
 
-def large_set(split: Split) -> Pictures:
+def large_set(split: LabelledImages) -> Pictures:
     generator = np.random.default_rng(0)
     pictures = Pictures(name="MNIST test, ten times as large")
     for image, label in zip(split.images.numpy()[:, 0], split.labels.tolist(), strict=True):
@@ -129,7 +130,7 @@ def large_set(split: Split) -> Pictures:
     return pictures
 
 
-def rendered_sets(split: Split, n: int) -> list[Pictures]:
+def rendered_sets(split: LabelledImages, n: int) -> list[Pictures]:
     """`n` pictures, by kind."""
     sets = {kind: Pictures(name=f"MNIST test, rendered: {kind}") for kind in KINDS}
     for picture in rendered_pictures(split, n, 1, others=0.0):
@@ -182,8 +183,7 @@ def rate(part: int, whole: int) -> str:
 def networks(workdir: Path) -> dict[str, tuple[Path, LoadedModel]]:
     """The user's own and the robust network; the latter is trained if need be."""
     own = workdir / "modelo" / "cnn_mnist.pt"
-    folder = data_dir()
-    events = robust_network(own, threading.Event(), data_dir=folder, sample_dir=folder)
+    events = robust_network(own, threading.Event(), digits_place())
     robust = list(events)[-1]
     assert isinstance(robust, LoadedModel)
     return {"plain": (own, load_model(own)), "robust": (robust_path(own), robust)}
@@ -191,8 +191,7 @@ def networks(workdir: Path) -> dict[str, tuple[Path, LoadedModel]]:
 
 def reader_of(path: Path, loaded: LoadedModel) -> Reader:
     assert loaded.info is not None, f"{path} has no description"
-    folder = data_dir()
-    kept = ensure_threshold(path, loaded, data_dir=folder, sample_dir=folder)
+    kept = ensure_threshold(path, loaded, digits_place())
     return Reader.of(loaded, kept.threshold)
 
 
@@ -223,16 +222,12 @@ def main() -> None:
     arguments = parser.parse_args()
     test = digits(holdout=5000).test
     chosen = np.random.default_rng(2).permutation(len(test))[: arguments.n]
-    split = Split(images=test.images[chosen], labels=test.labels[chosen])
+    split = test[torch.from_numpy(chosen)]
     loaded = networks(arguments.workdir)
     readers = {name: reader_of(*pair) for name, pair in loaded.items()}
     direct = {}
     for name, (_, network) in loaded.items():
-        assert network.info is not None
-        about = network.info
-        direct[name] = evaluate(
-            network.model, split, mean=about.mean, std=about.std, class_names=about.class_names
-        ).correct
+        direct[name] = evaluate(network.model, split, network.scale).correct
     sets = [large_set(split), *rendered_sets(test, arguments.rendered), uci_set()]
     if arguments.photos:
         sets += photo_sets(arguments.photos)

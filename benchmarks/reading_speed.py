@@ -27,7 +27,7 @@ from PIL import Image
 from reporting import table, write_results
 from time_to_accuracy import ROOT, digits
 
-from taller_cnn.data import Split
+from taller_cnn.data import LabelledImages
 from taller_cnn.reader.rendering import rendered_pictures
 
 
@@ -45,7 +45,7 @@ def predict(workdir: Path, files: Sequence[Path]) -> tuple[float, float]:
     return seconds, usage.ru_maxrss / 1000
 
 
-def write_pictures(folder: Path, split: Split) -> None:
+def write_pictures(folder: Path, split: LabelledImages) -> None:
     """Photos of a line of digits, one of 50 megapixels, and 500 digits as they are."""
     page = next(rendered_pictures(split, 1, 0, kinds=["photo"], others=0.0)).pixels
     large = Image.fromarray(page).resize((4000, 3000), Image.Resampling.BICUBIC)

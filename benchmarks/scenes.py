@@ -34,7 +34,7 @@ from scene_parts import (
 )
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from taller_cnn.data import Split
+from taller_cnn.data import LabelledImages
 from taller_cnn.reader.writing import Pen, written
 
 
@@ -47,7 +47,7 @@ class Scene:
     kind: str
 
 
-def scenes(split: Split, n: int, seed: int, kinds: list[str] | None = None) -> list[Scene]:
+def scenes(split: LabelledImages, n: int, seed: int, kinds: list[str] | None = None) -> list[Scene]:
     """`n` pictures of each kind; those of several digits a third of that."""
     result = []
     images, labels = split.images.numpy()[:, 0], split.labels.numpy()

@@ -85,6 +85,7 @@ def untrained_model(workdir: Path) -> Path:
     """The workshop's network with its initial weights, which are as fast as trained ones."""
     from taller_cnn.checkpoints import ModelInfo, save_model
     from taller_cnn.config import ModelConfig, TrainConfig
+    from taller_cnn.data import MNIST_SCALE
     from taller_cnn.model import SimpleCNN
 
     path = workdir / "modelo" / "cnn_mnist.pt"
@@ -93,8 +94,7 @@ def untrained_model(workdir: Path) -> Path:
         train=TrainConfig(),
         dataset="mnist",
         class_names=tuple("0123456789"),
-        mean=0.1307,
-        std=0.3081,
+        scale=MNIST_SCALE,
         source="sample",
         data_checksum="",
     )

@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 from reporting import spread, table, write_results
-from time_to_accuracy import data_dir, digits, load_lesson
+from time_to_accuracy import digits, digits_place, load_lesson
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
@@ -34,7 +34,6 @@ from taller_cnn.config import ModelConfig
 from taller_cnn.model import describe
 from taller_cnn.study import (
     Design,
-    DigitsSettings,
     Evaluated,
     Store,
     StoreDigits,
@@ -101,7 +100,6 @@ def sliced(cells: int) -> Slice:
 def time_study(design: Slice) -> dict[str, float]:
     """Seconds of the whole study, with its worker processes, and from the first trial on."""
     loaded = digits(holdout=5000)
-    settings = DigitsSettings(source="full", data_dir=data_dir(), sample_dir=data_dir())
     identity = StoreDigits(name="mnist", checksum=loaded.checksum, train_n=len(loaded.train))
     evaluated = Evaluated(validation=len(loaded.validation), test=len(loaded.test))
     trained, workers = 0.0, 1
@@ -111,7 +109,7 @@ def time_study(design: Slice) -> dict[str, float]:
         Store(Path(folder) / STORE_NAME, identity) as store,
     ):
         stop = threading.Event()
-        for event in run_study(design, settings, store, evaluated=evaluated, stop=stop):
+        for event in run_study(design, digits_place(), store, evaluated=evaluated, stop=stop):
             if isinstance(event, TrialDone):
                 trained += event.result.train_seconds or 0
             elif isinstance(event, StudyStarted):

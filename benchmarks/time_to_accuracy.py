@@ -27,7 +27,7 @@ import torch
 from reporting import child, spread, table, write_results
 
 from taller_cnn.config import ModelConfig, recipe
-from taller_cnn.data import Digits, load_digits
+from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.devices import choose_precision
 from taller_cnn.model import SimpleCNN, describe
 from taller_cnn.process import SPIN_COUNT, prepare_process
@@ -44,9 +44,12 @@ def data_dir() -> Path:
     return Path(os.environ.get("TALLER_DATA_DIR") or ROOT.parent / "shared" / "data")
 
 
+def digits_place() -> DigitsPlace:
+    return DigitsPlace(data_dir=data_dir(), sample_dir=data_dir(), source="full")
+
+
 def digits(holdout: int = 0) -> Digits:
-    folder = data_dir()
-    return load_digits(source="full", data_dir=folder, sample_dir=folder, holdout=holdout)
+    return digits_place().load(holdout)
 
 
 def load_lesson() -> ModuleType:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from taller_cnn.checkpoints import load_model
-from taller_cnn.data import Split, load_digits
+from taller_cnn.data import DigitsPlace, LabelledImages
 from taller_cnn.messages import Messages
 from taller_cnn.reader.drawing import steps_strip
 from taller_cnn.reader.finding import Options, find
@@ -40,28 +40,28 @@ def inked(strength: Grey) -> Grey:
     return 1 - ink_mask(strength, noise_of(strength)).astype(np.float32)
 
 
-def rendered(split: Split, kind: str, seed: int) -> Grey:
+def rendered(split: LabelledImages, kind: str, seed: int) -> Grey:
     picture = list(rendered_pictures(split, 2, seed, kinds=[kind], others=0.0))[1]
     return grey(picture.pixels)
 
 
-def polarity(split: Split) -> Panels:
+def polarity(split: LabelledImages) -> Panels:
     drawing = 0.1 + 0.8 * (1 - rendered(split, "photo", 5))
     return drawing, inked(ink_strength(drawing)), inked(ink_strength(1 - drawing))
 
 
-def light(split: Split) -> Panels:
+def light(split: LabelledImages) -> Panels:
     photo = rendered(split, "shadowed", 5)
     return photo, (photo > otsu(photo)).astype(np.float32), inked(ink_strength(photo))
 
 
-def ruling(split: Split) -> Panels:
+def ruling(split: LabelledImages) -> Panels:
     photo = rendered(split, "squared", 5)
     strength = ink_strength(photo)
     return photo, inked(strength), inked(without_ruling(strength, noise_of(strength)))
 
 
-def table(split: Split) -> Panels:
+def table(split: LabelledImages) -> Panels:
     sheet = rendered(split, "photo", 5)
     generator = np.random.default_rng(0)
     rows, columns = (side + side // 2 for side in sheet.shape)
@@ -75,7 +75,7 @@ def table(split: Split) -> Panels:
     return photo, inked(ink_strength(photo)), page
 
 
-def strokes(split: Split) -> Panels:
+def strokes(split: LabelledImages) -> Panels:
     """A marker and a pencil."""
     generator = np.random.default_rng(1)
     images = split.images.numpy()[:2, 0]
@@ -85,7 +85,7 @@ def strokes(split: Split) -> Panels:
     return 1 - original, 1 - without, 1 - with_stage
 
 
-def cuts(split: Split, reader: Reader) -> Panels:
+def cuts(split: LabelledImages, reader: Reader) -> Panels:
     """Two digits that touch: the mark as one, and its parts."""
     generator = np.random.default_rng(2)
     images = split.images.numpy()[:, 0]
@@ -116,7 +116,7 @@ def side_by_side(images: list[Grey]) -> Grey:
     )
 
 
-STAGES: dict[str, Callable[[Split], Panels]] = {
+STAGES: dict[str, Callable[[LabelledImages], Panels]] = {
     "table": table,
     "polarity": polarity,
     "light": light,
@@ -144,7 +144,7 @@ def main(model: Path) -> None:
     """Write ``reading_<kind>_<language>.png`` and ``reading_stage_<stage>.png``."""
     with tempfile.TemporaryDirectory() as folder:
         sample = Path(folder)
-        digits = load_digits(source="sample", data_dir=sample, sample_dir=sample)
+        digits = DigitsPlace(data_dir=sample, sample_dir=sample, source="sample").load()
     reader = Reader.of(load_model(model))
     panels = {name: stage(digits.validation) for name, stage in STAGES.items()}
     panels["cuts"] = cuts(digits.validation, reader)

@@ -43,9 +43,9 @@ from torchvision import datasets, transforms
 # Del paquete del taller solo se toma la carpeta donde están los dígitos. Donde no está instalado,
 # como en Colab, torchvision descarga MNIST por su cuenta.
 try:
-    from taller_cnn.data import torchvision_root
+    from taller_cnn.data import DigitsPlace
 except ImportError:
-    torchvision_root = None
+    DigitsPlace = None
 
 # %% [markdown]
 # ## Ajustes
@@ -83,10 +83,11 @@ RESULTS_DIR = os.path.join(BASE_DIR, "resultados")
 # %%
 def digits_root():
     """Carpeta en la que torchvision encuentra los dígitos, o en la que los descarga."""
-    if torchvision_root is None:
+    if DigitsPlace is None:
         return DATA_DIR
     # Sin MNIST en el disco y sin red, esta función prepara una muestra pequeña de dígitos reales.
-    return torchvision_root(data_dir=Path(DATA_DIR), sample_dir=Path(SAMPLE_DIR))
+    place = DigitsPlace(data_dir=Path(DATA_DIR), sample_dir=Path(SAMPLE_DIR))
+    return place.torchvision_root()
 
 
 def load_data(batch_size=BATCH_SIZE):

@@ -34,6 +34,7 @@ from taller_cnn.checkpoints import (
     write_tensors,
 )
 from taller_cnn.config import ModelConfig, TrainConfig, recipe
+from taller_cnn.data import MNIST_SCALE, Scale
 from taller_cnn.errors import ModelError, OutputError, Phrase, TallerError
 from taller_cnn.files import read_json, sha256, write_json
 from taller_cnn.messages import Messages
@@ -54,14 +55,18 @@ FAMILY = [
 ]
 
 
-def _info(model: ModelConfig = SMALL, train: TrainConfig | None = None, **more: Any) -> ModelInfo:
+def _info(
+    model: ModelConfig = SMALL,
+    train: TrainConfig | None = None,
+    class_names: tuple[str, ...] = tuple("0123456789"),
+    **more: Any,
+) -> ModelInfo:
     return ModelInfo(
         model=model,
         train=train or TrainConfig(),
         dataset="mnist",
-        class_names=tuple("0123456789"),
-        mean=0.1307,
-        std=0.3081,
+        class_names=class_names,
+        scale=MNIST_SCALE,
         source="full",
         data_checksum="abc",
         **more,
@@ -113,6 +118,31 @@ def test_a_network_comes_back_with_equal_logits_and_all_that_is_known(
     assert loaded.model.config == config
     assert not loaded.model.training
     assert _names(path.parent) == ["cnn_mnist.json", "cnn_mnist.pt"]
+
+
+@pytest.mark.parametrize("class_names", [("no", "yes"), tuple("abcdefghijklmnopqrstuvwxyz")])
+def test_a_network_has_as_many_classes_as_its_description_has_names(
+    class_names: tuple[str, ...], path: Path
+) -> None:
+    model = SimpleCNN(SMALL, n_classes=len(class_names), seed=3).eval()
+    info = _info(class_names=class_names)
+    save_model(model, path, info)
+    loaded = load_model(path)
+    assert loaded.model.n_classes == len(class_names)
+    assert torch.equal(loaded.model(_images()), model(_images()))
+    assert loaded.info == info
+    assert loaded.notices == ()
+
+    save_model(model, path, _info(class_names=("a", "b", "c")))
+    with pytest.raises(ModelError, match=r"fc2.weight: .* != \(3, "):
+        load_model(path)
+
+
+def test_an_ensemble_has_the_classes_of_its_members(tmp_path: Path) -> None:
+    for seed in range(2):
+        model = SimpleCNN(SMALL, n_classes=3, seed=seed)
+        save_model(model, tmp_path / f"seed{seed}.pt", _info(class_names=("a", "b", "c")))
+    assert load_model(tmp_path).model(_images()).shape == (4, 3)
 
 
 def test_a_students_class_reads_the_file_strictly_and_safely(path: Path) -> None:
@@ -232,7 +262,7 @@ def test_a_damaged_description_is_ignored_with_a_notice(content: bytes, path: Pa
         {"model": None},
         {"train": {"epochs": 10**400}},
         {"train": "fast"},
-        {"class_names": ["0", "1"]},
+        {"class_names": ["0"]},
         {"class_names": 10},
         {"mean": "dark"},
         {"mean": 10**400},
@@ -789,7 +819,7 @@ def test_a_folder_of_networks_answers_with_the_mean_of_their_probabilities(tmp_p
     ("second", "field"),
     [
         ({"data_checksum": "other"}, "data_checksum"),
-        ({"mean": 0.5}, "mean"),
+        ({"scale": Scale(0.5, 0.3081)}, "mean"),
         ({"train": TrainConfig(holdout=0)}, "holdout"),
     ],
 )
@@ -820,3 +850,13 @@ def test_the_checksum_of_an_ensemble_changes_with_any_member(tmp_path: Path) -> 
     assert weights_checksum(tmp_path / "seed0.pt") != first == weights_checksum(tmp_path)
     save_model(_trained(OTHER, 9), tmp_path / "seed1.pt", _info(OTHER))
     assert weights_checksum(tmp_path) != first
+
+
+def test_a_network_trained_with_an_option_of_before_is_loaded_and_that_is_told(path: Path) -> None:
+    train = {**TrainConfig(recipe="distilled").to_dict(), "distillation": 1.0, "muon_momentum": 0.7}
+    _edit(_lesson_saved(path), train=train)
+    loaded = load_model(path)
+    assert loaded.info is not None
+    assert loaded.info.train.recipe == "distilled"
+    assert loaded.info.removed == ("distillation",)
+    assert loaded.notices == ("removed_options",)

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taller_cnn import config
 from taller_cnn.config import RECIPES, ModelConfig, TrainConfig, choices, recipe
 from taller_cnn.errors import ConfigError
 from taller_cnn.messages import Messages
@@ -47,7 +46,6 @@ INSIDE: list[tuple[Config, str, Any]] = [
     (TrainConfig, "beta2", 0.9999),
     (TrainConfig, "muon_learning_rate", 1e-12),
     (TrainConfig, "muon_learning_rate", 100.0),
-    (TrainConfig, "muon_momentum", 0.0),
     (TrainConfig, "schedule", "one-cycle"),
     (TrainConfig, "warmup", 0.0),
     (TrainConfig, "label_smoothing", 0.5),
@@ -56,10 +54,6 @@ INSIDE: list[tuple[Config, str, Any]] = [
     (TrainConfig, "augmentation", "handwriting"),
     (TrainConfig, "augmentation", "affine"),
     (TrainConfig, "cut_amiss", 0.25),
-    (TrainConfig, "weight_average", 0.0),
-    (TrainConfig, "weight_average", 0.9999),
-    (TrainConfig, "distillation", 0.0),
-    (TrainConfig, "distillation", 1.0),
     (TrainConfig, "holdout", 0),
     (TrainConfig, "holdout", 60_000),
     (TrainConfig, "seed", 2**31 - 1),
@@ -103,17 +97,12 @@ BEYOND: list[tuple[Config, str, Any, str]] = [
     (TrainConfig, "muon_learning_rate", 0.0, "0"),
     (TrainConfig, "muon_learning_rate", math.nan, "nan"),
     (TrainConfig, "muon_learning_rate", 101.0, "101"),
-    (TrainConfig, "muon_momentum", 1.0, "1"),
     (TrainConfig, "schedule", "cosine", "cosine"),
     (TrainConfig, "warmup", 1.0, "1"),
     (TrainConfig, "label_smoothing", -1.0, "-1"),
     (TrainConfig, "first_layer", "frozen", "frozen"),
     (TrainConfig, "augmentation", "mirrored", "mirrored"),
     (TrainConfig, "cut_amiss", 1.0, "1"),
-    (TrainConfig, "weight_average", 1.0, "1"),
-    (TrainConfig, "weight_average", -0.5, "-0.5"),
-    (TrainConfig, "distillation", 1.01, "1.01"),
-    (TrainConfig, "distillation", -0.01, "-0.01"),
     (TrainConfig, "holdout", -1, "-1"),
     (TrainConfig, "holdout", 60_001, "60001"),
     (TrainConfig, "seed", -1, "-1"),
@@ -327,16 +316,8 @@ def test_the_best_recipe_is_six_convolutions_of_normalised_maps_without_a_hidden
     model, train = recipe("best")
     assert (model.layers, model.convs_per_pool, model.hidden, model.final_size) == (6, 2, 0, 1)
     assert model.batch_norm
-    assert train.weight_average > 0
     assert train.augmentation != "none"
     assert train.holdout == 5000
-
-
-def test_the_distilled_recipe_trains_the_seeds_network_on_another_one_s_answers() -> None:
-    model, train = recipe("distilled")
-    assert model.replace(dropout=0.25) == ModelConfig()
-    assert train.distillation > 0
-    assert {name for name in RECIPES if recipe(name)[1].distillation} == {"distilled"}
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -376,4 +357,3 @@ def test_the_choices_of_a_type_are_those_of_a_literal() -> None:
     hints = get_type_hints(ModelConfig)
     assert choices(hints["activation"]) == ("relu", "gelu", "tanh")
     assert choices(hints["hidden"]) == ()
-    assert config.KERNEL_SIZES == (1, 3, 5, 7)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from taller_cnn.data import Digits
+from taller_cnn.data import MNIST_SCALE, Digits, Scale
 from taller_cnn.evaluation import Evaluation, evaluate, wilson_interval
 from taller_cnn.model import SimpleCNN
 
@@ -22,16 +22,14 @@ def evaluation_of(predicted: list[int], labels: list[int], classes: int = 10) ->
     """An evaluation whose most probable classes are `predicted`, each with probability 0.9."""
     rows = torch.full((len(predicted), classes), 0.1 / (classes - 1))
     rows[torch.arange(len(predicted)), torch.tensor(predicted)] = 0.9
-    return Evaluation(
-        log_probabilities=rows.log(), labels=torch.tensor(labels), class_names=NAMES[:classes]
-    )
+    return Evaluation(log_probabilities=rows.log(), labels=torch.tensor(labels))
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 100, 1000])
 def test_the_batch_size_does_not_change_the_result(tiny_digits: Digits, batch_size: int) -> None:
     model = SimpleCNN(seed=3)
     whole, parts = (
-        evaluate(model, tiny_digits.test, mean=0.1307, std=0.3081, class_names=NAMES, batch_size=n)
+        evaluate(model, tiny_digits.test, MNIST_SCALE, batch_size=n)
         for n in (len(tiny_digits.test), batch_size)
     )
     assert parts.accuracy == whole.accuracy
@@ -41,10 +39,7 @@ def test_the_batch_size_does_not_change_the_result(tiny_digits: Digits, batch_si
 
 def test_evaluating_uses_evaluation_mode_and_puts_the_mode_back(tiny_digits: Digits) -> None:
     model = SimpleCNN(seed=0).train()
-    first, second = (
-        evaluate(model, tiny_digits.test, mean=0.1307, std=0.3081, class_names=NAMES)
-        for _ in range(2)
-    )
+    first, second = (evaluate(model, tiny_digits.test, MNIST_SCALE) for _ in range(2))
     assert model.training
     torch.testing.assert_close(first.log_probabilities, second.log_probabilities, rtol=0, atol=0)
 
@@ -60,7 +55,7 @@ def test_the_mode_is_put_back_after_an_error(tiny_digits: Digits) -> None:
 
     model = Broken().train()
     with pytest.raises(ValueError, match="broken"):
-        evaluate(model, tiny_digits.test, mean=0.0, std=1.0, class_names=NAMES)
+        evaluate(model, tiny_digits.test, Scale(0.0, 1.0))
     assert model.training
 
 

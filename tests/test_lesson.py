@@ -186,7 +186,7 @@ def test_the_loaders_have_default_settings_and_shuffle_the_training_digits_only(
     lesson: types.ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_digits(tmp_path / "data" / "MNIST" / "raw", 40, 20)
-    monkeypatch.setattr(lesson, "torchvision_root", None)
+    monkeypatch.setattr(lesson, "DigitsPlace", None)
     train_loader, test_loader = lesson.load_data()
     assert (train_loader.batch_size, train_loader.num_workers) == (64, 0)
     assert isinstance(train_loader.sampler, torch.utils.data.RandomSampler)

@@ -7,7 +7,6 @@ interpolated only once.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import types
 from collections.abc import Mapping
@@ -18,26 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from taller_cnn.errors import ConfigError
+from taller_cnn.config import check_ranges, ranged
 
 __all__ = ["AUGMENTATIONS", "Augmentation", "augment", "cut_amiss", "variations"]
 
 CONTROL_POINTS = 6
 """Side of the grid of random displacements that bends an image: bumps about 5 of 28 pixels wide,
 which deform strokes of a digit and do not tear them (Simard et al. 2003 smooth with 4 pixels)."""
-
-_MOST = {
-    "rotation": 180.0,
-    "shear": 2.0,
-    "scale": 1.0,
-    "stretch": 1.0,
-    "shift": 28.0,
-    "elastic": 5.0,
-    "thickness": 1.0,
-    "blur": 1.0,
-    "contrast": 1.0,
-    "noise": 1.0,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,32 +36,29 @@ class Augmentation:
         ConfigError: a strength is negative, not a number or beyond what makes sense.
     """
 
-    rotation: float = 0.0
+    rotation: float = ranged(0.0, least=0, most=180)
     """Degrees."""
-    shear: float = 0.0
+    shear: float = ranged(0.0, least=0, most=2)
     """Slant, as the tangent of its angle."""
-    scale: float = 0.0
+    scale: float = ranged(0.0, least=0, most=1)
     """Size, as the natural logarithm of its factor."""
-    stretch: float = 0.0
+    stretch: float = ranged(0.0, least=0, most=1)
     """Width over height, as the natural logarithm of its factor."""
-    shift: float = 0.0
+    shift: float = ranged(0.0, least=0, most=28)
     """Pixels, across and down."""
-    elastic: float = 0.0
+    elastic: float = ranged(0.0, least=0, most=5)
     """Bending: standard deviation of the displacements, in pixels."""
-    thickness: float = 0.0
+    thickness: float = ranged(0.0, least=0, most=1)
     """Part of the way to strokes 1 pixel wider or narrower on each side."""
-    blur: float = 0.0
+    blur: float = ranged(0.0, least=0, most=1)
     """Greatest part of the way to a blur of standard deviation 1 pixel; from 0 up."""
-    contrast: float = 0.0
+    contrast: float = ranged(0.0, least=0, most=1)
     """How far grey levels between paper and full ink are bent, darker or lighter."""
-    noise: float = 0.0
+    noise: float = ranged(0.0, least=0, most=1)
     """Greatest standard deviation of grey noise, of 1 for full ink; from 0 up."""
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value, most = getattr(self, field.name), _MOST[field.name]
-            if not 0 <= value <= most:
-                raise ConfigError("config_range", field=field.name, value=value, least=0, most=most)
+        check_ranges(self)
 
 
 _GEOMETRIC = ("rotation", "shear", "scale", "stretch", "shift", "elastic")

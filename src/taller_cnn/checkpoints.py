@@ -23,9 +23,10 @@ import torch
 from torch import Tensor
 
 from taller_cnn.config import ModelConfig, TrainConfig
+from taller_cnn.data import MNIST_SCALE, Scale
 from taller_cnn.errors import ConfigError, ModelError, OutputError, Phrase
 from taller_cnn.files import atomic_path, os_reason, read_json, sha256, write_json
-from taller_cnn.model import CLASSES, Ensemble, SimpleCNN
+from taller_cnn.model import Ensemble, SimpleCNN
 
 __all__ = [
     "LoadedModel",
@@ -45,6 +46,8 @@ FORMAT = 1
 """Version of the description; raised when a reader of the old one would misread the new one."""
 DEFAULT_DATASET = "mnist"
 """Of weights that do not tell."""
+LESSON_CLASSES = 10
+"""Of weights that do not tell."""
 _ARCHIVE = b"PK\x03\x04"
 """First bytes of what `torch.save` writes: a zip archive."""
 
@@ -57,25 +60,28 @@ class ModelInfo:
     train: TrainConfig
     dataset: str
     class_names: tuple[str, ...]
-    mean: float
-    """Mean grey level (0 to 1) that the inputs were normalised with."""
-    std: float
-    """Standard deviation (0 to 1) that the inputs were normalised with."""
+    scale: Scale
+    """Normalisation of the inputs."""
     source: str
     """`full` or `sample`."""
     data_checksum: str
     metrics: Mapping[str, Any] = field(default_factory=dict)
     """Accuracies with their n and intervals, as in `run.json`."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+    """Options of its training that there are no more."""
 
     def to_json(self) -> dict[str, Any]:
         """The description as a JSON object."""
-        plain = ("dataset", "mean", "std", "source", "data_checksum")
         return {
             "format": FORMAT,
             "model": self.model.to_dict(),
             "train": self.train.to_dict(),
-            **{name: getattr(self, name) for name in plain},
+            "dataset": self.dataset,
+            "mean": self.scale.mean,
+            "std": self.scale.std,
+            "source": self.source,
+            "data_checksum": self.data_checksum,
             "class_names": list(self.class_names),
             "metrics": dict(self.metrics),
             "provenance": dict(self.provenance),
@@ -90,15 +96,16 @@ class ModelInfo:
         """
         class_names = tuple(map(str, value["class_names"]))
         mean, std = float(value["mean"]), float(value["std"])
-        if len(class_names) != CLASSES or not (math.isfinite(mean) and 0 < std < math.inf):
+        if len(class_names) < 2 or not (math.isfinite(mean) and 0 < std < math.inf):
             raise ValueError("class names or normalisation")
+        train, removed = TrainConfig.from_saved(value["train"])
         return cls(
             model=ModelConfig.from_dict(value["model"]),
-            train=TrainConfig.from_dict(value["train"]),
+            train=train,
+            removed=removed,
             dataset=str(value["dataset"]),
             class_names=class_names,
-            mean=mean,
-            std=std,
+            scale=Scale(mean, std),
             source=str(value.get("source", "full")),
             data_checksum=str(value.get("data_checksum", "")),
             metrics=dict(value.get("metrics", {})),
@@ -115,6 +122,11 @@ class LoadedModel:
     """None where the weights had no description of their own."""
     notices: tuple[str, ...] = ()
     """Message keys (``model.<notice>``) of what the reader should know."""
+
+    @property
+    def scale(self) -> Scale:
+        """Normalisation of the inputs; the lesson's where the weights had no description."""
+        return self.info.scale if self.info else MNIST_SCALE
 
 
 def dataset_of(path: Path, loaded: LoadedModel, asked: str | None) -> str:
@@ -295,7 +307,9 @@ def load_model(path: Path, config: ModelConfig | None = None, data: bytes = b"")
     if config is None:
         _require_lesson_shapes(path, state)
         config, notices = ModelConfig(), (*notices, "taken_as_lesson")
-    return LoadedModel(model=_built(path, config, state), info=info, notices=notices)
+    n_classes = len(info.class_names) if info else LESSON_CLASSES
+    model = _built(path, SimpleCNN(config, n_classes=n_classes), state)
+    return LoadedModel(model=model, info=info, notices=notices)
 
 
 def _weights(path: Path, data: bytes) -> dict[str, Tensor]:
@@ -325,7 +339,9 @@ def _read_info(path: Path, data: bytes) -> tuple[ModelInfo | None, tuple[str, ..
     if isinstance(version, int) and version > FORMAT:
         raise ModelError("model_newer", path=path, found=version, known=FORMAT)
     info = _info(description)
-    return info, () if info else ("sidecar_ignored",)
+    if info is None:
+        return None, ("sidecar_ignored",)
+    return info, ("removed_options",) if info.removed else ()
 
 
 def _require_lesson_shapes(path: Path, state: Mapping[str, Tensor]) -> None:
@@ -335,9 +351,8 @@ def _require_lesson_shapes(path: Path, state: Mapping[str, Tensor]) -> None:
         raise ModelError("model_unknown", path=path, sidecar=sidecar, reason=problem)
 
 
-def _built(path: Path, config: ModelConfig, state: Mapping[str, Tensor]) -> SimpleCNN:
+def _built(path: Path, model: SimpleCNN, state: Mapping[str, Tensor]) -> SimpleCNN:
     """The network with its weights, in evaluation mode."""
-    model = SimpleCNN(config)
     problem = _difference(model, state)
     if problem:
         raise ModelError("model_mismatch", path=path, reason=problem)
@@ -396,5 +411,6 @@ def _trained_on(path: Path, info: ModelInfo | None) -> dict[str, Any]:
     """What must be the same for all members of an ensemble."""
     if info is None:
         raise ModelError("ensemble_unknown", path=path, sidecar=sidecar_path(path).name)
-    names = ("dataset", "data_checksum", "class_names", "mean", "std")
-    return {"holdout": info.train.holdout, **{name: getattr(info, name) for name in names}}
+    names = ("dataset", "data_checksum", "class_names")
+    known = {name: getattr(info, name) for name in names}
+    return {"holdout": info.train.holdout, **known, **dataclasses.asdict(info.scale)}

@@ -18,11 +18,72 @@ from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from taller_cnn.errors import ConfigError
 
-__all__ = ["RECIPES", "ModelConfig", "Recipe", "TrainConfig", "choices", "recipe"]
+__all__ = [
+    "RECIPES",
+    "ModelConfig",
+    "Range",
+    "Recipe",
+    "TrainConfig",
+    "check_ranges",
+    "choices",
+    "ranged",
+    "recipe",
+]
 
 MAX_LAYERS = 6
-MAX_FILTERS = 1024
-KERNEL_SIZES = (1, 3, 5, 7)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """The numbers that a field takes; every bound that is no number is no bound."""
+
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf
+    """Bound that is not itself among them, as `below`."""
+    below: float = math.inf
+    among: tuple[int, ...] = ()
+    """The only ones, where they are few."""
+
+    def check(self, name: str, value: float) -> None:
+        """Refuse a value of field `name` that is outside.
+
+        Raises:
+            ConfigError: it is, or it is not a number.
+        """
+        if self.among:
+            _check_choice(name, value, self.among)
+        elif not (self.least <= value <= self.most and self.above < value < self.below):
+            raise ConfigError(self._message, field=name, value=value, **self._limits)
+
+    @property
+    def _message(self) -> str:
+        if self.above == 0:
+            return "config_positive"
+        return "config_fraction" if self.below == 1 else "config_range"
+
+    @property
+    def _limits(self) -> dict[str, float]:
+        limits = {"least": self.least, "most": self.most}
+        return {name: value for name, value in limits.items() if math.isfinite(value)}
+
+
+def ranged(default: Any, **bounds: Any) -> Any:
+    """A dataclass field with a default and the `Range` of its number, or of each of several."""
+    return field(default=default, metadata={"range": Range(**bounds)})
+
+
+def check_ranges(values: Any) -> None:
+    """Refuse a dataclass of which a field is outside of its range.
+
+    Raises:
+        ConfigError: a number is outside, or is not a number.
+    """
+    for each in dataclasses.fields(values):
+        if "range" in each.metadata:
+            value = getattr(values, each.name)
+            for number in value if isinstance(value, tuple) else (value,):
+                each.metadata["range"].check(each.name, number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +93,7 @@ class _Config:
     def __post_init__(self) -> None:
         for name, hint in self._hints().items():
             object.__setattr__(self, name, _typed(name, getattr(self, name), hint))
-        self._check_ranges()
-
-    def _check_ranges(self) -> None:
-        """Refuse values outside of the range that their field has."""
+        check_ranges(self)
 
     @classmethod
     @cache
@@ -78,40 +136,34 @@ class ModelConfig(_Config):
         ConfigError: a field has the wrong type or is out of its range.
     """
 
-    filters: tuple[int, ...] = (16, 32)
+    filters: tuple[int, ...] = ranged((16, 32), least=1, most=1024)
     """Filters of each convolution, first to last: 1 to 6 numbers from 1 to 1024."""
-    kernel_size: int = 3
+    kernel_size: int = ranged(3, among=(1, 3, 5, 7))
     """Side of every kernel, in pixels: 1, 3, 5 or 7."""
     pooling: Literal["max", "avg", "stride", "none"] = "max"
     """How a map is halved: 2x2 maximum, 2x2 mean, stride 2 in the convolution, or not at all."""
-    convs_per_pool: int = 1
+    convs_per_pool: int = ranged(1, least=1, most=3)
     """Convolutions from one halving to the next: 1 to 3."""
-    hidden: int = 128
+    hidden: int = ranged(128, least=0, most=4096)
     """Units of the fully connected layer between the maps and the classes: up to 4096; 0 leaves
     the layer out, and the classes get the last maps themselves."""
-    dropout: float = 0.25
+    dropout: float = ranged(0.25, least=0, below=1)
     """Fraction of what the classes are made from (the hidden units, or the numbers of the last
     maps) switched off at each training step: 0 <= dropout < 1."""
     batch_norm: bool = False
     """Batch normalisation after every convolution."""
     activation: Literal["relu", "gelu", "tanh"] = "relu"
     """Activation after every convolution and after the hidden layer."""
-    final_size: int = 0
+    final_size: int = ranged(0, least=0, most=28)
     """Side that the last map is pooled down to before the fully connected layers, by the mean
     where `pooling` is ``avg``, else by the maximum: 1 is global pooling, 0 leaves it as it is."""
 
-    def _check_ranges(self) -> None:
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= len(self.filters) <= MAX_LAYERS:
             raise ConfigError(
                 "config_layers", field="filters", value=len(self.filters), most=MAX_LAYERS
             )
-        for count in self.filters:
-            _check_range("filters", count, 1, MAX_FILTERS)
-        _check_choice("kernel_size", self.kernel_size, KERNEL_SIZES)
-        _check_range("convs_per_pool", self.convs_per_pool, 1, 3)
-        _check_range("hidden", self.hidden, 0, 4096)
-        _check_fraction("dropout", self.dropout)
-        _check_range("final_size", self.final_size, 0, 28)
 
     @property
     def layers(self) -> int:
@@ -129,28 +181,26 @@ class TrainConfig(_Config):
 
     recipe: str = "workshop"
     """Name of the recipe that the other fields started from."""
-    epochs: float = 10.0
+    epochs: float = ranged(10.0, above=0, most=10_000)
     """Passes over the training digits; fractions are allowed."""
-    batch_size: int = 64
+    batch_size: int = ranged(64, least=1, most=60_000)
     """Digits per training step."""
-    learning_rate: float = 1e-3
+    learning_rate: float = ranged(1e-3, above=0, most=100)
     """Learning rate; with a schedule, its peak."""
     optimizer: Literal["adam", "adamw", "muon"] = "adam"
     """Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019, weight decay 0.01), or Muon
     (Jordan et al. 2024) for the weights between hidden features, with AdamW for the rest."""
-    beta1: float = 0.9
+    beta1: float = ranged(0.9, least=0, below=1)
     """Adam's decay of the running mean of gradients."""
-    beta2: float = 0.999
+    beta2: float = ranged(0.999, least=0, below=1)
     """Adam's decay of the running mean of squared gradients."""
-    muon_learning_rate: float = 0.07
+    muon_learning_rate: float = ranged(0.07, above=0, most=100)
     """Muon's learning rate; with a schedule, its peak."""
-    muon_momentum: float = 0.7
-    """Muon's memory of past gradients."""
     schedule: Literal["constant", "one-cycle"] = "constant"
     """Learning rate over the steps: the same, or straight up to its peak and down to zero."""
-    warmup: float = 0.25
+    warmup: float = ranged(0.25, least=0, below=1)
     """Fraction of the steps on which the one-cycle schedule climbs."""
-    label_smoothing: float = 0.0
+    label_smoothing: float = ranged(0.0, least=0, below=1)
     """Probability spread evenly over all classes in the target (Szegedy et al. 2016)."""
     first_layer: Literal["learned", "patches"] = "learned"
     """The first convolution: learned, or made from patches of the training digits and kept."""
@@ -158,42 +208,34 @@ class TrainConfig(_Config):
     """Train on the middle 26 x 26 pixels only; the network stays the same."""
     augmentation: Literal["none", "affine", "handwriting"] = "none"
     """Vary the training digits, each time in another way (`taller_cnn.augmentation`)."""
-    cut_amiss: float = 0.0
+    cut_amiss: float = ranged(0.0, least=0, below=1)
     """As a part of the batch, images more that are cut in the wrong place, halves of digits and
     pairs, with no class as their target: 0 <= cut_amiss < 1."""
-    weight_average: float = 0.0
-    """Memory per step of a running mean of the weights that is scored and kept in their place
-    (Polyak & Juditsky 1992): 0 <= weight_average < 1; 0 keeps the last weights."""
-    distillation: float = 0.0
-    """Share of another network's answers in what is learned, 0 to 1; the rest are the labels
-    (Hinton et al. 2015)."""
-    holdout: int = 5000
+    holdout: int = ranged(5000, least=0, most=60_000)
     """Training digits held out as the validation split; 0 trains on all."""
-    seed: int = 0
+    seed: int = ranged(0, least=0, most=2**31 - 1)
     """Seed of the initial weights, the order of the digits and the dropout."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of training: `auto` takes bfloat16 where the processor has it natively."""
 
-    def _check_ranges(self) -> None:
-        _check_positive("epochs", self.epochs, 10_000)
-        _check_range("batch_size", self.batch_size, 1, 60_000)
-        _check_positive("learning_rate", self.learning_rate, 100)
-        _check_positive("muon_learning_rate", self.muon_learning_rate, 100)
-        for name in (
-            "beta1",
-            "beta2",
-            "muon_momentum",
-            "label_smoothing",
-            "warmup",
-            "cut_amiss",
-            "weight_average",
-        ):
-            _check_fraction(name, getattr(self, name))
-        _check_range("distillation", self.distillation, 0, 1)
-        _check_range("holdout", self.holdout, 0, 60_000)
-        _check_range("seed", self.seed, 0, 2**31 - 1)
+    @classmethod
+    def from_saved(cls, values: Mapping[str, Any]) -> tuple[Self, tuple[str, ...]]:
+        """The configuration in a file of this or an older version.
+
+        Returns:
+            The configuration, and the fields which that training used and which there are no more.
+
+        Raises:
+            ConfigError: as `from_dict`.
+            TypeError: it is no table of fields.
+        """
+        if not isinstance(values, Mapping):
+            raise TypeError(f"{type(values).__name__} is no configuration")
+        used = [name for name in _REMOVED if values.get(name, _REMOVED[name]) != _REMOVED[name]]
+        kept = {name: value for name, value in values.items() if name not in _REMOVED}
+        return cls.from_dict(kept), tuple(used)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,6 +264,9 @@ _ONE_PASS = {
     "schedule": "one-cycle",
     "label_smoothing": 0.1,
 }
+
+_REMOVED = {"muon_momentum": 0.7, "weight_average": 0.0, "distillation": 0.0}
+"""Fields of a training that older versions had, and what they were if nobody set them."""
 
 RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
     {
@@ -260,21 +305,6 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
                 "schedule": "one-cycle",
                 "label_smoothing": 0.05,
                 "augmentation": "affine",
-                "weight_average": 0.998,
-            },
-        ),
-        # How much of an ensemble fits into the workshop's network.
-        "distilled": Recipe(
-            model={"dropout": 0.0},
-            train={
-                "epochs": 60.0,
-                "batch_size": 128,
-                "learning_rate": 4e-3,
-                "optimizer": "adamw",
-                "schedule": "one-cycle",
-                "augmentation": "affine",
-                "weight_average": 0.998,
-                "distillation": 1.0,
             },
         ),
         # Other people's digits, for the reader; benchmarks/reading.py measures what it gains.
@@ -337,21 +367,6 @@ def _typed(name: str, value: Any, hint: Any) -> Any:
         return hint(value)
     except OverflowError:
         raise wrong from None
-
-
-def _check_range(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise ConfigError("config_range", field=name, value=value, least=least, most=most)
-
-
-def _check_positive(name: str, value: float, most: float) -> None:
-    if not (math.isfinite(value) and 0 < value <= most):
-        raise ConfigError("config_positive", field=name, value=value, most=most)
-
-
-def _check_fraction(name: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise ConfigError("config_fraction", field=name, value=value)
 
 
 def _check_choice(name: str, value: Any, allowed: tuple[Any, ...]) -> None:

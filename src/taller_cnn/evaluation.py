@@ -5,14 +5,17 @@ Sums run over all images and are divided once, so results do not depend on the b
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import NormalDist
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from taller_cnn.data import Split, normalise
+from taller_cnn.data import LabelledImages, Scale, normalise
 
 __all__ = ["ClassReport", "Evaluation", "Score", "evaluate", "wilson_interval"]
 
@@ -32,7 +35,6 @@ class Score:
 class ClassReport:
     """How well one class is recognised; a ratio with nothing in its denominator is 0."""
 
-    name: str
     precision: float
     recall: float
     f1: float
@@ -48,12 +50,16 @@ class Evaluation:
     """float32 ``[N, K]``."""
     labels: Tensor
     """int64 ``[N]``."""
-    class_names: tuple[str, ...]
 
     @property
     def n(self) -> int:
         """Number of images."""
         return len(self.labels)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, K."""
+        return self.log_probabilities.shape[1]
 
     @cached_property
     def predictions(self) -> Tensor:
@@ -99,32 +105,30 @@ class Evaluation:
     @cached_property
     def confusion(self) -> Tensor:
         """Counts, int64 ``[K, K]``: a row per true class, a column per predicted one."""
-        classes = len(self.class_names)
-        cells = self.labels * classes + self.predictions
-        return torch.bincount(cells, minlength=classes**2).reshape(classes, classes)
+        k = self.n_classes
+        return torch.bincount(self.labels * k + self.predictions, minlength=k**2).reshape(k, k)
 
     def top_confusions(self, most: int) -> list[tuple[int, int, int]]:
         """The most frequent mistakes as (true class, predicted class, count), largest first."""
         mistakes = self.confusion - torch.diag(self.confusion.diagonal())
         order = mistakes.flatten().argsort(descending=True, stable=True)[:most].tolist()
-        classes = len(self.class_names)
-        rows = [(i // classes, i % classes, int(mistakes.flatten()[i])) for i in order]
+        k = self.n_classes
+        rows = [(i // k, i % k, int(mistakes.flatten()[i])) for i in order]
         return [row for row in rows if row[2] > 0]
 
     def per_class(self) -> tuple[ClassReport, ...]:
-        """Precision, recall, F1 and support of every class."""
+        """Precision, recall, F1 and support of every class, in class order."""
         hits = self.confusion.diagonal().tolist()
         support = self.confusion.sum(dim=1).tolist()
         predicted = self.confusion.sum(dim=0).tolist()
         return tuple(
             ClassReport(
-                name=name,
                 precision=_ratio(hits[i], predicted[i]),
                 recall=_ratio(hits[i], support[i]),
                 f1=_ratio(2 * hits[i], support[i] + predicted[i]),
                 support=support[i],
             )
-            for i, name in enumerate(self.class_names)
+            for i in range(self.n_classes)
         )
 
     def brief(self) -> dict[str, Any]:
@@ -137,12 +141,15 @@ class Evaluation:
             "loss": self.loss,
         }
 
-    def to_json(self) -> dict[str, Any]:
-        """The same, with confusion matrix and per-class report."""
+    def to_json(self, class_names: Sequence[str]) -> dict[str, Any]:
+        """The same, with confusion matrix and a report per class under its name."""
         return {
             **self.brief(),
             "confusion": self.confusion.tolist(),
-            "per_class": [vars(report) for report in self.per_class()],
+            "per_class": [
+                {"name": name, **vars(report)}
+                for name, report in zip(class_names, self.per_class(), strict=True)
+            ],
         }
 
 
@@ -151,22 +158,26 @@ def _ratio(part: int, whole: int) -> float:
 
 
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (Wilson 1927), as fractions from 0 to 1."""
-    from scipy.stats import binomtest
+    """Wilson's score interval of a proportion (Wilson 1927), as fractions from 0 to 1.
 
-    interval = binomtest(correct, n).proportion_ci(confidence_level=confidence, method="wilson")
-    return float(interval.low), float(interval.high)
+    Args:
+        correct: how many of the `n` are; 0 <= correct <= n.
+        n: at least 1.
+        confidence: of the interval, 0 < confidence < 1.
+    """
+    # Not by scipy.stats, whose import takes longer than a second.
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share = correct / n
+    centre = share + z**2 / (2 * n)
+    reach = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    low, high = ((centre + sign * reach) / (1 + z**2 / n) for sign in (-1, 1))
+    # The ends are exact where rounding would miss them.
+    return 0.0 if correct == 0 else low, 1.0 if correct == n else high
 
 
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module,
-    split: Split,
-    *,
-    mean: float,
-    std: float,
-    class_names: tuple[str, ...],
-    batch_size: int = 500,
+    model: nn.Module, split: LabelledImages, scale: Scale, *, batch_size: int = 500
 ) -> Evaluation:
     """Ask `model` about every image of `split`, in float32 and evaluation mode.
 
@@ -175,9 +186,7 @@ def evaluate(
     Args:
         model: gives logits ``[N, K]`` for images ``[N, 1, 28, 28]``.
         split: at least one image with its label.
-        mean: mean grey level for the normalisation, 0 to 1.
-        std: standard deviation for the normalisation, 0 to 1.
-        class_names: K names.
+        scale: normalisation that the model was trained with.
         batch_size: images at a time; changes memory and speed, not the result.
     """
     device = next(model.parameters()).device
@@ -188,11 +197,9 @@ def evaluate(
         for images in split.images.split(batch_size):  # type: ignore[no-untyped-call]
             # Convolutions are two to three times as fast in this layout; torch asks `to`, not
             # `contiguous`, for it, because with one channel the numbers lie the same either way.
-            inputs = normalise(images, mean, std).to(device, memory_format=torch.channels_last)
+            inputs = normalise(images, scale).to(device, memory_format=torch.channels_last)
             logits = model(inputs)
             rows.append(logits.float().log_softmax(dim=1).cpu())
     finally:
         model.train(training)
-    return Evaluation(
-        log_probabilities=torch.cat(rows), labels=split.labels, class_names=class_names
-    )
+    return Evaluation(log_probabilities=torch.cat(rows), labels=split.labels)

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from taller_cnn.config import ModelConfig
 
 __all__ = [
-    "CLASSES",
     "IMAGE_SIZE",
     "Ensemble",
     "LayerRow",
@@ -29,7 +28,6 @@ __all__ = [
 ]
 
 IMAGE_SIZE = 28
-CLASSES = 10
 SMALLEST_POOLED = 8
 """A map is halved only while it is at least this wide: 28 -> 14 -> 7, then it stays."""
 
@@ -88,6 +86,7 @@ class SimpleCNN(nn.Module):
 
     Args:
         config: the member of the family.
+        n_classes: number of classes, K.
         seed: seed of the initial weights. They are PyTorch's default ones, so that the same
             seed gives the same weights as building the lesson's class after
             ``torch.manual_seed(seed)``; no process-wide generator is touched.
@@ -95,7 +94,9 @@ class SimpleCNN(nn.Module):
 
     conv1: nn.Conv2d
 
-    def __init__(self, config: ModelConfig | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self, config: ModelConfig | None = None, *, n_classes: int = 10, seed: int = 0
+    ) -> None:
         super().__init__()
         self.config = config = config or ModelConfig()
         geometry = stages(config)
@@ -112,11 +113,16 @@ class SimpleCNN(nn.Module):
                 self.add_module(f"norm{index}", nn.BatchNorm2d(stage.outputs))
         if config.hidden:
             self.fc1 = _Linear(_flat_size(config), config.hidden)
-        self.fc2 = _Linear(config.hidden or _flat_size(config), CLASSES)
+        self.fc2 = _Linear(config.hidden or _flat_size(config), n_classes)
         self.dropout = SeededDropout(config.dropout)
         self.activation = _ACTIVATIONS[config.activation]
         self._pooled = tuple(stage.pooled for stage in geometry)
         self.reset_parameters(torch.Generator().manual_seed(seed))
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, K."""
+        return self.fc2.out_features
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw PyTorch's default initial weights (He et al. 2015, uniform) from `generator`."""
@@ -161,14 +167,12 @@ class SimpleCNN(nn.Module):
         pool = F.adaptive_avg_pool2d if self.config.pooling == "avg" else F.adaptive_max_pool2d
         return pool(maps, size)
 
-    def stage(self, index: int, x: Tensor, *, padded: bool = True) -> Tensor:
-        """Convolution `index` (from 1) with its normalisation, activation and pooling.
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """Convolution `index` (from 1) with its normalisation, activation and pooling."""
+        return self.after_conv(index, self.get_submodule(f"conv{index}")(x))
 
-        Without its padding it gives the inner part of the same map.
-        """
-        conv = self.get_submodule(f"conv{index}")
-        assert isinstance(conv, nn.Conv2d)
-        x = conv(x) if padded else F.conv2d(x, conv.weight, conv.bias, conv.stride)
+    def after_conv(self, index: int, x: Tensor) -> Tensor:
+        """Normalisation, activation and pooling of the output of convolution `index`."""
         if self.config.batch_norm:
             x = self.get_submodule(f"norm{index}")(x)
         if not self._pooled[index - 1]:
@@ -184,8 +188,9 @@ class SimpleCNN(nn.Module):
 def _max_pool(x: Tensor) -> Tensor:
     """Maximum of each 2x2 cell of maps with even sides.
 
-    Where no gradient will be asked for, of neighbouring rows and then columns: `max_pool2d` keeps
-    the place of every maximum and takes three times as long in channels-last.
+    `max_pool2d` keeps the place of every maximum for the gradient. Where none will be asked for,
+    the maximum of neighbouring rows and then columns is the same: with `max_pool2d` an evaluation
+    of the workshop's network takes 1.2 times as long (docs/log.md).
     """
     if x.requires_grad:
         return F.max_pool2d(x, 2)
@@ -204,7 +209,7 @@ class Ensemble(SimpleCNN):
 
     def __init__(self, members: Sequence[SimpleCNN]) -> None:
         first, *others = members
-        super().__init__(first.config)
+        super().__init__(first.config, n_classes=first.n_classes)
         self.load_state_dict(first.state_dict())
         self.others = nn.ModuleList(others)
 
@@ -236,8 +241,8 @@ class Stage:
     """Whether the convolution's output is then pooled 2x2."""
 
     @property
-    def final_size(self) -> int:
-        """Side of the map after pooling."""
+    def output_size(self) -> int:
+        """Side of the map after pooling, in pixels."""
         return self.size // 2 if self.pooled else self.size
 
 
@@ -258,12 +263,13 @@ def stages(config: ModelConfig) -> list[Stage]:
             pooled=halved and not strided,
         )
         found.append(stage)
-        size, inputs = stage.final_size, outputs
+        size, inputs = stage.output_size, outputs
     return found
 
 
 def _final_size(config: ModelConfig) -> int:
-    size = stages(config)[-1].final_size
+    """Side of the maps that the first fully connected layer is given, in pixels."""
+    size = stages(config)[-1].output_size
     return min(size, config.final_size) if config.final_size else size
 
 
@@ -293,27 +299,27 @@ class LayerRow:
     """Multiply-accumulate operations of the forward pass."""
 
 
-def describe(config: ModelConfig) -> tuple[LayerRow, ...]:
+def describe(config: ModelConfig, n_classes: int = 10) -> tuple[LayerRow, ...]:
     """The layers of a network in order, with shapes, parameters and multiply-accumulates.
 
-    Nothing is built: the rows come from the configuration alone.
+    Nothing is built: the rows come from the configuration and the number of classes alone.
     """
-    return tuple(_rows(config))
+    return tuple(_rows(config, n_classes))
 
 
-def _rows(config: ModelConfig) -> Iterator[LayerRow]:
+def _rows(config: ModelConfig, n_classes: int) -> Iterator[LayerRow]:
     yield LayerRow(name="input", kind="input", output_shape=(1, IMAGE_SIZE, IMAGE_SIZE))
     for index, stage in enumerate(stages(config), start=1):
         yield from _stage_rows(config, index, stage)
     flat, size = _flat_size(config), _final_size(config)
-    if size < stages(config)[-1].final_size:
+    if size < stages(config)[-1].output_size:
         yield LayerRow(name="pool", kind="pool", output_shape=(config.filters[-1], size, size))
     units = config.hidden or flat
     if config.hidden:
         yield _linear_row("fc1", flat, units)
     if config.dropout:
         yield LayerRow(name="dropout", kind="dropout", output_shape=(units,))
-    yield _linear_row("fc2", units, CLASSES)
+    yield _linear_row("fc2", units, n_classes)
 
 
 def _stage_rows(config: ModelConfig, index: int, stage: Stage) -> Iterator[LayerRow]:
@@ -336,7 +342,7 @@ def _stage_rows(config: ModelConfig, index: int, stage: Stage) -> Iterator[Layer
             arithmetic=f"{stage.outputs} × 2",
         )
     if stage.pooled:
-        pooled = (stage.outputs, stage.final_size, stage.final_size)
+        pooled = (stage.outputs, stage.output_size, stage.output_size)
         yield LayerRow(name=f"pool{index}", kind="pool", output_shape=pooled)
 
 

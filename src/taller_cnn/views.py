@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from taller_cnn.data import Scale
 from taller_cnn.model import mean_answer
 
 __all__ = ["VIEWS", "InViews"]
@@ -32,28 +33,30 @@ class InViews(nn.Module):
 
     Args:
         model: gives logits ``[N, K]`` of normalised images ``[N, 1, H, W]``.
-        mean: mean grey level of the normalisation, 0 to 1.
-        std: standard deviation of the normalisation, 0 to 1.
+        scale: normalisation of the images.
     """
 
-    def __init__(self, model: nn.Module, *, mean: float, std: float) -> None:
+    def __init__(self, model: nn.Module, scale: Scale) -> None:
         super().__init__()
         self.model = model
-        self._paper = -mean / std
+        self._paper = scale.background
         self.train(model.training)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logarithms of the mean probabilities ``[N, K]``, which serve as logits."""
         # What comes into view from outside is paper.
         ink = images - self._paper
-        views = [images]
+        # One view at a time: all at once would hold the maps of six times as many images.
+        answers = [self._answer(images)]
         for view in VIEWS[1:]:
             rows = torch.tensor([view], dtype=ink.dtype, device=ink.device)
             grid = functional.affine_grid(
                 rows.expand(len(ink), 2, 3), list(ink.shape), align_corners=False
             )
             seen = functional.grid_sample(ink, grid, align_corners=False)
-            views.append(seen + self._paper)
-        stacked = torch.cat(views).to(memory_format=torch.channels_last)
-        logits: Tensor = self.model(stacked)
-        return mean_answer(logits.view(len(VIEWS), len(images), -1))
+            answers.append(self._answer(seen + self._paper))
+        return mean_answer(torch.stack(answers))
+
+    def _answer(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.model(images.to(memory_format=torch.channels_last))
+        return logits

@@ -102,14 +102,13 @@ def _training(workdir: Path, *options: str) -> Iterator[None]:
 def _train_other(workdir: Path, folder: Path) -> None:
     """Another network, as the lab itself trains one that is then kept."""
     from taller_cnn.config import recipe
+    from taller_cnn.data import DigitsPlace
     from taller_cnn.lab.wire import TrainingOrder
     from taller_cnn.lab.worker import Commands, work
 
     model, train = recipe("quick", model=OTHER_NETWORK, train={"epochs": 1.0})
-    sample = workdir / "data" / "sample"
-    order = TrainingOrder(
-        model=model, train=train, source="sample", data_dir=sample, sample_dir=sample, folder=folder
-    )
+    place = DigitsPlace.in_workdir(workdir, source="sample")
+    order = TrainingOrder(model=model, train=train, place=place, folder=folder)
     work(order, Commands(iter(()), lambda: None), lambda event, data: None)
 
 

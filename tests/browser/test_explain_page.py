@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from taller_cnn.checkpoints import holdout_of, load_model
-from taller_cnn.data import load_digits
+from taller_cnn.data import DigitsPlace
 from taller_cnn.explain.parts import PARTS
 from taller_cnn.explain.report import explain, write_report
 from taller_cnn.explain.subject import make_subject
@@ -31,9 +31,8 @@ def reports(lab_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     """One explanation, written in each language."""
     path = lab_folder / "modelo" / "cnn_mnist.pt"
     loaded, sample = load_model(path), lab_folder / "data" / "sample"
-    digits = load_digits(
-        source="sample", data_dir=sample, sample_dir=sample, holdout=holdout_of(loaded.info)
-    )
+    place = DigitsPlace(data_dir=sample, sample_dir=sample, source="sample")
+    digits = place.load(holdout_of(loaded.info))
     subject = make_subject(loaded, digits, lab_folder / "resultados", chosen=(42,))
     made = explain(subject, SHOWN, lambda part, done, of: None)
     assert not made.problems

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from taller_cnn.cli.help_page import PANELS
-from taller_cnn.cli.options import DATASETS, SOURCES, data_folder, next_command
+from taller_cnn.cli.options import DATASETS, SOURCES, next_command
 from taller_cnn.data import DATASETS as KNOWN_DATASETS
 from taller_cnn.data import SOURCES as KNOWN_SOURCES
 from taller_cnn.messages import LANGUAGES, Messages
@@ -18,11 +18,6 @@ def test_the_choices_are_those_of_the_library() -> None:
 def test_every_panel_has_a_title_in_both_languages() -> None:
     for language in LANGUAGES:
         assert all(Messages(language).has(f"cli.panel.{name}") for name in PANELS)
-
-
-def test_the_data_are_in_the_working_folder_unless_told_otherwise() -> None:
-    assert data_folder(None, Path("here")) == Path("here/data")
-    assert data_folder(Path("there"), Path("here")) == Path("there")
 
 
 def test_what_is_usual_is_left_out_of_the_next_command() -> None:

@@ -16,9 +16,7 @@ def evaluation() -> Evaluation:
     """Three classes of two images; one shirt and one coat are taken for each other."""
     predicted = torch.tensor([0, 1, 1, 0, 2, 2])
     rows = torch.full((6, 3), 0.1).scatter(1, predicted[:, None], 0.8).log()
-    return Evaluation(
-        log_probabilities=rows, labels=torch.tensor([0, 0, 1, 1, 2, 2]), class_names=NAMES
-    )
+    return Evaluation(log_probabilities=rows, labels=torch.tensor([0, 0, 1, 1, 2, 2]))
 
 
 def test_the_summary_of_an_evaluation(evaluation, capsys) -> None:
@@ -38,7 +36,7 @@ def test_the_summary_of_an_evaluation(evaluation, capsys) -> None:
 
 def test_without_a_mistake_there_are_no_confusions(capsys) -> None:
     rows = torch.eye(3).mul(20).log_softmax(dim=1)
-    perfect = Evaluation(log_probabilities=rows, labels=torch.arange(3), class_names=NAMES)
+    perfect = Evaluation(log_probabilities=rows, labels=torch.arange(3))
     show_score(Terminal(Messages("en")), perfect, NAMES, "validation")
     out = capsys.readouterr().out
     assert "Result on 3 validation images" in out

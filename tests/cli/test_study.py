@@ -38,8 +38,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory, sample_dir: Path) -> Path
     """A folder with a finished study of four trials; for reading only."""
     import threading
 
+    from taller_cnn.data import DigitsPlace
     from taller_cnn.study import (
-        DigitsSettings,
         Evaluated,
         Store,
         StoreDigits,
@@ -50,17 +50,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory, sample_dir: Path) -> Path
 
     folder = tmp_path_factory.mktemp("finished")
     shutil.copytree(sample_dir / "MNIST", folder / "data" / "sample" / "MNIST")
-    settings = DigitsSettings(
-        source="sample", data_dir=folder / "none", sample_dir=folder / "data" / "sample"
-    )
-    digits = settings.load()
+    place = DigitsPlace.in_workdir(folder, source="sample")
+    digits = place.load()
     plan = read_plan(write(folder, DESIGN))
     design = build(plan, available=len(digits.train), checksum=digits.checksum)
     identity = StoreDigits(name="mnist", checksum=digits.checksum, train_n=len(digits.train))
     with Store(folder / "resultados" / "estudio" / "estudio.sqlite", identity) as store:
         evaluated = Evaluated(validation=500, test=1000)
         stop = threading.Event()
-        for _ in run_study(design, settings, store, evaluated=evaluated, stop=stop):
+        for _ in run_study(design, place, store, evaluated=evaluated, stop=stop):
             pass
     return folder
 

@@ -17,7 +17,8 @@ import torch
 
 from taller_cnn.cli.train import _again
 from taller_cnn.config import recipe
-from taller_cnn.runs import EnsemblePlan, RunRequest
+from taller_cnn.data import DigitsPlace
+from taller_cnn.runs import EnsemblePlan, RunFiles, RunRequest
 
 SHORT = ("train", "--source", "sample", "--filters", "4", "--hidden", "16", "--batch-size", "32")
 
@@ -74,21 +75,6 @@ def test_a_network_that_has_learned_nothing_is_not_left_without_a_word(cli, work
     said = " ".join((done.out + done.err).replace("│", " ").split())
     assert "no ha aprendido nada" in said
     assert "--learning-rate 5." in said
-
-
-def test_without_a_network_to_learn_from_it_says_how_to_get_one(cli, workdir: Path) -> None:
-    done = cli(*SHORT, "--recipe", "distilled", "--workdir", workdir)
-    assert done.code == 2
-    assert "ensemble_mnist" in done.err
-    assert "taller-cnn train --recipe best --ensemble 5" in done.err
-
-
-def test_a_teacher_that_would_not_be_heard_is_refused(cli, workdir: Path) -> None:
-    teacher = workdir / "modelo" / "cnn_mnist.pt"
-    assert cli(*SHORT, "--epochs", "0.1", "--workdir", workdir).code == 0
-    done = cli(*SHORT, "--teacher", teacher, "--workdir", workdir)
-    assert done.code == 2
-    assert "quita --teacher" in done.err
 
 
 def test_json_is_one_object_with_the_figures_of_the_run(cli, workdir: Path) -> None:
@@ -176,17 +162,24 @@ def test_threads_beyond_reason_are_refused(cli, workdir: Path) -> None:
     assert "--threads vale 99999; debe estar entre 1 y" in outcome.err
 
 
-def test_who_does_not_wait_for_the_threshold_has_the_network(
-    cli, workdir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("taller_cnn.reader.threshold.ensure_threshold", interrupted)
-    outcome = cli(*SHORT, "--workdir", workdir, "--json")
-    assert outcome.code == 0
-    assert outcome.json["test_n"] == 1000
-    assert (workdir / "modelo" / "cnn_mnist.pt").exists()
+def test_training_loads_no_statistics_and_leaves_the_threshold_to_predict(workdir: Path) -> None:
+    words = [*SHORT, "--epochs", "0.1", "--workdir", str(workdir)]
+    code = (
+        "import sys\n"
+        "from taller_cnn.cli import main\n"
+        "try:\n"
+        f"    main({words!r})\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code, end.code\n"
+        "heavy = {'scipy.stats', 'sklearn', 'skimage', 'pandas', 'torchvision'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    names = {path.name for path in (workdir / "modelo").iterdir() if path.name[0] != "."}
+    assert names == {"cnn_mnist.pt", "cnn_mnist.json"}
 
 
 @pytest.mark.slow
@@ -265,23 +258,30 @@ def test_kernel_sizes_without_an_ensemble_are_refused(cli, workdir: Path) -> Non
 def test_the_command_that_goes_on_with_an_ensemble_has_its_options() -> None:
     model, config = recipe("best", model={"filters": [4, 4]}, train={"epochs": 0.5})
     request = RunRequest(
-        model=model, train=config, workdir=Path(), data_dir=Path("data"), source="sample"
+        model=model,
+        train=config,
+        place=DigitsPlace.in_workdir(Path(), source="sample"),
+        files=RunFiles.in_workdir(Path()),
     )
     fields = {"recipe": "best", "filters": (4, 4), "epochs": 0.5, "batch_norm": True, "seed": None}
-    plan = EnsemblePlan(count=3, kernel_sizes=(3, 5))
-    assert _again(request, fields, plan, None) == (
+    plan = EnsemblePlan(count=3, workdir=Path(), kernel_sizes=(3, 5))
+    assert _again(request, fields, plan, None, Path()) == (
         "taller-cnn train --ensemble 3 --recipe best --filters 4,4 --epochs 0.5 --batch-norm "
         "--kernel-sizes 3,5 --source sample"
     )
-    assert _again(request, fields, None, None) == "taller-cnn train --resume"
+    assert _again(request, fields, None, None, Path()) == "taller-cnn train --resume"
     request = dataclasses.replace(request, language="en-GB")
-    assert _again(request, fields, None, 2) == "taller-cnn train --resume --threads 2 --lang en-GB"
+    assert (
+        _again(request, fields, None, 2, Path())
+        == "taller-cnn train --resume --threads 2 --lang en-GB"
+    )
 
 
 def test_the_command_that_goes_on_keeps_all_digits_of_a_number() -> None:
     """Rounded, it would be another training, and finished networks would be trained again."""
     model, config = recipe("best")
-    request = RunRequest(model=model, train=config, workdir=Path(), data_dir=Path("data"))
+    place, files = DigitsPlace.in_workdir(Path()), RunFiles.in_workdir(Path())
+    request = RunRequest(model=model, train=config, place=place, files=files)
     fields = {"learning_rate": 0.00123456789, "epochs": 30.0, "filters": (8, 16)}
-    again = _again(request, fields, EnsemblePlan(count=2, kernel_sizes=()), None)
+    again = _again(request, fields, EnsemblePlan(count=2, workdir=Path()), None, Path())
     assert "--learning-rate 0.00123456789 --epochs 30 --filters 8,16" in again

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from taller_cnn.data import MNIST_SCALE
 from taller_cnn.data.datasets import FILES, DatasetSpec
 
 
@@ -66,7 +67,7 @@ def small_set() -> SmallSet:
         train_n=60,
         test_n=20,
         md5={name: md5_of(content) for name, content in contents.items()},
-        normalisation=(0.1307, 0.3081),
+        scale=MNIST_SCALE,
     )
     archives = {name: gzip.compress(content) for name, content in contents.items()}
     return SmallSet(spec=spec, arrays=arrays, contents=contents, archives=archives)

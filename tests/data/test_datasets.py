@@ -14,7 +14,6 @@ from taller_cnn.data.datasets import (
     FILES,
     SAMPLE,
     display_class_names,
-    known_file,
     spec_of,
 )
 from taller_cnn.errors import ConfigError
@@ -60,12 +59,6 @@ def test_sizes_are_those_of_the_published_files() -> None:
     assert [spec_of("mnist").size(file) for file in FILES] == [47040016, 60008, 7840016, 10008]
     assert [SAMPLE.size(file) for file in FILES] == [3136016, 4008, 784016, 1008]
     assert spec_of("kmnist").shape("t10k-images-idx3-ubyte") == (10000, 28, 28)
-
-
-def test_a_known_content_tells_its_data_set_and_file() -> None:
-    assert known_file("a25bea736e30d166cdddb491f175f624") == ("mnist", "train-labels-idx1-ubyte")
-    assert known_file(SAMPLE.md5[FILES[0]]) == ("mnist (sample)", FILES[0])
-    assert known_file("0" * 32) is None
 
 
 def test_an_unknown_data_set_is_refused_with_the_choices() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from taller_cnn.data.idx import parse_idx, write_idx
+from taller_cnn.data.rawfiles import parse_idx, write_idx
 from taller_cnn.errors import DataError, OutputError
 
 any_bytes = arrays.arrays(np.uint8, arrays.array_shapes(min_dims=1, max_dims=4, max_side=9))

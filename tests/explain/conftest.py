@@ -33,8 +33,7 @@ def subject_of(model: SimpleCNN, digits: Digits, training: Training | None = Non
     """A network as the parts are given it."""
     model = model.to("cpu", memory_format=torch.contiguous_format).eval()
     splits = {"evaluation": digits.test, "validation": digits.validation}
-    settings = {"mean": digits.mean, "std": digits.std, "class_names": digits.class_names}
-    said = {name: evaluate(model, split, **settings) for name, split in splits.items()}
+    said = {name: evaluate(model, split, digits.scale) for name, split in splits.items()}
     history = training.history if training else None
     initial = SimpleCNN(model.config, seed=1).eval()
     return Subject(model=model, digits=digits, info=None, history=history, initial=initial, **said)
@@ -51,7 +50,6 @@ def answering(subject: Subject) -> Answering:
         said = Evaluation(
             log_probabilities=chances.log().float(),
             labels=subject.digits.test.labels,
-            class_names=subject.digits.class_names,
         )
         return replace(subject, evaluation=said)
 

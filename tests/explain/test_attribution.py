@@ -20,7 +20,7 @@ from taller_cnn.explain.section import Subject
 
 def test_integrated_gradients_add_up_to_the_logit_gained(subject: Subject) -> None:
     x = subject.normalised(subject.digits.test.images[:8])
-    background = -subject.mean / subject.std
+    background = subject.scale.background
     classes = torch.arange(8)
     maps = attributions(subject.model, x, classes, background)["integrated_gradients"]
     with torch.inference_mode():
@@ -37,7 +37,7 @@ def test_pixels_without_ink_have_no_integrated_gradient(subject: Subject) -> Non
         subject.model,
         subject.normalised(images),
         torch.zeros(4, dtype=torch.int64),
-        -subject.mean / subject.std,
+        subject.scale.background,
     )
     assert maps["integrated_gradients"][images[:, 0] == 0].abs().max() < 1e-5
     assert maps["grad_cam"].min() >= 0
@@ -45,7 +45,7 @@ def test_pixels_without_ink_have_no_integrated_gradient(subject: Subject) -> Non
 
 def test_occlusion_is_the_logit_lost_where_a_square_hides_ink(subject: Subject) -> None:
     x = subject.normalised(subject.digits.test.images[:1])
-    background = -subject.mean / subject.std
+    background = subject.scale.background
     found = attributions(subject.model, x, torch.tensor([3]), background)["occlusion"]
     hidden = x.clone()
     hidden[..., :4, :4] = background
@@ -59,7 +59,7 @@ def test_grad_cam_weighs_the_activated_maps_by_their_mean_gradient(subject: Subj
     model, layers = subject.model, subject.model.config.layers
     x = subject.normalised(subject.digits.test.images[:20])
     classes = subject.evaluation.predictions[:20]
-    found = attributions(model, x, classes, -subject.mean / subject.std)["grad_cam"]
+    found = attributions(model, x, classes, subject.scale.background)["grad_cam"]
 
     maps = x
     for index in range(1, layers + 1):

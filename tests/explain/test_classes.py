@@ -17,8 +17,7 @@ def of_confusion(confusion: list[list[int]]) -> Evaluation:
     size = len(confusion)
     cells = torch.arange(size**2).repeat_interleave(torch.tensor(confusion).flatten())
     answers = torch.nn.functional.one_hot(cells % size, size).float()
-    names = tuple("abc"[:size])
-    return Evaluation(log_probabilities=answers, labels=cells // size, class_names=names)
+    return Evaluation(log_probabilities=answers, labels=cells // size)
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from taller_cnn.data import Split
+from taller_cnn.data import LabelledImages
 from taller_cnn.explain.embedding import (
     embedding,
     principal_components,
@@ -71,7 +71,7 @@ def told(section: Section) -> str:
 def test_what_the_layers_do_is_told_only_where_the_digits_show_it(subject: Subject) -> None:
     assert "That is what the layers do" in told(embedding(subject, lambda done, of: None))
     digits = subject.digits
-    few = Split(images=digits.test.images[:8], labels=torch.arange(8) % 2)
+    few = LabelledImages(images=digits.test.images[:8], labels=torch.arange(8) % 2)
     says = replace(
         subject.evaluation,
         log_probabilities=subject.evaluation.log_probabilities[:8],

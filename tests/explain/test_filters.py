@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from taller_cnn.config import ModelConfig
-from taller_cnn.data import Digits, Split
+from taller_cnn.data import Digits
 from taller_cnn.evaluation import evaluate
 from taller_cnn.explain.attribution import attribution
 from taller_cnn.explain.embedding import embedding
@@ -51,20 +51,14 @@ def said(section: Section, language: str) -> list[str]:
 
 def few(digits: Digits, n: int) -> Digits:
     """A data set of the first `n` digits of every split."""
-
-    def head(split: Split) -> Split:
-        return Split(images=split.images[:n], labels=split.labels[:n])
-
     return replace(
-        digits, train=head(digits.train), validation=head(digits.validation), test=head(digits.test)
+        digits, train=digits.train[:n], validation=digits.validation[:n], test=digits.test[:n]
     )
 
 
 def unlearned(config: ModelConfig, digits: Digits) -> Subject:
     model = SimpleCNN(config, seed=0).eval()
-    says = evaluate(
-        model, digits.test, mean=digits.mean, std=digits.std, class_names=digits.class_names
-    )
+    says = evaluate(model, digits.test, digits.scale)
     return Subject(model=model, digits=digits, info=None, evaluation=says, validation=None)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from taller_cnn.data import Digits, Split
+from taller_cnn.data import Digits, LabelledImages
 from taller_cnn.errors import DataError
 from taller_cnn.explain.folds import OutOfSample, out_of_sample
 from taller_cnn.explain.labels import rank_labels
@@ -34,7 +34,9 @@ def test_a_digit_is_not_judged_by_a_network_that_has_learned_its_label(
 ) -> None:
     labels = tiny_digits.train.labels.clone()
     labels[0] = (labels[0] + 1) % 10
-    changed = replace(tiny_digits, train=Split(images=tiny_digits.train.images, labels=labels))
+    changed = replace(
+        tiny_digits, train=LabelledImages(images=tiny_digits.train.images, labels=labels)
+    )
 
     def answers(digits: Digits) -> torch.Tensor:
         # As many folds as make each digit's own label the only one that can matter to it.
@@ -67,8 +69,8 @@ def test_the_same_seed_gives_the_same_answers(tiny_digits: Digits) -> None:
 def test_a_class_with_one_digit_is_refused(tiny_digits: Digits) -> None:
     labels = torch.arange(300) % 9
     labels[0] = 9
-    few = Split(images=tiny_digits.train.images, labels=labels)
-    empty = Split(images=few.images[:0], labels=labels[:0])
+    few = LabelledImages(images=tiny_digits.train.images, labels=labels)
+    empty = few[:0]
 
     with pytest.raises(DataError, match="one has 1"):
         out_of_sample(replace(tiny_digits, train=few, validation=empty), lambda done, of: None)
@@ -80,7 +82,7 @@ def test_wrong_labels_planted_among_right_ones_are_ranked_first(sample_digits: D
     generator = torch.Generator().manual_seed(0)
     planted = torch.randperm(len(labels), generator=generator)[:40]
     labels[planted] = (labels[planted] + torch.randint(1, 10, (40,), generator=generator)) % 10
-    train = Split(images=sample_digits.train.images, labels=labels)
+    train = LabelledImages(images=sample_digits.train.images, labels=labels)
 
     said = out_of_sample(replace(sample_digits, train=train), lambda done, of: None)
     ranking = rank_labels(said.labels, said.train)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from taller_cnn.config import ModelConfig
-from taller_cnn.data import Split
+from taller_cnn.data import LabelledImages
 from taller_cnn.evaluation import evaluate
 from taller_cnn.explain.parts import PARTS, make_part
 from taller_cnn.explain.report import explain, write_report
@@ -22,9 +22,8 @@ CHEAP = tuple(name for name in PARTS if name != "labels")
 def asked_again(subject: Subject) -> Subject:
     """The subject with what its network says of its digits now."""
     digits, model = subject.digits, subject.model
-    settings = {"mean": digits.mean, "std": digits.std, "class_names": digits.class_names}
     said = {"evaluation": digits.test, "validation": digits.validation}
-    return replace(subject, **{k: evaluate(model, s, **settings) for k, s in said.items()})
+    return replace(subject, **{k: evaluate(model, s, digits.scale) for k, s in said.items()})
 
 
 def untrained(subject: Subject) -> Subject:
@@ -34,9 +33,9 @@ def untrained(subject: Subject) -> Subject:
 def perfect(subject: Subject) -> Subject:
     """The same network with digits that are labelled as it says."""
 
-    def agreed(split: Split) -> Split:
+    def agreed(split: LabelledImages) -> LabelledImages:
         answers = subject.model(subject.normalised(split.images)).argmax(dim=1)
-        return Split(images=split.images, labels=answers)
+        return LabelledImages(images=split.images, labels=answers)
 
     with torch.no_grad():
         digits = replace(

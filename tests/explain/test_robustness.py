@@ -90,7 +90,7 @@ def test_without_distortion_the_curve_starts_at_the_networks_own_accuracy(
         curve = measure_curve(
             subject.model,
             subject.digits.test,
-            lambda x: (x - subject.mean) / subject.std,
+            lambda x: (x - subject.scale.mean) / subject.scale.std,
             distortion,
             seed=0,
         )

@@ -7,7 +7,7 @@ import torch
 
 from taller_cnn.checkpoints import LoadedModel, ModelInfo, dataset_of, holdout_of
 from taller_cnn.config import TrainConfig
-from taller_cnn.data import Digits
+from taller_cnn.data import Digits, Scale
 from taller_cnn.errors import InputError, ModelError
 from taller_cnn.explain.section import Subject
 from taller_cnn.explain.subject import make_subject, positions
@@ -21,8 +21,7 @@ def info_of(digits: Digits, **changes: object) -> ModelInfo:
         "train": TrainConfig(seed=7, holdout=100),
         "dataset": "mnist",
         "class_names": digits.class_names,
-        "mean": 0.5,
-        "std": 0.25,
+        "scale": Scale(0.5, 0.25),
         "source": "sample",
         "data_checksum": digits.checksum,
         "metrics": {"test": {"loss": 0.125}},
@@ -48,7 +47,7 @@ def test_inputs_are_normalised_as_in_the_training(tiny_digits: Digits, tmp_path:
 
     assert known.normalised(image).flatten()[0] == pytest.approx((0 - 0.5) / 0.25)
     unknown = make_subject(loaded(None), tiny_digits, tmp_path)
-    assert unknown.mean == tiny_digits.mean
+    assert unknown.scale == tiny_digits.scale
 
 
 def test_the_initial_network_is_that_of_the_seed(tiny_digits: Digits, tmp_path: Path) -> None:

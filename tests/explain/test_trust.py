@@ -131,8 +131,7 @@ def test_without_held_out_digits_there_is_no_temperature_and_a_reason(subject: S
         train=TrainConfig(holdout=0),
         dataset="mnist",
         class_names=subject.digits.class_names,
-        mean=subject.digits.mean,
-        std=subject.digits.std,
+        scale=subject.digits.scale,
         source="sample",
         data_checksum="tiny",
     )

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from taller_cnn.checkpoints import ModelInfo, save_model
 from taller_cnn.config import ModelConfig, TrainConfig
+from taller_cnn.data import MNIST_SCALE
 from taller_cnn.lab.app import create_app
 from taller_cnn.lab.lab import Lab
 from taller_cnn.model import SimpleCNN
@@ -30,8 +31,7 @@ def _save_small(path: Path, *, seed: int = 0, config: ModelConfig = SMALL, **cha
         "train": TrainConfig(seed=seed),
         "dataset": "mnist",
         "class_names": tuple("0123456789"),
-        "mean": 0.1307,
-        "std": 0.3081,
+        "scale": MNIST_SCALE,
         "source": "sample",
         "data_checksum": "",
     }

@@ -8,6 +8,7 @@ import pytest
 from taller_cnn.checkpoints import ModelInfo
 from taller_cnn.cli import main
 from taller_cnn.config import recipe
+from taller_cnn.data import MNIST_SCALE
 from taller_cnn.errors import TallerError
 from taller_cnn.lab.command import train_command
 
@@ -30,8 +31,7 @@ def info_of(name: str, metrics: dict[str, Any] | None = None) -> ModelInfo:
         train=train,
         dataset="mnist",
         class_names=tuple("0123456789"),
-        mean=0.1307,
-        std=0.3081,
+        scale=MNIST_SCALE,
         source="sample",
         data_checksum="",
         metrics=metrics or {},
@@ -53,7 +53,7 @@ def test_the_command_asks_for_the_same_training(name: str, monkeypatch: pytest.M
     with pytest.raises(SystemExit):
         main(shlex.split(command)[1:])
     assert (asked[0].model, asked[0].train) == (info.model, info.train)
-    assert (asked[0].dataset, asked[0].source) == ("mnist", "sample")
+    assert (asked[0].place.dataset, asked[0].place.source) == ("mnist", "sample")
 
 
 def test_only_what_differs_from_the_recipe_is_said() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from taller_cnn.data import MNIST_SCALE
 from taller_cnn.evaluation import evaluate
 from taller_cnn.lab.lab import Lab
 
@@ -37,7 +38,6 @@ def test_a_model_is_asked_once_about_the_test_digits(shared_lab: Lab) -> None:
     model, digits = shared_lab.shelf.get(), shared_lab.gallery.digits()
     found = shared_lab.gallery.evaluation(model)
     assert shared_lab.gallery.evaluation(model) is found
-    names = tuple("0123456789")
-    again = evaluate(model.loaded.model, digits.test, mean=0.1307, std=0.3081, class_names=names)
+    again = evaluate(model.loaded.model, digits.test, MNIST_SCALE)
     assert found.accuracy == pytest.approx(again.accuracy)
     assert found.n == 1000

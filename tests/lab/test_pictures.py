@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from taller_cnn.data import Digits
+from taller_cnn.data import MNIST_SCALE, Digits
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.pictures import read_bytes
 from taller_cnn.lab.problems import FieldError, MediaTypeError, TooLargeError
@@ -19,7 +19,7 @@ from taller_cnn.reader.loading import WORKING_PIXELS
 
 @pytest.fixture(scope="module")
 def reader(shared_lab: Lab) -> Reader:
-    return Reader(model=shared_lab.shelf.get().loaded.model, mean=0.1307, std=0.3081)
+    return Reader(model=shared_lab.shelf.get().loaded.model, scale=MNIST_SCALE)
 
 
 @pytest.fixture(scope="module")

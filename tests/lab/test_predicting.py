@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from taller_cnn.data import Digits, normalise
+from taller_cnn.data import MNIST_SCALE, Digits, normalise
 from taller_cnn.lab import predicting
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.predicting import INK, Batcher, probabilities, warm_up
@@ -16,9 +16,9 @@ from taller_cnn.model import SimpleCNN
 def test_the_probabilities_are_the_networks(shared_lab: Lab, tiny_digits: Digits) -> None:
     model = shared_lab.shelf.get()
     images = tiny_digits.test.images[:20]
-    found = probabilities(model.loaded.model, images[:, 0].float().numpy(), 0.1307, 0.3081)
+    found = probabilities(model.loaded, images[:, 0].float().numpy())
     with torch.no_grad():
-        expected = model.loaded.model(normalise(images, 0.1307, 0.3081)).softmax(dim=1)
+        expected = model.loaded.model(normalise(images, MNIST_SCALE)).softmax(dim=1)
     assert torch.allclose(found, expected, atol=1e-5)
 
 
@@ -37,7 +37,7 @@ def test_requests_that_come_together_get_each_their_own_answers(
         return await asyncio.gather(*asked)
 
     answers = [answer for part in asyncio.run(together()) for answer in part]
-    expected = probabilities(model.loaded.model, images, 0.1307, 0.3081)
+    expected = probabilities(model.loaded, images)
     assert [len(part) for part in asyncio.run(together())] == sizes
     for answer, row in zip(answers, expected, strict=True):
         assert answer is not None
@@ -95,7 +95,7 @@ def test_the_parts_of_a_large_request_are_put_together_in_their_order(
     async def ask() -> list:
         return await Batcher().ask(model, images)
 
-    expected = probabilities(model.loaded.model, images, 0.1307, 0.3081)
+    expected = probabilities(model.loaded, images)
     for answer, row in zip(asyncio.run(ask()), expected, strict=True):
         assert answer[1] == pytest.approx(row.tolist(), abs=1e-5)
 

@@ -109,15 +109,13 @@ def test_an_action_that_is_none_is_named(client, problem: Any) -> None:
 def ended(own_lab: Lab) -> tuple[Lab, Run]:
     """A lab with a training that has come to grief, without its process."""
     from contextlib import ExitStack
+    from dataclasses import replace
 
     model, train = recipe("quick")
-    place = own_lab.gallery.place
     order = TrainingOrder(
         model=model,
         train=train,
-        source="sample",
-        data_dir=place.data_dir,
-        sample_dir=place.sample_dir,
+        place=replace(own_lab.gallery.place, source="sample"),
         folder=own_lab.runs.folder / "x",
     )
     run = own_lab.runs.present = Run(order, ExitStack())

@@ -6,8 +6,10 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from taller_cnn.config import ModelConfig, TrainConfig
+from taller_cnn.data import DigitsPlace
 from taller_cnn.errors import OutputError, Phrase
 from taller_cnn.lab.wire import (
     TrainingOrder,
@@ -18,13 +20,12 @@ from taller_cnn.lab.wire import (
 )
 
 
-def test_an_order_arrives_as_it_was_sent() -> None:
+@pytest.mark.parametrize("mirrors", [None, (), ("http://a/", "http://b/")])
+def test_an_order_arrives_as_it_was_sent(mirrors: tuple[str, ...] | None) -> None:
     order = TrainingOrder(
         model=ModelConfig(filters=(3,)),
         train=TrainConfig(seed=4),
-        source="sample",
-        data_dir=Path("data"),
-        sample_dir=Path("sample"),
+        place=DigitsPlace(data_dir=Path("data"), sample_dir=Path("sample"), mirrors=mirrors),
         folder=Path("x"),
     )
     assert TrainingOrder.from_json(json.loads(to_line(order.to_json()))) == order

@@ -12,6 +12,7 @@ import pytest
 
 from taller_cnn.checkpoints import load_model
 from taller_cnn.config import ModelConfig, recipe
+from taller_cnn.data import DigitsPlace
 from taller_cnn.lab.wire import TrainingOrder
 from taller_cnn.lab.worker import Commands, work
 
@@ -54,9 +55,7 @@ def order(workdir: Path, folder: str = "out", **train: Any) -> TrainingOrder:
     return TrainingOrder(
         model=model,
         train=training,
-        source="sample",
-        data_dir=workdir / "data",
-        sample_dir=workdir / "data" / "sample",
+        place=DigitsPlace.in_workdir(workdir, source="sample", mirrors=()),
         folder=workdir / folder,
     )
 
@@ -135,7 +134,7 @@ def test_a_loss_that_is_no_number_is_told_and_nothing_is_left(
     lab: Lab, workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The largest rate that is allowed does not overflow float32 in so few steps.
-    monkeypatch.setattr("taller_cnn.training.loop.rate_factor", lambda *_: 1e40)
+    monkeypatch.setattr("taller_cnn.training.loop.lr_scale", lambda *_: 1e40)
     asked = order(workdir, learning_rate=0.5)
     work(asked, lab.commands, lab.tell)
     end = lab.told("end")[0]

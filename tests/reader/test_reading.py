@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from taller_cnn.data import Digits
+from taller_cnn.data import Digits, Scale
 from taller_cnn.evaluation import evaluate
 from taller_cnn.model import SimpleCNN
 from taller_cnn.reader.finding import Found, Options, Split
@@ -25,7 +25,7 @@ class Brightness(nn.Module):
         return -8 * (torch.arange(10) - level).square()
 
 
-READER = Reader(model=Brightness(), mean=0.0, std=1.0)
+READER = Reader(model=Brightness(), scale=Scale(0.0, 1.0))
 
 
 def square(level: float) -> NDArray[np.uint8]:
@@ -79,7 +79,7 @@ def test_each_digit_has_its_probability_and_second_choice() -> None:
 
 @pytest.mark.parametrize(("threshold", "uncertain"), [(None, False), (0.7, False), (0.9, True)])
 def test_less_than_the_threshold_is_uncertain(threshold: float | None, uncertain: bool) -> None:
-    reader = Reader(model=Brightness(), mean=0.0, std=1.0, threshold=threshold)
+    reader = Reader(model=Brightness(), scale=Scale(0.0, 1.0), threshold=threshold)
     (digit,) = reading(found([4.4], [0], [0]), reader).digits
     assert digit.uncertain is uncertain
 
@@ -113,13 +113,10 @@ def test_a_trained_network_loses_nothing_by_the_way(
     images = sample_digits.test.images[:, 0].numpy()
     n = len(images)
     picture = Found(boxes=boxes(*[0] * n), images28=images, lines=tuple(range(n)))
-    reader = Reader(model=trained, mean=sample_digits.mean, std=sample_digits.std)
+    reader = Reader(model=trained, scale=sample_digits.scale)
     said = np.array([digit.digit for digit in reading(picture, reader).digits])
     right = float((said == sample_digits.test.labels.numpy()).mean())
-    names = sample_digits.class_names
-    direct = evaluate(
-        trained, sample_digits.test, mean=reader.mean, std=reader.std, class_names=names
-    )
+    direct = evaluate(trained, sample_digits.test, reader.scale)
     assert right >= direct.accuracy - 0.005
 
 

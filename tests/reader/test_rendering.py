@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from taller_cnn.data import Digits, Split
+from taller_cnn.data import Digits
 from taller_cnn.reader.rendering import KINDS, RenderedPicture, render, rendered_pictures
 
 PAPER = ("photo", "squared", "ruled", "shadowed", "scan")
@@ -97,9 +97,7 @@ def test_the_text_is_the_digits_of_the_split_without_what_is_no_digit(
 
 
 def test_a_split_smaller_than_what_is_asked_for_is_used_again(sample_digits: Digits) -> None:
-    one = Split(
-        images=sample_digits.validation.images[:1], labels=sample_digits.validation.labels[:1]
-    )
+    one = sample_digits.validation[:1]
     pictures = list(rendered_pictures(one, 7, 0, others=0.0))
     assert {digit for p in pictures for digit in p.text} == {str(int(one.labels[0]))}
 

@@ -11,7 +11,7 @@ import torch
 from taller_cnn import config
 from taller_cnn.checkpoints import LoadedModel, ModelInfo, load_model, save_model
 from taller_cnn.config import ModelConfig, Recipe, TrainConfig
-from taller_cnn.data import Digits
+from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.data.datasets import FILES
 from taller_cnn.errors import BusyError, DataError, InterruptedRunError
 from taller_cnn.files import folder_lock
@@ -40,15 +40,8 @@ def model_path(tmp_path: Path) -> Path:
 def robust(
     model_path: Path, sample_dir: Path, stop: threading.Event | None = None, source: str = "sample"
 ) -> list[Event]:
-    return list(
-        robust_network(
-            model_path,
-            stop or threading.Event(),
-            data_dir=sample_dir,
-            sample_dir=sample_dir,
-            source=source,
-        )
-    )
+    place = DigitsPlace(data_dir=sample_dir, sample_dir=sample_dir, source=source)
+    return list(robust_network(model_path, stop or threading.Event(), place))
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -61,8 +54,7 @@ def save_own(path: Path, digits: Digits, checksum: str) -> None:
         train=TrainConfig(),
         dataset="mnist",
         class_names=digits.class_names,
-        mean=digits.mean,
-        std=digits.std,
+        scale=digits.scale,
         source="sample",
         data_checksum=checksum,
     )
@@ -99,9 +91,8 @@ def test_a_stopped_training_goes_on_with_the_same_numbers(
     robust(whole, sample_dir)
 
     stop = threading.Event()
-    events = robust_network(
-        model_path, stop, data_dir=sample_dir, sample_dir=sample_dir, source="sample"
-    )
+    place = DigitsPlace(data_dir=sample_dir, sample_dir=sample_dir, source="sample")
+    events = robust_network(model_path, stop, place)
     next(event for event in events if isinstance(event, Progress) and event.step == 5)
     stop.set()
     with pytest.raises(InterruptedRunError) as caught:

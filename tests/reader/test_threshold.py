@@ -11,7 +11,7 @@ import torch
 
 from taller_cnn.checkpoints import LoadedModel, ModelInfo, save_model, weights_checksum
 from taller_cnn.config import ModelConfig, recipe
-from taller_cnn.data import Digits
+from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.errors import DataError, InputError, ModelError
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN
@@ -49,14 +49,17 @@ def model_path(tmp_path: Path, network: SimpleCNN, sample_digits: Digits) -> Pat
     return path
 
 
+def place_of(folder: Path) -> DigitsPlace:
+    return DigitsPlace(data_dir=folder, sample_dir=folder)
+
+
 def info(digits: Digits, holdout: int = 5000, checksum: str | None = None) -> ModelInfo:
     return ModelInfo(
         model=QUICK,
         train=CONFIG.replace(holdout=holdout),
         dataset="mnist",
         class_names=digits.class_names,
-        mean=digits.mean,
-        std=digits.std,
+        scale=digits.scale,
         source="sample",
         data_checksum=checksum or digits.checksum,
     )
@@ -152,7 +155,7 @@ def test_it_is_chosen_once_and_kept_for_these_weights_alone(
     assert kept_threshold(model_path) is None
 
     def ensured():
-        return ensure_threshold(model_path, loaded, data_dir=sample_dir, sample_dir=sample_dir)
+        return ensure_threshold(model_path, loaded, place_of(sample_dir))
 
     chosen = ensured()
     assert kept_threshold(model_path) == chosen
@@ -216,13 +219,13 @@ def test_without_the_networks_own_held_out_digits_nothing_is_chosen(
     for about, folder, kind, key in cases:
         loaded = LoadedModel(model=network, info=about)
         with pytest.raises(kind) as caught:
-            ensure_threshold(model_path, loaded, data_dir=folder, sample_dir=folder)
+            ensure_threshold(model_path, loaded, place_of(folder))
         assert caught.value.key == key
         assert str(model_path) in caught.value.text(Messages("es"))
     full = ModelInfo(**{**vars(info(sample_digits)), "source": "full"})
     loaded = LoadedModel(model=network, info=full)
     with pytest.raises(DataError):
-        ensure_threshold(model_path, loaded, data_dir=missing, sample_dir=missing)
+        ensure_threshold(model_path, loaded, place_of(missing))
     assert not threshold_path(model_path).exists()
 
 

@@ -12,10 +12,18 @@ import torch
 
 from taller_cnn.checkpoints import load_model
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits
+from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.errors import InterruptedRunError, ModelError
 from taller_cnn.evaluation import evaluate
-from taller_cnn.runs import EnsemblePlan, EnsembleResult, Member, RunRequest, run_ensemble
+from taller_cnn.runs import (
+    EnsemblePlan,
+    EnsembleResult,
+    Member,
+    RunFiles,
+    RunRequest,
+    ensemble_folder,
+    run_ensemble,
+)
 from taller_cnn.training import EpochResult
 
 
@@ -28,15 +36,26 @@ def asked(tmp_path: Path, sample_digits: Digits) -> RunRequest:
     return RunRequest(
         model=ModelConfig(filters=(4,), hidden=8, pooling="max", final_size=7),
         train=TrainConfig(epochs=1, batch_size=250, learning_rate=0.01, device="cpu", seed=5),
-        workdir=tmp_path,
-        data_dir=tmp_path / "none",
-        source="sample",
+        files=RunFiles.in_workdir(tmp_path),
+        place=DigitsPlace.in_workdir(tmp_path, tmp_path / "none", source="sample"),
     )
+
+
+def workdir_of(request: RunRequest) -> Path:
+    return request.files.results.parent
+
+
+def plan_of(request: RunRequest, count: int) -> EnsemblePlan:
+    return EnsemblePlan(count=count, workdir=workdir_of(request))
 
 
 def complete(request: RunRequest, count: int) -> tuple[EnsembleResult, list[Member], int]:
     """The result, the networks as they were announced, and how many epochs were trained."""
-    events = list(run_ensemble(request, EnsemblePlan(count=count), threading.Event()))
+    events = list(
+        run_ensemble(
+            request, EnsemblePlan(count=count, workdir=workdir_of(request)), threading.Event()
+        )
+    )
     result = events[-1]
     assert isinstance(result, EnsembleResult)
     members = [event for event in events if isinstance(event, Member)]
@@ -45,7 +64,9 @@ def complete(request: RunRequest, count: int) -> tuple[EnsembleResult, list[Memb
 
 def stop_after_an_epoch(request: RunRequest, count: int) -> None:
     stop = threading.Event()
-    for event in run_ensemble(request, EnsemblePlan(count=count), stop):
+    for event in run_ensemble(
+        request, EnsemblePlan(count=count, workdir=workdir_of(request)), stop
+    ):
         if isinstance(event, EpochResult):
             stop.set()
 
@@ -54,7 +75,7 @@ def test_networks_of_different_seeds_are_trained_and_asked_together(
     asked: RunRequest, sample_digits: Digits
 ) -> None:
     result, members, epochs = complete(asked, 2)
-    folder = asked.workdir / "modelo" / "ensemble_mnist"
+    folder = workdir_of(asked) / "modelo" / "ensemble_mnist"
     assert [(m.index, m.of, m.seed, m.is_there) for m in members] == [
         (1, 2, 5, False),
         (2, 2, 6, False),
@@ -62,30 +83,28 @@ def test_networks_of_different_seeds_are_trained_and_asked_together(
     assert epochs == 2
     together = load_model(folder)
     assert together.info is not None
-    settings = {"mean": together.info.mean, "std": together.info.std}
-    names = sample_digits.class_names
-    again = evaluate(together.model, sample_digits.test, class_names=names, **settings)
+    again = evaluate(together.model, sample_digits.test, together.info.scale)
     assert result.test.score == again.score
     assert result.summary["test_errors"] == again.errors
     assert [m["seed"] for m in result.summary["members"]] == [5, 6]
-    assert not (asked.workdir / "modelo" / "cnn_mnist.pt").exists()
+    assert not (workdir_of(asked) / "modelo" / "cnn_mnist.pt").exists()
 
     record = json.loads(result.files["numbers"].read_text(encoding="utf-8"))
     assert record["test"]["accuracy"] == again.accuracy
     assert record["members"][1]["test"]["n"] == 1000
     for name in ("sample_predictions", "confusion_matrix"):
         assert result.files[name].read_bytes().startswith(b"\x89PNG")
-    alone = asked.workdir / "resultados" / "ensemble" / "seed6" / "run.json"
+    alone = workdir_of(asked) / "resultados" / "ensemble" / "seed6" / "run.json"
     assert json.loads(alone.read_text(encoding="utf-8"))["train"]["seed"] == 6
 
 
 def test_networks_that_are_there_are_not_trained_again(asked: RunRequest) -> None:
     first, _, _ = complete(asked, 1)
-    weights = (asked.where.ensemble / "seed5.pt").read_bytes()
+    weights = (ensemble_folder(workdir_of(asked)) / "seed5.pt").read_bytes()
     both, members, epochs = complete(asked, 2)
     assert [member.is_there for member in members] == [True, False]
     assert epochs == 1
-    assert (asked.where.ensemble / "seed5.pt").read_bytes() == weights
+    assert (ensemble_folder(workdir_of(asked)) / "seed5.pt").read_bytes() == weights
     assert both.summary["parameters"] == 2 * first.summary["parameters"]
 
 
@@ -100,7 +119,7 @@ def test_a_network_of_another_training_is_trained_anew(asked: RunRequest) -> Non
 def test_a_stopped_ensemble_goes_on_to_the_same_networks(asked: RunRequest) -> None:
     asked = dataclasses.replace(asked, train=asked.train.replace(epochs=3))
     expected, _, _ = complete(asked, 2)
-    folder = asked.where.ensemble
+    folder = ensemble_folder(workdir_of(asked))
     last = folder / "seed6.pt"
     weights = last.read_bytes()
     last.unlink()
@@ -125,23 +144,18 @@ def test_a_smaller_ensemble_does_not_take_what_is_left_of_a_larger_one(asked: Ru
 def test_networks_take_turns_with_kernel_sizes_and_answer_together(
     asked: RunRequest, sample_digits: Digits
 ) -> None:
-    plan = EnsemblePlan(count=3, kernel_sizes=(3, 5))
+    plan = EnsemblePlan(count=3, workdir=workdir_of(asked), kernel_sizes=(3, 5))
     *_, result = run_ensemble(asked, plan, threading.Event())
     assert isinstance(result, EnsembleResult)
-    networks = [load_model(path) for path in sorted(asked.where.ensemble.glob("seed*.pt"))]
+    networks = [
+        load_model(path) for path in sorted(ensemble_folder(workdir_of(asked)).glob("seed*.pt"))
+    ]
     assert [one.model.config.kernel_size for one in networks] == [3, 5, 3]
     assert [one["kernel_size"] for one in result.summary["members"]] == [3, 5, 3]
     probabilities = torch.stack(
         [
-            evaluate(
-                one.model,
-                sample_digits.test,
-                mean=one.info.mean,
-                std=one.info.std,
-                class_names=result.test.class_names,
-            ).log_probabilities.exp()
+            evaluate(one.model, sample_digits.test, one.scale).log_probabilities.exp()
             for one in networks
-            if one.info is not None
         ]
     ).mean(dim=0)
     torch.testing.assert_close(result.test.log_probabilities.exp(), probabilities)

@@ -18,7 +18,7 @@ import torch
 
 from taller_cnn.checkpoints import load_model, read_tensors, write_tensors
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits, DownloadProgress
+from taller_cnn.data import Digits, DigitsPlace, DownloadProgress
 from taller_cnn.errors import (
     BusyError,
     ConfigError,
@@ -29,7 +29,7 @@ from taller_cnn.errors import (
 )
 from taller_cnn.evaluation import evaluate
 from taller_cnn.files import folder_lock
-from taller_cnn.runs import RunRequest, RunResult, Started, checkpoint_request, run
+from taller_cnn.runs import RunFiles, RunRequest, RunResult, Started, checkpoint_request, run
 from taller_cnn.training import EpochResult, Progress
 
 SMALL = ModelConfig(filters=(4, 8), hidden=16)
@@ -46,9 +46,8 @@ def request_here(tmp_path: Path, sample_digits: Digits) -> RunRequest:
     return RunRequest(
         model=SMALL,
         train=QUICK,
-        workdir=tmp_path,
-        data_dir=tmp_path / "none",
-        source="sample",
+        files=RunFiles.in_workdir(tmp_path),
+        place=DigitsPlace.in_workdir(tmp_path, tmp_path / "none", source="sample"),
     )
 
 
@@ -78,8 +77,8 @@ def stop_after(request: RunRequest, kind: type) -> InterruptedRunError:
 
 def test_a_run_leaves_the_model_its_figures_and_its_numbers(request_here: RunRequest) -> None:
     result = complete(request_here)
-    where = request_here.where
-    assert where.model == request_here.workdir / "modelo" / "cnn_mnist.pt"
+    where = request_here.files
+    assert where.model == request_here.files.results.parent / "modelo" / "cnn_mnist.pt"
     for name in FIGURES:
         assert (where.results / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     record = json.loads((where.results / "run.json").read_text())
@@ -90,7 +89,7 @@ def test_a_run_leaves_the_model_its_figures_and_its_numbers(request_here: RunReq
     assert record["provenance"]["versions"]["torch"] == torch.__version__.split("+")[0]
     assert record["wall_seconds"]["total"] >= record["epochs"][-1]["train_seconds"]
     assert not where.checkpoint.exists()
-    assert not list(request_here.workdir.rglob(".*.png"))
+    assert not list(request_here.files.results.parent.rglob(".*.png"))
     assert {Path(path).name for path in result.summary["files"].values()} == {
         "cnn_mnist.pt",
         "run.json",
@@ -102,14 +101,8 @@ def test_the_saved_model_has_the_accuracy_on_record(
     request_here: RunRequest, sample_digits: Digits
 ) -> None:
     result = complete(request_here)
-    loaded = load_model(request_here.where.model)
-    again = evaluate(
-        loaded.model,
-        sample_digits.test,
-        mean=sample_digits.mean,
-        std=sample_digits.std,
-        class_names=sample_digits.class_names,
-    )
+    loaded = load_model(request_here.files.model)
+    again = evaluate(loaded.model, sample_digits.test, sample_digits.scale)
     assert again.accuracy == result.summary["test_accuracy"]
     assert loaded.info is not None
     assert loaded.info.metrics["test"]["accuracy"] == again.accuracy
@@ -130,48 +123,55 @@ def test_a_stopped_run_is_resumed_to_the_same_numbers(
 ) -> None:
     monkeypatch.setattr("taller_cnn.training.loop.PROGRESS_SECONDS", 0.0)
     expected = complete(request_here)
-    weights = torch.load(request_here.where.model, weights_only=True)
+    weights = torch.load(request_here.files.model, weights_only=True)
 
     error = stop_after(request_here, kind)
     assert "--resume" in str(error)
-    assert request_here.where.checkpoint.exists()
-    assert checkpoint_request(request_here.workdir, "mnist") == (SMALL, QUICK, "sample")
+    assert request_here.files.checkpoint.exists()
+    assert checkpoint_request(request_here.files.checkpoint) == (SMALL, QUICK, "sample")
     resumed = complete(changed(request_here, resume=True))
 
-    again = torch.load(request_here.where.model, weights_only=True)
+    again = torch.load(request_here.files.model, weights_only=True)
     assert all(torch.equal(weights[name], again[name]) for name in weights)
     assert resumed.summary["test_loss"] == expected.summary["test_loss"]
     losses = [epoch.train_loss for epoch in expected.history.epochs]
     assert [epoch.train_loss for epoch in resumed.history.epochs] == losses
-    assert not request_here.where.checkpoint.exists()
+    assert not request_here.files.checkpoint.exists()
 
 
 def test_a_run_stopped_by_a_version_with_fewer_options_is_resumed(
     request_here: RunRequest,
 ) -> None:
     stop_after(request_here, EpochResult)
-    path = request_here.where.checkpoint
+    path = request_here.files.checkpoint
     value = read_tensors(path)
-    del value["model"]["convs_per_pool"], value["train"]["weight_average"]
-    del value["state"]["average"]
+    del value["model"]["convs_per_pool"], value["train"]["cut_amiss"]
     write_tensors(path, value)
     assert len(complete(changed(request_here, resume=True)).history.epochs) == 2
 
 
-def test_an_averaged_network_is_kept_and_resumed_to_the_same_weights(
+def test_a_stopped_training_that_used_an_option_of_before_is_refused_with_the_way_out(
     request_here: RunRequest,
 ) -> None:
-    model = ModelConfig(filters=(4, 4, 6), convs_per_pool=2, hidden=0, batch_norm=True)
-    train = QUICK.replace(weight_average=0.9, augmentation="affine")
-    averaged = changed(request_here, model=model, train=train)
-    complete(averaged)
-    weights = torch.load(averaged.where.model, weights_only=True)
-    stop_after(averaged, EpochResult)
-    complete(changed(averaged, resume=True))
-    again = load_model(averaged.where.model)
-    assert again.model.config == model
-    found = again.model.state_dict()
-    assert all(torch.equal(weights[name], found[name]) for name in weights)
+    stop_after(request_here, EpochResult)
+    path = request_here.files.checkpoint
+    value = read_tensors(path)
+    write_tensors(path, {**value, "train": {**value["train"], "weight_average": 0.9}})
+    with pytest.raises(ModelError, match=r"weight_average = 0\.9.*without --resume"):
+        complete(changed(request_here, resume=True))
+    assert path.exists()
+
+
+def test_a_run_is_over_with_its_result_even_if_nobody_asks_on(request_here: RunRequest) -> None:
+    checkpoint = request_here.files.checkpoint
+    seen = []
+    running = run(request_here, threading.Event())
+    for event in running:
+        seen.append(checkpoint.exists())
+        if isinstance(event, RunResult):
+            break
+    assert True in seen
+    assert not checkpoint.exists()
 
 
 def test_resuming_without_a_checkpoint_says_so(request_here: RunRequest) -> None:
@@ -193,13 +193,13 @@ def test_resuming_another_training_names_what_differs(
     stop_after(request_here, EpochResult)
     with pytest.raises(ModelError, match=f"another {field}"):
         complete(changed(request_here, resume=True, **change))
-    assert request_here.where.checkpoint.exists()
+    assert request_here.files.checkpoint.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x80\x02}q\x00."])
 def test_a_damaged_checkpoint_is_refused(request_here: RunRequest, content: bytes) -> None:
-    request_here.where.checkpoint.parent.mkdir()
-    request_here.where.checkpoint.write_bytes(content)
+    request_here.files.checkpoint.parent.mkdir()
+    request_here.files.checkpoint.write_bytes(content)
     with pytest.raises(ModelError, match=r"not a training that can be resumed"):
         complete(changed(request_here, resume=True))
 
@@ -215,25 +215,25 @@ def test_a_diverging_run_keeps_the_old_model(
     request_here: RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     complete(request_here)
-    before = request_here.where.model.read_bytes()
-    numbers = (request_here.where.results / "run.json").read_bytes()
+    before = request_here.files.model.read_bytes()
+    numbers = (request_here.files.results / "run.json").read_bytes()
     # The largest rate that is allowed does not overflow float32 in so few steps.
-    monkeypatch.setattr("taller_cnn.training.loop.rate_factor", lambda *_: 1e40)
+    monkeypatch.setattr("taller_cnn.training.loop.lr_scale", lambda *_: 1e40)
     with pytest.raises(DivergedError, match="smaller learning rate"):
         complete(request_here)
-    assert request_here.where.model.read_bytes() == before
-    assert (request_here.where.results / "run.json").read_bytes() == numbers
-    assert not request_here.where.checkpoint.exists()
+    assert request_here.files.model.read_bytes() == before
+    assert (request_here.files.results / "run.json").read_bytes() == numbers
+    assert not request_here.files.checkpoint.exists()
 
 
 def test_a_model_of_another_architecture_is_kept_aside(request_here: RunRequest) -> None:
     complete(request_here)
-    before = request_here.where.model.read_bytes()
+    before = request_here.files.model.read_bytes()
     complete(changed(request_here, model=SMALL.replace(hidden=20)))
-    kept = request_here.where.model.with_suffix(".previous.pt")
+    kept = request_here.files.model.with_suffix(".previous.pt")
     assert kept.read_bytes() == before
     assert load_model(kept).model.config.hidden == 16
-    assert load_model(request_here.where.model).model.config.hidden == 20
+    assert load_model(request_here.files.model).model.config.hidden == 20
 
 
 def test_a_download_that_is_stopped_ends_there(
@@ -241,31 +241,30 @@ def test_a_download_that_is_stopped_ends_there(
 ) -> None:
     stop, received = threading.Event(), iter(range(100))
 
-    def loading(**_: object) -> Iterator[DownloadProgress]:
+    def loading(*_: object) -> Iterator[DownloadProgress]:
         for done in received:
             yield DownloadProgress(file="train-images", received=done, total=100)
 
-    # By its module: the package has a function of that name.
-    monkeypatch.setattr(sys.modules[run.__module__], "loading", loading)
+    monkeypatch.setattr(DigitsPlace, "loading", loading)
     events = run(request_here, stop)
     next(events)
     stop.set()
     with pytest.raises(InterruptedRunError, match="Nothing was changed"):
         next(events)
     assert next(received) == 2
-    assert not request_here.where.model.exists()
+    assert not request_here.files.model.exists()
 
 
 def test_a_second_run_in_the_same_folder_is_told(request_here: RunRequest) -> None:
     with (
-        folder_lock(request_here.where.model.parent),
+        folder_lock(request_here.files.model.parent),
         pytest.raises(BusyError, match="Another training"),
     ):
         complete(request_here)
 
 
 def test_an_unwritable_result_folder_is_found_before_training(request_here: RunRequest) -> None:
-    (request_here.workdir / "resultados").write_text("a file where the folder should be")
+    request_here.files.results.write_text("a file where the folder should be")
     events = run(request_here, threading.Event())
     with pytest.raises(OutputError, match="resultados"):
         next(events)
@@ -276,15 +275,19 @@ def test_a_full_disk_is_found_before_training(
 ) -> None:
     import shutil
 
-    usage = shutil.disk_usage(request_here.workdir)._replace(free=1_000_000)
+    usage = shutil.disk_usage(request_here.files.results.parent)._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(OutputError, match="1 MB free"):
         next(run(request_here, threading.Event()))
 
 
-def test_a_holdout_of_everything_is_refused(request_here: RunRequest) -> None:
-    with pytest.raises((ConfigError, Exception), match="holdout"):
-        complete(changed(request_here, train=QUICK.replace(holdout=60_000), source="full"))
+@pytest.mark.full
+def test_a_holdout_of_everything_is_refused(request_here: RunRequest, full_data_dir: Path) -> None:
+    place = DigitsPlace.in_workdir(request_here.files.results.parent, full_data_dir, source="full")
+    with pytest.raises(ConfigError, match="only 60,000 training digits") as caught:
+        complete(changed(request_here, train=QUICK.replace(holdout=60_000), place=place))
+    assert caught.value.key == "holdout_too_large"
+    assert not request_here.files.model.exists()
 
 
 def start_command(folder: Path, sample: Path, *options: str) -> subprocess.Popen[bytes]:

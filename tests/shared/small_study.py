@@ -9,10 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from taller_cnn.data import Digits
+from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.study import (
     Design,
-    DigitsSettings,
     Evaluated,
     Event,
     Store,
@@ -37,9 +36,9 @@ def open_store(folder: Path, digits: Digits) -> Store:
     return Store(folder / "estudio.sqlite", identity)
 
 
-def study(design: Design, settings: DigitsSettings, store: Store, **values: Any) -> Iterator[Event]:
+def study(design: Design, place: DigitsPlace, store: Store, **values: Any) -> Iterator[Event]:
     values = {"evaluated": EVALUATED, "stop": threading.Event(), **values}
-    return run_study(design, settings, store, **values)
+    return run_study(design, place, store, **values)
 
 
 def of_kind(events: list[Event], kind: type) -> list[Any]:

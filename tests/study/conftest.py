@@ -15,8 +15,8 @@ import pytest
 import torch
 from small_study import open_store
 
-from taller_cnn.data import Digits
-from taller_cnn.study import DigitsSettings, Store
+from taller_cnn.data import Digits, DigitsPlace
+from taller_cnn.study import Store
 
 VALIDATION = 5000
 RATES = (1 / 3, 1.0, 3.0)
@@ -235,8 +235,8 @@ def _threads() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def settings(sample_dir: Path) -> DigitsSettings:
-    return DigitsSettings(source="sample", data_dir=sample_dir / "none", sample_dir=sample_dir)
+def place(sample_dir: Path) -> DigitsPlace:
+    return DigitsPlace(source="sample", data_dir=sample_dir / "none", sample_dir=sample_dir)
 
 
 @pytest.fixture

@@ -16,11 +16,10 @@ import pandas as pd
 import pytest
 from small_study import PLAN, numbers, of_kind, open_store, study
 
-from taller_cnn.data import Digits
+from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.errors import TallerError
 from taller_cnn.study import (
     Design,
-    DigitsSettings,
     Event,
     Plan,
     Store,
@@ -60,12 +59,12 @@ def longer(sample_digits: Digits) -> Design:
 @pytest.fixture(scope="module")
 def uninterrupted(
     longer: Design,
-    settings: DigitsSettings,
+    place: DigitsPlace,
     sample_digits: Digits,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> pd.DataFrame:
     with open_store(tmp_path_factory.mktemp("whole"), sample_digits) as whole:
-        list(study(longer, settings, whole, workers=2))
+        list(study(longer, place, whole, workers=2))
         return numbers(longer, whole)
 
 
@@ -83,14 +82,14 @@ def children(pid: int) -> list[int]:
 @needs_kill
 def test_a_worker_that_is_killed_has_its_trial_run_again(
     longer: Design,
-    settings: DigitsSettings,
+    place: DigitsPlace,
     store: Store,
     uninterrupted: pd.DataFrame,
 ) -> None:
     import psutil
 
     events, kills = [], 0
-    for event in study(longer, settings, store, workers=2):
+    for event in study(longer, place, store, workers=2):
         events.append(event)
         if isinstance(event, TrialDone) and event.done == 3:
             workers = [
@@ -110,7 +109,7 @@ def test_a_worker_that_is_killed_has_its_trial_run_again(
 @pytest.mark.slow
 @needs_kill
 def test_a_trial_that_kills_every_worker_is_recorded_as_failed(
-    settings: DigitsSettings, store: Store, sample_digits: Digits
+    place: DigitsPlace, store: Store, sample_digits: Digits
 ) -> None:
     import psutil
 
@@ -118,7 +117,7 @@ def test_a_trial_that_kills_every_worker_is_recorded_as_failed(
     design = build(plan, available=len(sample_digits.train), checksum=sample_digits.checksum)
     lost = 0
     done = []
-    for event in study(design, settings, store, workers=1):
+    for event in study(design, place, store, workers=1):
         if isinstance(event, WorkerJoined) and lost < run_module.MOST_TRIES:
             lost += 1
             threading.Timer(
@@ -263,7 +262,7 @@ def port() -> int:
 @pytest.mark.slow
 def test_four_workers_of_an_external_scheduler_give_the_same_table(
     longer: Design,
-    settings: DigitsSettings,
+    place: DigitsPlace,
     store: Store,
     uninterrupted: pd.DataFrame,
     port: int,
@@ -271,18 +270,18 @@ def test_four_workers_of_an_external_scheduler_give_the_same_table(
     with dask_processes(4, port):
         time.sleep(5)
         address = f"tcp://127.0.0.1:{port}"
-        events = list(study(longer, settings, store, scheduler=address))
+        events = list(study(longer, place, store, scheduler=address))
     assert len(of_kind(events, WorkerJoined)) == 4
     pd.testing.assert_frame_equal(numbers(longer, store), uninterrupted)
 
 
 @pytest.mark.slow
 def test_a_scheduler_that_is_lost_is_told_and_what_was_finished_is_kept(
-    longer: Design, settings: DigitsSettings, store: Store, port: int
+    longer: Design, place: DigitsPlace, store: Store, port: int
 ) -> None:
     with dask_processes(2, port) as scheduler:
         time.sleep(5)
-        events = study(longer, settings, store, scheduler=f"tcp://127.0.0.1:{port}")
+        events = study(longer, place, store, scheduler=f"tcp://127.0.0.1:{port}")
         with pytest.raises(TallerError, match="connection to the scheduler"):
             after(events, 3, scheduler.kill)
     assert len(store.results(longer)) >= 3

@@ -63,7 +63,6 @@ def test_the_switches_of_the_family_are_factors(
 @pytest.mark.parametrize(
     ("factor", "level", "options"),
     [
-        ("weight-average", "0.98", {"weight_average": 0.98}),
         ("augmentation", "affine", {"augmentation": "affine"}),
     ],
 )

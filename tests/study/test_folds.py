@@ -95,10 +95,10 @@ def test_a_trial_is_judged_by_its_fold_and_trains_on_none_of_it(
         trained.extend(numbers(given.train.images))
         return train(model, given, config)
 
-    def spy_evaluate(model: Any, split: Any, **values: Any) -> Any:
+    def spy_evaluate(model: Any, split: Any, scale: Any, **values: Any) -> Any:
         if split is not digits.test:
             judged.extend(numbers(split.images))
-        return evaluate(model, split, **values)
+        return evaluate(model, split, scale, **values)
 
     monkeypatch.setattr(trial_module, "train", spy_train)
     monkeypatch.setattr(trial_module, "evaluate", spy_evaluate)

@@ -142,7 +142,6 @@ def test_a_file_brings_factors_and_regimes_of_ones_own(tmp_path: Path) -> None:
         (("[regimes.tiny]", '[regimes."a b"]'), "regimes.a b", "only letters, digits, - and _"),
         (("epochs = 2", "epochs = -2"), "regimes.tiny", "epochs"),
         (('recipe = "workshop"', 'recipe = "slow"'), "regimes.tiny", "workshop"),
-        (('recipe = "workshop"', 'recipe = "distilled"'), "regimes.tiny.recipe", "learns from"),
         (("train_n = 64", "train_n = 3"), "regimes.tiny.train_n", "from 10 to"),
         (("seeds = 3\n", ""), "regimes.tiny.seeds", "missing"),
         (("seeds = 3\n", "seeds = 3\nfolds = 1\n"), "regimes.tiny.folds", "from 2 to 100"),

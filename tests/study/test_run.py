@@ -16,12 +16,11 @@ import pytest
 import torch
 from small_study import PLAN, numbers, of_kind, open_store, study
 
-from taller_cnn.data import Digits
+from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.errors import InputError, InterruptedRunError, OutputError, TallerError
 from taller_cnn.study import (
     Calibrated,
     Design,
-    DigitsSettings,
     Event,
     Plan,
     Store,
@@ -75,9 +74,9 @@ def local_scheduler(workers: int, threads: int) -> Iterator[str]:
 
 
 def test_a_study_tells_what_happens_and_keeps_every_result(
-    design: Design, settings: DigitsSettings, store: Store, scheduler: str, sample_digits: Digits
+    design: Design, place: DigitsPlace, store: Store, scheduler: str, sample_digits: Digits
 ) -> None:
-    events = list(study(design, settings, store, scheduler=scheduler))
+    events = list(study(design, place, store, scheduler=scheduler))
     assert events[0] == StudyStarted(done=0, of=10, local_workers=0)
     assert of_kind(events, WorkerJoined)[0].worker.slots == 2
     done = of_kind(events, TrialDone)
@@ -104,12 +103,12 @@ def test_a_study_tells_what_happens_and_keeps_every_result(
 
 
 def test_the_same_study_again_runs_nothing_and_needs_no_workers(
-    design: Design, settings: DigitsSettings, store: Store
+    design: Design, place: DigitsPlace, store: Store
 ) -> None:
     for trial in design.trials():
         result = TrialResult(status="ok", validation_error=0.1)
         store.add(design.key(trial), trial, result, {})
-    events = list(study(design, settings, store))
+    events = list(study(design, place, store))
     assert events[0] == StudyStarted(done=10, of=10, local_workers=0)
     assert [type(event) for event in events] == [StudyStarted, StudyDone]
     assert store.latest_plan() == design.plan
@@ -128,7 +127,7 @@ def test_failures_that_another_try_may_avoid_are_tried_again(design: Design, sto
 
 def test_a_trial_that_fails_is_recorded_and_the_study_goes_on(
     design: Design,
-    settings: DigitsSettings,
+    place: DigitsPlace,
     store: Store,
     scheduler: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -141,11 +140,11 @@ def test_a_trial_that_fails_is_recorded_and_the_study_goes_on(
         return train_trial(trial, digits)
 
     monkeypatch.setattr(trial_module, "train_trial", sometimes)
-    events = list(study(design, settings, store, scheduler=scheduler))
+    events = list(study(design, place, store, scheduler=scheduler))
     assert events[-1].failed == 1  # type: ignore[union-attr]
     assert store.results()[design.key(unlucky)].reason == "memory"
     monkeypatch.undo()
-    events = list(study(design, settings, store, scheduler=scheduler))
+    events = list(study(design, place, store, scheduler=scheduler))
     assert len(of_kind(events, TrialDone)) == 1
     assert events[-1].failed == 0  # type: ignore[union-attr]
 
@@ -158,10 +157,10 @@ def after(events: Iterator[Event], done: int, action: Callable[[], object]) -> N
 
 
 def test_stopping_keeps_what_is_finished(
-    design: Design, settings: DigitsSettings, store: Store, scheduler: str
+    design: Design, place: DigitsPlace, store: Store, scheduler: str
 ) -> None:
     stop = threading.Event()
-    events = study(design, settings, store, scheduler=scheduler, stop=stop)
+    events = study(design, place, store, scheduler=scheduler, stop=stop)
     with pytest.raises(InterruptedRunError, match="of 10 trials finished") as caught:
         after(events, 3, stop.set)
     assert caught.value.exit_code == 130
@@ -174,7 +173,7 @@ def test_stopping_keeps_what_is_finished(
 )
 def test_a_worker_of_another_version_is_refused(
     design: Design,
-    settings: DigitsSettings,
+    place: DigitsPlace,
     store: Store,
     scheduler: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -185,36 +184,36 @@ def test_a_worker_of_another_version_is_refused(
     monkeypatch.setattr(trial_module, name, value)
     events = []
     with pytest.raises(TallerError, match=f"No valid worker.*{says}"):
-        events.extend(study(design, settings, store, scheduler=scheduler))
+        events.extend(study(design, place, store, scheduler=scheduler))
     assert store.results() == {}
 
 
 def test_a_worker_with_other_digits_is_refused(
-    design: Design, settings: DigitsSettings, store: Store, scheduler: str
+    design: Design, place: DigitsPlace, store: Store, scheduler: str
 ) -> None:
     other = dataclasses.replace(design, checksum="0123")
     with pytest.raises(TallerError, match="its digits are others"):
-        list(study(other, settings, store, scheduler=scheduler))
+        list(study(other, place, store, scheduler=scheduler))
 
 
 def test_a_worker_without_digits_is_refused_with_the_reason(
-    design: Design, settings: DigitsSettings, store: Store, scheduler: str, tmp_path: Path
+    design: Design, place: DigitsPlace, store: Store, scheduler: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    nowhere = dataclasses.replace(settings, sample_dir=tmp_path / "file" / "sample")
+    nowhere = dataclasses.replace(place, sample_dir=tmp_path / "file" / "sample")
     with pytest.raises(TallerError, match="Cannot write"):
         list(study(design, nowhere, store, scheduler=scheduler))
 
 
 def test_the_study_goes_on_with_the_workers_that_fit(
     design: Design,
-    settings: DigitsSettings,
+    place: DigitsPlace,
     store: Store,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    def introduce(settings: DigitsSettings) -> Any:
-        told = trial_module.introduce(settings)
+    def introduce(place: DigitsPlace) -> Any:
+        told = trial_module.introduce(place)
         try:
             (tmp_path / "one-has-been-asked").touch(exist_ok=False)
         except FileExistsError:
@@ -223,64 +222,64 @@ def test_the_study_goes_on_with_the_workers_that_fit(
 
     monkeypatch.setattr(cluster_module, "introduce", introduce)
     with local_scheduler(2, 1) as address:
-        events = list(study(design, settings, store, scheduler=address))
+        events = list(study(design, place, store, scheduler=address))
     assert len(of_kind(events, WorkerRefused)) == len(of_kind(events, WorkerJoined)) == 1
     assert "version 0 " in str(of_kind(events, WorkerRefused)[0].reason)
     assert len(store.results(design)) == 10
 
 
 def test_a_scheduler_without_workers_is_given_up(
-    design: Design, settings: DigitsSettings, store: Store, monkeypatch: pytest.MonkeyPatch
+    design: Design, place: DigitsPlace, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_module, "PATIENCE_SECONDS", 0.2)
     with local_scheduler(0, 1) as address, pytest.raises(TallerError, match="no worker process"):
-        list(study(design, settings, store, scheduler=address))
+        list(study(design, place, store, scheduler=address))
 
 
 def test_a_scheduler_that_does_not_answer_is_told_with_its_address(
-    design: Design, settings: DigitsSettings, store: Store, monkeypatch: pytest.MonkeyPatch
+    design: Design, place: DigitsPlace, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_module, "SCHEDULER_SECONDS", 1)
     began = time.monotonic()
     with pytest.raises(InputError, match=r"tcp://127\.0\.0\.1:9") as caught:
-        list(study(design, settings, store, scheduler="tcp://127.0.0.1:9"))
+        list(study(design, place, store, scheduler="tcp://127.0.0.1:9"))
     assert time.monotonic() - began < 15
     assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("address", ["foo", "tcp://", "http://host:8786", "tcp://host", ""])
 def test_what_is_no_address_is_refused_at_once(
-    design: Design, settings: DigitsSettings, store: Store, address: str
+    design: Design, place: DigitsPlace, store: Store, address: str
 ) -> None:
     with pytest.raises(InputError, match="not the address of a scheduler"):
-        list(study(design, settings, store, scheduler=address))
+        list(study(design, place, store, scheduler=address))
 
 
 def test_too_little_disk_is_told_before_anything_starts(
-    design: Design, settings: DigitsSettings, store: Store, monkeypatch: pytest.MonkeyPatch
+    design: Design, place: DigitsPlace, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_module, "FREE_BYTES", 10**18)
     with pytest.raises(OutputError, match="MB"):
-        list(study(design, settings, store))
+        list(study(design, place, store))
 
 
 @pytest.mark.slow
 def test_worker_processes_of_our_own_give_the_same_table(
     design: Design,
-    settings: DigitsSettings,
+    place: DigitsPlace,
     store: Store,
     scheduler: str,
     tmp_path: Path,
     sample_digits: Digits,
 ) -> None:
-    events = list(study(design, settings, store, workers=2))
+    events = list(study(design, place, store, workers=2))
     assert events[0] == StudyStarted(done=0, of=10, local_workers=2)
     assert len(of_kind(events, WorkerJoined)) == 2
     table = design.table(store.results(design))
     assert (table["peak_memory_mb"] > 50).all() or not sys.platform.startswith("linux")
     (tmp_path / "other").mkdir()
     with open_store(tmp_path / "other", sample_digits) as other:
-        list(study(design, settings, other, scheduler=scheduler))
+        list(study(design, place, other, scheduler=scheduler))
         pd.testing.assert_frame_equal(numbers(design, store), numbers(design, other))
 
 
@@ -303,8 +302,8 @@ def test_a_result_whose_worker_died_is_not_waited_for_for_ever() -> None:
     assert gone.status == "cancelled"
 
 
-def test_a_worker_that_died_before_it_was_heard_is_refused(settings: DigitsSettings) -> None:
-    crew = cluster_module.Crew(client=None, settings=settings, checksum="")  # type: ignore[arg-type]
+def test_a_worker_that_died_before_it_was_heard_is_refused(place: DigitsPlace) -> None:
+    crew = cluster_module.Crew(client=None, place=place, checksum="")  # type: ignore[arg-type]
     heard = crew._hear("tcp://gone:1", 1, Gone())  # type: ignore[arg-type]
     assert isinstance(heard, WorkerRefused)
     assert "cancelled" in str(heard.reason)

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits
+from taller_cnn.data import Digits, DigitsPlace, Scale
 from taller_cnn.evaluation import evaluate
-from taller_cnn.study import DigitsSettings, Trial
+from taller_cnn.study import Trial
 from taller_cnn.study import trial as trial_module
 from taller_cnn.study.design import TRAINING_REVISION
 from taller_cnn.study.trial import (
@@ -46,8 +46,8 @@ def changed(**changes: object) -> Trial:
 
 
 @pytest.fixture(scope="module")
-def settings(sample_dir: Path) -> DigitsSettings:
-    return DigitsSettings(source="sample", data_dir=sample_dir / "none", sample_dir=sample_dir)
+def place(sample_dir: Path) -> DigitsPlace:
+    return DigitsPlace(source="sample", data_dir=sample_dir / "none", sample_dir=sample_dir)
 
 
 @pytest.fixture(autouse=True)
@@ -126,9 +126,9 @@ def test_the_gap_is_taken_on_digits_that_were_seen(
 ) -> None:
     asked = []
 
-    def spy(model, split, **values):  # type: ignore[no-untyped-def]
+    def spy(model, split, scale, **values):  # type: ignore[no-untyped-def]
         asked.append(split)
-        return evaluate(model, split, **values)
+        return evaluate(model, split, scale, **values)
 
     monkeypatch.setattr(trial_module, "evaluate", spy)
     train_trial(SMALL, sample_digits)
@@ -136,9 +136,9 @@ def test_the_gap_is_taken_on_digits_that_were_seen(
     assert torch.equal(asked[-1].images, seen)
 
 
-def test_a_worker_runs_a_trial_on_the_digits_it_loads_once(settings: DigitsSettings) -> None:
-    assert introduce(settings).checksum == settings.load().checksum
-    result = run_trial(SMALL.to_dict(), settings, True)
+def test_a_worker_runs_a_trial_on_the_digits_it_loads_once(place: DigitsPlace) -> None:
+    assert introduce(place).checksum == place.load().checksum
+    result = run_trial(SMALL.to_dict(), place, True)
     assert result.status == "ok"
     assert result.wall_seconds is not None
     assert result.wall_seconds > (result.train_seconds or 0) > 0
@@ -147,17 +147,17 @@ def test_a_worker_runs_a_trial_on_the_digits_it_loads_once(settings: DigitsSetti
         assert 50 < (result.peak_memory_mb or 0) < 20_000
 
 
-def test_memory_is_not_told_where_several_trials_share_a_process(settings: DigitsSettings) -> None:
-    assert run_trial(SMALL.to_dict(), settings, False).peak_memory_mb is None
+def test_memory_is_not_told_where_several_trials_share_a_process(place: DigitsPlace) -> None:
+    assert run_trial(SMALL.to_dict(), place, False).peak_memory_mb is None
 
 
 def test_a_trial_that_diverges_is_a_result(
-    settings: DigitsSettings, sample_digits: Digits, monkeypatch: pytest.MonkeyPatch
+    place: DigitsPlace, sample_digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Pixels that float32 cannot hold: the loss stops being a number at the first step.
-    blinding = dataclasses.replace(sample_digits, std=1e-42)
+    blinding = dataclasses.replace(sample_digits, scale=Scale(0.1307, 1e-42))
     monkeypatch.setattr(trial_module, "_digits", lambda _: blinding)
-    result = run_trial(SMALL.to_dict(), settings, True)
+    result = run_trial(SMALL.to_dict(), place, True)
     assert (result.status, result.reason) == ("failed", "diverged")
     assert result.validation_error is None
 
@@ -171,11 +171,11 @@ def test_a_trial_that_diverges_is_a_result(
     ],
 )
 def test_whatever_goes_wrong_is_a_result_with_its_reason(
-    settings: DigitsSettings, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+    place: DigitsPlace, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     def fail(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(trial_module, "train_trial", fail)
-    result = run_trial(SMALL.to_dict(), settings, True)
+    result = run_trial(SMALL.to_dict(), place, True)
     assert (result.status, result.reason) == ("failed", reason)

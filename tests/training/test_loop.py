@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from taller_cnn.augmentation import cut_amiss
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits, Split, normalise
+from taller_cnn.data import Digits, LabelledImages, normalise
 from taller_cnn.errors import ConfigError, DivergedError
 from taller_cnn.evaluation import evaluate
 from taller_cnn.model import SimpleCNN
@@ -25,7 +25,7 @@ from taller_cnn.training import (
     TrainState,
     train,
 )
-from taller_cnn.training.schedule import rate_factor
+from taller_cnn.training.optimizers import lr_scale
 
 SMALL = ModelConfig(filters=(4, 8), hidden=16)
 # In float32 by name: with `auto` the numbers would be those of the processor that runs the tests.
@@ -58,6 +58,27 @@ def test_the_loss_falls_and_the_digits_are_learned(tiny_digits: Digits) -> None:
     assert results[-1].test.n == len(tiny_digits.test)
 
 
+def test_a_network_learns_as_many_classes_as_there_are(tiny_digits: Digits) -> None:
+    def first_three(split: LabelledImages) -> LabelledImages:
+        return split[split.labels < 3]
+
+    digits = dataclasses.replace(
+        tiny_digits,
+        train=first_three(tiny_digits.train),
+        validation=first_three(tiny_digits.validation),
+        test=first_three(tiny_digits.test),
+        class_names=("zero", "one", "two"),
+    )
+    model, config = SimpleCNN(SMALL, n_classes=digits.n_classes), QUICK.replace(epochs=15)
+    training = train(model, digits, config)
+    finish(training)
+    assert training.test is not None
+    assert training.test.confusion.shape == (3, 3)
+    assert training.test.accuracy > 0.8
+    names = [row["name"] for row in training.test.to_json(digits.class_names)["per_class"]]
+    assert names == ["zero", "one", "two"]
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny_digits: Digits) -> None:
     first = trained(tiny_digits)
     assert same(first, trained(tiny_digits))
@@ -74,7 +95,7 @@ def test_training_leaves_the_process_wide_generator_alone(tiny_digits: Digits) -
 def test_one_step_is_what_pytorch_does_by_hand(tiny_digits: Digits, optimizer: str) -> None:
     images = tiny_digits.train.images[:32]
     labels = tiny_digits.train.labels[:32]
-    few = dataclasses.replace(tiny_digits, train=Split(images=images, labels=labels))
+    few = dataclasses.replace(tiny_digits, train=LabelledImages(images=images, labels=labels))
     config = QUICK.replace(epochs=1, optimizer=optimizer, label_smoothing=0.1)
     model = SimpleCNN(SMALL.replace(dropout=0.0), seed=0)
     twin = SimpleCNN(SMALL.replace(dropout=0.0), seed=0)
@@ -82,7 +103,7 @@ def test_one_step_is_what_pytorch_does_by_hand(tiny_digits: Digits, optimizer: s
 
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[optimizer]
     by_hand = kind(twin.parameters(), lr=3e-3, betas=(0.9, 0.999))
-    logits = twin(normalise(images, few.mean, few.std))
+    logits = twin(normalise(images, few.scale))
     loss = F.cross_entropy(logits, labels, label_smoothing=0.1)
     loss.backward()
     by_hand.step()
@@ -107,7 +128,7 @@ def test_every_digit_is_seen_once_per_epoch_and_in_another_order_in_the_next(
     finish(train(Spy(SMALL), tiny_digits, QUICK))
     steps = math.ceil(len(tiny_digits.train) / 32)
     first, second = torch.cat(seen[:steps]).flatten(1), torch.cat(seen[steps:]).flatten(1)
-    all_digits = normalise(tiny_digits.train.images, tiny_digits.mean, tiny_digits.std).flatten(1)
+    all_digits = normalise(tiny_digits.train.images, tiny_digits.scale).flatten(1)
     assert torch.equal(first.sort(0).values, all_digits.sort(0).values)
     assert torch.equal(second.sort(0).values, all_digits.sort(0).values)
     assert not torch.equal(first, second)
@@ -131,9 +152,10 @@ def test_varied_digits_are_other_ones_in_every_epoch_but_the_same_with_the_same_
     first = seen_in(0)
     assert len(first.unique(dim=0)) == 2 * len(tiny_digits.train)
     # Paper is still where it was: the normalisation is that of the digits as they are.
-    paper = -tiny_digits.mean / tiny_digits.std
+    scale = tiny_digits.scale
+    paper = -scale.mean / scale.std
     assert float(first.min()) == pytest.approx(paper, abs=1e-6)
-    assert float(first.max()) <= (1 - tiny_digits.mean) / tiny_digits.std + 1e-6
+    assert float(first.max()) <= (1 - scale.mean) / scale.std + 1e-6
     assert torch.equal(first, seen_in(0))
     assert not torch.equal(first, seen_in(1))
 
@@ -153,15 +175,14 @@ FAST = QUICK.replace(
 
 
 VARIED = QUICK.replace(augmentation="handwriting")
-AVERAGED = QUICK.replace(weight_average=0.9, augmentation="affine")
-ALL_AT_ONCE = FAST.replace(augmentation="handwriting", weight_average=0.95, cut_amiss=0.2)
+ALL_AT_ONCE = FAST.replace(augmentation="handwriting", cut_amiss=0.2)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize(
     "config",
-    [QUICK, FAST, VARIED, AVERAGED, ALL_AT_ONCE],
-    ids=["adam", "fast", "varied", "averaged", "all at once"],
+    [QUICK, FAST, VARIED, ALL_AT_ONCE],
+    ids=["adam", "fast", "varied", "all at once"],
 )
 @pytest.mark.parametrize("stop_at", [1, 5, 10, 11, 19])
 def test_a_stopped_training_goes_on_with_the_same_numbers(
@@ -236,21 +257,11 @@ def test_progress_is_told_at_every_step_but_the_last_which_is_the_epoch_s_result
     assert isinstance(events[-1], EpochResult)
 
 
-@pytest.mark.parametrize("weight_average", [0.0, 0.9])
-def test_recorded_scores_are_those_of_the_final_weights(
-    tiny_digits: Digits, weight_average: float
-) -> None:
+def test_recorded_scores_are_those_of_the_final_weights(tiny_digits: Digits) -> None:
     model = SimpleCNN(SMALL)
-    config = QUICK.replace(precision="bfloat16", weight_average=weight_average)
-    training = train(model, tiny_digits, config)
+    training = train(model, tiny_digits, QUICK.replace(precision="bfloat16"))
     results = finish(training)
-    again = evaluate(
-        model.float(),
-        tiny_digits.test,
-        mean=tiny_digits.mean,
-        std=tiny_digits.std,
-        class_names=tiny_digits.class_names,
-    )
+    again = evaluate(model.float(), tiny_digits.test, tiny_digits.scale)
     assert results[-1].test == again.score
     assert training.test is not None
     assert training.test.accuracy == again.accuracy
@@ -274,54 +285,14 @@ def test_what_is_cut_amiss_is_seen_beside_the_digits_and_leaves_the_network_unsu
         config = QUICK.replace(epochs=6, cut_amiss=part, augmentation="affine")
         finish(train(model, tiny_digits, config, score="last-epoch"))
         with torch.no_grad():
-            logits = model.eval()((strange - tiny_digits.mean) / tiny_digits.std)
+            logits = model.eval()((strange - tiny_digits.scale.mean) / tiny_digits.scale.std)
         sure.append(float(logits.softmax(dim=1).amax(dim=1).mean()))
     assert seen[0] == QUICK.batch_size
     assert QUICK.batch_size + round(0.5 * QUICK.batch_size) in seen
     assert sure[1] < sure[0] - 0.05
 
 
-def test_the_kept_weights_are_the_mean_over_the_steps(tiny_digits: Digits) -> None:
-    config = QUICK.replace(epochs=1, weight_average=0.5)
-    after_each: list[torch.Tensor] = []
-
-    class Spy(SimpleCNN):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            if self.training:
-                after_each.append(self.fc2.weight.detach().clone())
-            return super().forward(x)
-
-    finish(train(Spy(SMALL), tiny_digits, config))
-    plain = SimpleCNN(SMALL)
-    finish(train(plain, tiny_digits, config.replace(weight_average=0.0)))
-    # The spy sees the weights before each step: those after it are the next ones, and the last.
-    mean, *weights_after = [*after_each, plain.fc2.weight.detach()]
-    for t, value in enumerate(weights_after):
-        memory = min(0.5, (1 + t) / (10 + t))
-        mean = memory * mean + (1 - memory) * value
-    averaged = SimpleCNN(SMALL)
-    finish(train(averaged, tiny_digits, config))
-    torch.testing.assert_close(averaged.fc2.weight.detach(), mean, rtol=1e-5, atol=1e-6)
-    assert not torch.equal(averaged.fc2.weight, plain.fc2.weight)
-
-
-def test_between_epochs_the_network_is_the_mean_and_the_state_has_the_weights(
-    tiny_digits: Digits,
-) -> None:
-    model = SimpleCNN(SMALL.replace(batch_norm=True))
-    training = train(model, tiny_digits, AVERAGED)
-    while not isinstance(next(training), EpochResult):
-        pass
-    first, state = weights(model), training.state()
-    assert same(first, weights(model))
-    names = [name for name, value in first.items() if value.is_floating_point()]
-    for name, mean in zip(names, state.average, strict=True):
-        assert torch.equal(first[name], mean)
-    assert not torch.equal(first["norm1.running_mean"], state.model["norm1.running_mean"])
-    assert not torch.equal(first["fc1.weight"], state.model["fc1.weight"])
-
-
-def test_a_finished_training_that_is_resumed_has_the_mean_at_once(tiny_digits: Digits) -> None:
+def test_a_finished_training_that_is_resumed_has_its_network_at_once(tiny_digits: Digits) -> None:
     whole = SimpleCNN(SMALL)
     training = train(whole, tiny_digits, ALL_AT_ONCE)
     finish(training)
@@ -330,12 +301,64 @@ def test_a_finished_training_that_is_resumed_has_the_mean_at_once(tiny_digits: D
     assert same(weights(whole), weights(resumed))
 
 
-def test_a_state_of_before_there_were_averages_is_read(tiny_digits: Digits) -> None:
+def test_a_state_of_when_there_were_averages_is_read(tiny_digits: Digits) -> None:
     training = train(SimpleCNN(SMALL), tiny_digits, QUICK)
     next(training)
-    value = training.state().to_dict()
-    assert value.pop("average") == []
-    assert TrainState.from_dict(value).average == ()
+    state = training.state()
+    again = TrainState.from_dict({**state.to_dict(), "average": []})
+    assert same(dict(again.model), dict(state.model))
+
+
+def test_a_short_run_is_looked_at_on_the_way_and_comes_to_the_same_weights(
+    tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = QUICK.replace(epochs=1.5, batch_size=8)
+    model = SimpleCNN(SMALL)
+    training = train(model, tiny_digits, config)
+    results = finish(training)
+    points, curve = training.history.points, training.history.training_curve
+    assert len(points) == 17
+    assert [point.epoch for point in points] == sorted({point.epoch for point in points})
+    assert sum(point.validation is not None for point in points) == 4
+    assert points[-1].validation is not None
+    assert points[-1].validation.n == len(tiny_digits.validation)
+    # Between two points the digits are counted once: together they are those of the epochs.
+    steps = [0.0, *(point.epoch for point in curve)]
+    first = [p.loss * (b - a) for p, a, b in zip(curve, steps, steps[1:], strict=False) if b <= 1]
+    # But for the last batch of an epoch, which is a whole step and has fewer digits.
+    assert sum(first) == pytest.approx(results[0].train_loss, rel=1e-3)
+    assert curve[-1].loss < curve[0].loss
+
+    monkeypatch.setattr("taller_cnn.training.loop.SHORT_EPOCHS", 0)
+    plain = SimpleCNN(SMALL)
+    finish(unseen := train(plain, tiny_digits, config))
+    assert unseen.history.points == ()
+    assert same(weights(model), weights(plain))
+
+
+def test_a_short_run_that_was_stopped_has_the_same_curve(tiny_digits: Digits) -> None:
+    config = QUICK.replace(epochs=1)
+    whole = train(SimpleCNN(SMALL), tiny_digits, config)
+    finish(whole)
+    first = train(SimpleCNN(SMALL), tiny_digits, config)
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr("taller_cnn.training.loop.PROGRESS_SECONDS", 0.0)
+    for _ in first:
+        if first.step == 7:
+            break
+    monkey.undo()
+    state = TrainState.from_dict(first.state().to_dict())
+    second = train(SimpleCNN(SMALL), tiny_digits, config, state)
+    finish(second)
+    assert second.history.points == whole.history.points
+    assert len(second.history.points) > 7
+
+
+def test_a_long_run_and_one_scored_at_its_end_are_not_looked_at(tiny_digits: Digits) -> None:
+    for config, score in ((QUICK, "each-epoch"), (QUICK.replace(epochs=1), "last-epoch")):
+        training = train(SimpleCNN(SMALL), tiny_digits, config, score=score)  # type: ignore[arg-type]
+        finish(training)
+        assert training.history.points == ()
 
 
 def test_only_the_last_epoch_is_scored_on_request(tiny_digits: Digits) -> None:
@@ -347,9 +370,7 @@ def test_only_the_last_epoch_is_scored_on_request(tiny_digits: Digits) -> None:
 
 
 def test_nothing_held_out_means_no_validation_score(tiny_digits: Digits) -> None:
-    empty = Split(
-        images=tiny_digits.validation.images[:0], labels=tiny_digits.validation.labels[:0]
-    )
+    empty = tiny_digits.validation[:0]
     digits = dataclasses.replace(tiny_digits, validation=empty)
     results = finish(train(SimpleCNN(SMALL), digits, QUICK))
     assert all(result.validation is None for result in results)
@@ -368,9 +389,9 @@ def test_a_network_that_the_last_step_spoils_is_not_a_result(
     tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def spoiling(config: TrainConfig, step: int, steps: int) -> float:
-        return 1e40 if step == steps - 1 else rate_factor(config, step, steps)
+        return 1e40 if step == steps - 1 else lr_scale(config, step, steps)
 
-    monkeypatch.setattr("taller_cnn.training.loop.rate_factor", spoiling)
+    monkeypatch.setattr("taller_cnn.training.loop.lr_scale", spoiling)
     training = train(SimpleCNN(SMALL), tiny_digits, QUICK)
     with pytest.raises(DivergedError, match="no longer a number"):
         finish(training)
@@ -384,12 +405,27 @@ def test_an_unknown_device_is_refused_with_the_ones_there_are(tiny_digits: Digit
 
 def test_one_cycle_climbs_to_the_peak_and_falls_towards_zero() -> None:
     config = TrainConfig(schedule="one-cycle", learning_rate=1.0, warmup=0.25)
-    rates = [rate_factor(config, step, 100) for step in range(100)]
+    rates = [lr_scale(config, step, 100) for step in range(100)]
     assert max(rates) == pytest.approx(1.0, abs=0.02)
     assert rates.index(max(rates)) in (24, 25)
     assert 0 < rates[0] < 0.05
     assert 0 < rates[-1] < 0.01
     assert all(b < a for a, b in itertools.pairwise(rates[26:]))
+
+
+@pytest.mark.parametrize("config", [QUICK, FAST], ids=["adam", "fast"])
+def test_layers_that_the_caller_froze_stay_as_they_are_and_stay_frozen(
+    tiny_digits: Digits, config: TrainConfig
+) -> None:
+    model = SimpleCNN(SMALL)
+    model.conv2.requires_grad_(False)
+    before = weights(model)
+    finish(train(model, tiny_digits, config))
+    assert torch.equal(model.conv2.weight, before["conv2.weight"])
+    assert torch.equal(model.conv2.bias, before["conv2.bias"])
+    assert not torch.equal(model.fc2.weight, before["fc2.weight"])
+    frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
+    assert frozen == {"conv2.weight", "conv2.bias"}
 
 
 def test_the_best_validation_epoch_is_the_earliest_of_equals(tiny_digits: Digits) -> None:

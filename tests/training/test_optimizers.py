@@ -85,3 +85,15 @@ def test_making_and_using_an_optimiser_does_not_load_pytorch_s_compiler() -> Non
         assert "torch._dynamo" not in sys.modules
         """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("name", ["adam", "muon"])
+def test_a_weight_without_a_gradient_stays_and_the_others_move_by_their_own(name: str) -> None:
+    config = TrainConfig(optimizer=name)  # type: ignore[arg-type]
+    still, moving = (torch.nn.Parameter(torch.zeros(2, 3)) for _ in range(2))
+    for _ in range(2):
+        for optimizer in make_optimizers(config, [still, moving], []):
+            moving.grad = torch.tensor([[1.0, -1.0, 1.0], [-1.0, 1.0, 1.0]])
+            optimizer.step(1.0)
+    assert torch.equal(still, torch.zeros(2, 3))
+    assert torch.equal(moving.sign(), -moving.grad.sign())

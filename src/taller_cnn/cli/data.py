@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -12,7 +11,7 @@ from rich.text import Text
 
 from taller_cnn.cli.command import Option
 from taller_cnn.cli.loading import load
-from taller_cnn.cli.options import DATA_DIR, DATASET, SOURCE, WORKDIR, command, data_folder
+from taller_cnn.cli.options import DATA_DIR, DATASET, SOURCE, WORKDIR, command
 from taller_cnn.cli.results import data_title, show_files, show_rows
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.values import one_of
@@ -57,22 +56,20 @@ def data(
     augmented: str | None,
 ) -> None:
     """Show which digits there are, and draw some of each class."""
-    from taller_cnn.data import inspect_folders
-    from taller_cnn.runs import Workdir as RunFiles
+    from taller_cnn.data import DigitsPlace, inspect_folders
+    from taller_cnn.runs import RunFiles
 
-    where, folder = RunFiles(workdir, dataset), data_folder(data_dir, workdir)
-    look = partial(inspect_folders, dataset=dataset, data_dir=folder, sample_dir=where.sample)
+    results = RunFiles.in_workdir(workdir, dataset).results
+    place = DigitsPlace.in_workdir(workdir, data_dir, dataset=dataset, source=source)
     try:
-        digits = load(
-            terminal, dataset=dataset, source=source, data_dir=folder, sample_dir=where.sample
-        )
+        digits = load(terminal, place)
     except DataError:
-        _show_inventory(terminal, look())
+        _show_inventory(terminal, inspect_folders(place))
         raise
-    inventory = look()
-    files = {"data_samples": _draw(digits, where.results / "data_samples.png", terminal)}
+    inventory = inspect_folders(place)
+    files = {"data_samples": _draw(digits, results / "data_samples.png", terminal)}
     if augmented:
-        path = where.results / f"data_{augmented}.png"
+        path = results / f"data_{augmented}.png"
         files["data_augmented"] = _draw(digits, path, terminal, augmented)
     _show_inventory(terminal, inventory)
     _show_digits(terminal, digits)
@@ -123,7 +120,9 @@ def _show_digits(terminal: Terminal, digits: Digits) -> None:
     from taller_cnn.data import display_class_names
 
     say = terminal.messages
-    normalisation = say("cli_data.normalisation_value", mean=digits.mean, std=digits.std)
+    normalisation = say(
+        "cli_data.normalisation_value", mean=digits.scale.mean, std=digits.scale.std
+    )
     rows = [
         (say("cli_data.normalisation"), normalisation),
         (say("cli_data.checksum"), digits.checksum),
@@ -152,7 +151,7 @@ def _histogram(terminal: Terminal, digits: Digits, names: Sequence[str]) -> Tabl
 
 def _class_counts(digits: Digits) -> dict[str, list[int]]:
     """Images per class in each split."""
-    classes = len(digits.class_names)
+    classes = digits.n_classes
     return {
         split: getattr(digits, split).labels.bincount(minlength=classes).tolist()
         for split in SPLITS
@@ -173,8 +172,8 @@ def _to_json(
         "folder": str(digits.folder),
         "verified": digits.verified,
         "checksum": digits.checksum,
-        "mean": digits.mean,
-        "std": digits.std,
+        "mean": digits.scale.mean,
+        "std": digits.scale.std,
         "images": {split: sum(counts[split]) for split in SPLITS},
         "class_names": list(digits.class_names),
         "class_counts": counts,

@@ -35,10 +35,10 @@ def describe(
 ) -> None:
     """Show the layers of a network: what each makes and what it costs."""
     from taller_cnn.model import describe as describe_network
-    from taller_cnn.runs import Workdir
+    from taller_cnn.runs import RunFiles
 
     refuse_together("model", "workdir")
-    file = model or (workdir and Workdir(workdir).model)
+    file = model or (workdir and RunFiles.in_workdir(workdir).model)
     config = network(fields)
     if file:
         config = _trained(terminal, file, config)

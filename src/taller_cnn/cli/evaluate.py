@@ -17,7 +17,6 @@ from taller_cnn.cli.options import (
     SOURCE,
     WORKDIR,
     command,
-    data_folder,
 )
 from taller_cnn.cli.results import TOP_CONFUSIONS, data_title, show_per_class, show_rows, show_score
 from taller_cnn.cli.terminal import Terminal
@@ -64,19 +63,15 @@ def evaluate(
 ) -> None:
     """Measure how well a trained network does."""
     from taller_cnn.checkpoints import dataset_of
-    from taller_cnn.runs import Workdir as RunFiles
+    from taller_cnn.data import DigitsPlace
+    from taller_cnn.runs import RunFiles
 
-    where = RunFiles(workdir, dataset or DATASETS[0])
-    path = model or where.model
-    loaded = load_network(terminal, path, where, network(fields))
-    digits = load(
-        terminal,
-        dataset=dataset_of(path, loaded, dataset),
-        source=source,
-        data_dir=data_folder(data_dir, workdir),
-        sample_dir=where.sample,
-        holdout=_holdout(path, loaded, split),
-    )
+    wanted = dataset or DATASETS[0]
+    path = model or RunFiles.in_workdir(workdir, wanted).model
+    loaded = load_network(terminal, path, workdir, wanted, network(fields))
+    trained_on = dataset_of(path, loaded, dataset)
+    place = DigitsPlace.in_workdir(workdir, data_dir, dataset=trained_on, source=source)
+    digits = load(terminal, place, _holdout(path, loaded, split))
     warn_of_seen_digits(terminal, loaded, digits, split)
     evaluation = _evaluated(loaded, digits, split, device, views=views)
     _show(terminal, path, evaluation, digits, split, views=views)
@@ -102,15 +97,10 @@ def _evaluated(
     from taller_cnn.evaluation import evaluate
     from taller_cnn.views import InViews
 
-    source = loaded.info or digits
+    scale = (loaded.info or digits).scale
     model = loaded.model.to(choose_device(device).value)
-    return evaluate(
-        InViews(model, mean=source.mean, std=source.std) if views else model,
-        getattr(digits, split),
-        mean=source.mean,
-        std=source.std,
-        class_names=digits.class_names,
-    )
+    asked = InViews(model, scale) if views else model
+    return evaluate(asked, getattr(digits, split), scale)
 
 
 def _show(
@@ -141,4 +131,5 @@ def _show(
         for t, p, n in evaluation.top_confusions(TOP_CONFUSIONS)
     ]
     origin = {"model": str(path), "dataset": digits.name, "source": digits.source, "split": split}
-    terminal.result({**origin, "views": asked, **evaluation.to_json(), "top_confusions": top})
+    figures = evaluation.to_json(digits.class_names)
+    terminal.result({**origin, "views": asked, **figures, "top_confusions": top})

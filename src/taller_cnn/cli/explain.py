@@ -17,7 +17,6 @@ from taller_cnn.cli.options import (
     SOURCE,
     WORKDIR,
     command,
-    data_folder,
 )
 from taller_cnn.cli.results import show_rows
 from taller_cnn.cli.terminal import Terminal
@@ -62,32 +61,28 @@ def explain(
 ) -> None:
     """Open a trained network and its mistakes."""
     from taller_cnn.checkpoints import dataset_of, holdout_of
+    from taller_cnn.data import DigitsPlace
     from taller_cnn.explain.report import checked_parts, write_report
     from taller_cnn.explain.report import explain as compute
     from taller_cnn.explain.subject import make_subject, positions
     from taller_cnn.files import check_writable
-    from taller_cnn.runs import Workdir as RunFiles
+    from taller_cnn.runs import RunFiles
 
-    parts, folder = checked_parts(only), data_folder(data_dir, workdir)
-    where = RunFiles(workdir, dataset or DATASETS[0])
-    loaded = load_network(terminal, path := model or where.model, where)
-    check_writable(where.results, FREE_BYTES)
-    digits = load(
-        terminal,
-        dataset=dataset_of(path, loaded, dataset),
-        source=source,
-        data_dir=folder,
-        sample_dir=where.sample,
-        holdout=holdout_of(loaded.info),
-    )
+    parts = checked_parts(only)
+    files = RunFiles.in_workdir(workdir, wanted := dataset or DATASETS[0])
+    loaded = load_network(terminal, path := model or files.model, workdir, wanted)
+    check_writable(files.results, FREE_BYTES)
+    trained_on = dataset_of(path, loaded, dataset)
+    place = DigitsPlace.in_workdir(workdir, data_dir, dataset=trained_on, source=source)
+    digits = load(terminal, place, holdout_of(loaded.info))
     warn_of_seen_digits(terminal, loaded, digits)
     chosen = positions(digits, digit or (), index or ())
-    subject = make_subject(loaded, digits, where.results, chosen=chosen, data_dir=folder)
+    subject = make_subject(loaded, digits, files.results, chosen=chosen, place=place)
     with board(terminal) as shown:
         told = _Told(terminal.messages, shown, parts)
         made = compute(subject, parts, told.part)
-        files = write_report(made, where.results, terminal.messages, told.drawing)
-    _tell(terminal, made, files)
+        written = write_report(made, files.results, terminal.messages, told.drawing)
+    _tell(terminal, made, written)
 
 
 class _Told:

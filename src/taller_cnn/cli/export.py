@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from taller_cnn.cli.command import Argument, Option
-from taller_cnn.cli.options import DATA_DIR, MODEL, WORKDIR, command, data_folder
+from taller_cnn.cli.options import DATA_DIR, MODEL, WORKDIR, command
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.values import FILE, Key, Value, one_of
 
@@ -44,12 +44,12 @@ def export(
     from taller_cnn.lab.lab import Lab
     from taller_cnn.lab.page import STATIC
     from taller_cnn.lab.shelf import read_model
-    from taller_cnn.runs import Workdir as RunFiles
+    from taller_cnn.runs import RunFiles
 
     assert format == "html", "the only one that there is"
-    where = RunFiles(workdir)
+    where = RunFiles.in_workdir(workdir)
     file = model or where.model
-    lab = Lab.in_folder(workdir, data_folder(data_dir, workdir), terminal.messages.tag)
+    lab = Lab.in_folder(workdir, data_dir, terminal.messages.tag)
     text = export_html(read_model("main", file), lab.gallery, lab.page_language, STATIC)
     target = output or where.results / f"{file.stem}.html"
     with atomic_path(target) as temporary:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taller_cnn.cli.command import Option
-from taller_cnn.cli.options import DATA_DIR, WORKDIR, command, data_folder
+from taller_cnn.cli.options import DATA_DIR, WORKDIR, command
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.values import Key, Value, WrongValue, whole_number
@@ -72,7 +72,7 @@ def lab(
 
     # A digit is too small to share between threads, and the training has a process of its own.
     torch.set_num_threads(1)
-    opened = Lab.in_folder(workdir, data_folder(data_dir, workdir), terminal.messages.tag)
+    opened = Lab.in_folder(workdir, data_dir, terminal.messages.tag)
     access = access_for(host)
     server = listen(host, DEFAULT_PORT if port is None else port, or_any=port is None)
     prepare(opened)

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taller_cnn.cli.board import Board, board
-from taller_cnn.cli.options import next_command
+from taller_cnn.cli.options import DATASETS, next_command
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.errors import ModelError
 
 if TYPE_CHECKING:
     from taller_cnn.checkpoints import LoadedModel
     from taller_cnn.config import ModelConfig
-    from taller_cnn.data import Digits, DownloadProgress
+    from taller_cnn.data import Digits, DigitsPlace, DownloadProgress
     from taller_cnn.errors import TallerError
-    from taller_cnn.runs import Workdir
 
 __all__ = [
     "load",
@@ -27,37 +26,24 @@ __all__ = [
 ]
 
 
-def load(
-    terminal: Terminal,
-    *,
-    dataset: str,
-    source: str,
-    data_dir: Path,
-    sample_dir: Path,
-    holdout: int = 5000,
-) -> Digits:
+def load(terminal: Terminal, place: DigitsPlace, holdout: int = 5000) -> Digits:
     """The digits; a notice tells when they are the sample.
 
     Raises:
-        DataError, ConfigError, OutputError: as `taller_cnn.data.load_digits`.
+        DataError, ConfigError, OutputError: as `DigitsPlace.load`.
     """
-    from taller_cnn.data import Digits, loading
+    from taller_cnn.data import Digits
 
-    items = loading(
-        dataset=dataset, source=source, data_dir=data_dir, sample_dir=sample_dir, holdout=holdout
-    )
     digits = None
     with board(terminal) as shown:
         shown.waiting(terminal.messages("cli.loading"))
-        for item in items:
+        for item in place.loading(holdout):
             if isinstance(item, Digits):
                 digits = item
             else:
                 show_download(terminal, shown, item)
     assert digits is not None, "loading ends with the digits"
-    show_sample_notice(
-        terminal, digits.source, data_dir, asked=source == "sample", reason=digits.fallback_reason
-    )
+    show_sample_notice(terminal, place, digits.source, digits.fallback_reason)
     return digits
 
 
@@ -70,18 +56,30 @@ def show_download(terminal: Terminal, shown: Board, progress: DownloadProgress) 
 
 
 def load_network(
-    terminal: Terminal, path: Path, where: Workdir, config: ModelConfig | None = None
+    terminal: Terminal,
+    path: Path,
+    workdir: Path,
+    dataset: str = DATASETS[0],
+    config: ModelConfig | None = None,
 ) -> LoadedModel:
     """The network of a file, with what there is to say of it.
+
+    Args:
+        terminal: where that is said.
+        path: the file, or the folder of an ensemble.
+        workdir: the working folder, whose network may be missing.
+        dataset: of that network.
+        config: architecture of weights without a description.
 
     Raises:
         ModelError: as `taller_cnn.checkpoints.load_model`; where there is none in this place
             yet, it says how to train one there.
     """
     from taller_cnn.checkpoints import load_model
+    from taller_cnn.runs import RunFiles
 
-    if path == where.model and not path.exists():
-        place = {"dataset": where.dataset, "workdir": where.root}
+    if path == RunFiles.in_workdir(workdir, dataset).model and not path.exists():
+        place = {"dataset": dataset, "workdir": workdir}
         command = next_command("train", lang=terminal.messages.tag, **place)
         raise ModelError("no_model_here", path=path, command=command)
     loaded = load_model(path, config)
@@ -96,22 +94,21 @@ def show_model_notices(terminal: Terminal, loaded: LoadedModel) -> None:
 
 
 def show_sample_notice(
-    terminal: Terminal, source: str, data_dir: Path, *, asked: bool, reason: TallerError | None
+    terminal: Terminal, place: DigitsPlace, source: str, reason: TallerError | None = None
 ) -> None:
     """Tell that the digits are the sample, if they are, and how to get the full set.
 
     Args:
         terminal: where.
+        place: where the reader wanted the digits from.
         source: of the digits.
-        data_dir: where the full set would be.
-        asked: whether the reader wanted the sample.
         reason: why the full set could not be had.
     """
     if source != "sample":
         return
     say = terminal.messages
-    lines = [say("cli.sample.what")]
-    lines.append(say("cli.sample.asked" if asked else "cli.sample.otherwise", folder=data_dir))
+    key = "cli.sample.asked" if place.source == "sample" else "cli.sample.otherwise"
+    lines = [say("cli.sample.what"), say(key, folder=place.data_dir)]
     terminal.notice("\n".join(lines + ([reason.text(say)] if reason else [])))
 
 

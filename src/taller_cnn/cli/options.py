@@ -27,7 +27,6 @@ __all__ = [
     "SOURCES",
     "WORKDIR",
     "command",
-    "data_folder",
     "next_command",
 ]
 
@@ -99,11 +98,6 @@ def command(*parameters: click.Parameter) -> Callable[[Callable[..., None]], Com
         return Command(function.__name__, function, [*parameters, JSON, LANG])
 
     return make
-
-
-def data_folder(data_dir: Path | None, workdir: Path) -> Path:
-    """The folder that the full data sets are looked for and kept in."""
-    return data_dir or workdir / "data"
 
 
 def next_command(name: str, *words: str, lang: str, **options: object) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 from taller_cnn.cli.board import board
 from taller_cnn.cli.command import Argument, Option, refuse_together
 from taller_cnn.cli.loading import load_network, show_model_notices
-from taller_cnn.cli.options import DATA_DIR, MODEL, WORKDIR, command, data_folder
+from taller_cnn.cli.options import DATA_DIR, MODEL, WORKDIR, command
 from taller_cnn.cli.results import EpochTable, show_training
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
@@ -23,10 +23,10 @@ from taller_cnn.errors import InputError, TallerError
 
 if TYPE_CHECKING:
     from taller_cnn.checkpoints import LoadedModel
+    from taller_cnn.data import DigitsPlace
     from taller_cnn.reader.drawing import Drawings
     from taller_cnn.reader.files import FileReading
     from taller_cnn.reader.reading import DigitReading, PictureReading, Reader
-    from taller_cnn.runs import Workdir as RunFiles
 
 __all__ = ["predict"]
 
@@ -69,17 +69,18 @@ def predict(
     workdir: Path,
 ) -> None:
     """Read handwritten digits in pictures."""
+    from taller_cnn.data import DigitsPlace
     from taller_cnn.reader.drawing import Drawings
     from taller_cnn.reader.files import named_sources, read_files, refusals
     from taller_cnn.reader.finding import Options
     from taller_cnn.reader.robust import ready_robust
-    from taller_cnn.runs import Workdir as RunFiles
+    from taller_cnn.runs import RunFiles
 
     refuse_together("single", "lines")
-    where = RunFiles(workdir, "mnist")
-    path = model or where.model
-    folders = {"data_dir": data_folder(data_dir, workdir), "sample_dir": where.sample}
-    drawings = Drawings(where.results, terminal.messages, annotate=annotate, show_steps=show_steps)
+    files = RunFiles.in_workdir(workdir)
+    path = model or files.model
+    place = DigitsPlace.in_workdir(workdir, data_dir)
+    drawings = Drawings(files.results, terminal.messages, annotate=annotate, show_steps=show_steps)
     output = _Output(terminal, drawings)
     sources = list(named_sources(pictures, sys.stdin.buffer))
     # Said before a network is looked for, or the robust one trained, for nothing.
@@ -88,7 +89,7 @@ def predict(
         for name, error in refused:
             output.failed(name, error)
         output.finish(None)
-    reader = _reader(terminal, path, where, ready, robust=robust, **folders)
+    reader = _reader(terminal, path, workdir, ready, place, robust=robust)
     options = Options(single=single, lines=lines, steps=show_steps)
     # Never among the readings, which another program may take from the pipe.
     console = terminal.out if terminal.out.is_terminal else terminal.err
@@ -106,29 +107,28 @@ def predict(
 def _reader(
     terminal: Terminal,
     path: Path,
-    where: RunFiles,
+    workdir: Path,
     ready: LoadedModel | None,
+    place: DigitsPlace,
     *,
     robust: bool,
-    data_dir: Path,
-    sample_dir: Path,
 ) -> Reader:
     """The network to read with, and its threshold; `ready` is the robust one, if it is there."""
     from taller_cnn.reader.reading import Reader
     from taller_cnn.reader.robust import robust_path
 
     if robust:
-        loaded = ready or _robust(terminal, path, data_dir, sample_dir)
+        loaded = ready or _robust(terminal, path, place)
         path = robust_path(path)
         show_model_notices(terminal, loaded)
     else:
-        loaded = load_network(terminal, path, where)
+        loaded = load_network(terminal, path, workdir)
     if loaded.info is None:
         return Reader.of(loaded)
-    return Reader.of(loaded, _threshold(terminal, path, loaded, data_dir, sample_dir))
+    return Reader.of(loaded, _threshold(terminal, path, loaded, place))
 
 
-def _robust(terminal: Terminal, path: Path, data_dir: Path, sample_dir: Path) -> LoadedModel:
+def _robust(terminal: Terminal, path: Path, place: DigitsPlace) -> LoadedModel:
     """The robust network, trained now."""
     from taller_cnn.checkpoints import LoadedModel
     from taller_cnn.config import recipe
@@ -139,8 +139,7 @@ def _robust(terminal: Terminal, path: Path, data_dir: Path, sample_dir: Path) ->
     with stop_on_signals() as stop, board(terminal, stop=stop) as shown:
         shown.waiting(terminal.messages("cli_predict.training"))
         epochs = EpochTable(terminal.messages, shown)
-        events = robust_network(path, stop, data_dir=data_dir, sample_dir=sample_dir)
-        for event in events:
+        for event in robust_network(path, stop, place):
             if isinstance(event, LoadedModel):
                 return event
             if isinstance(event, EpochResult):
@@ -151,7 +150,7 @@ def _robust(terminal: Terminal, path: Path, data_dir: Path, sample_dir: Path) ->
 
 
 def _threshold(
-    terminal: Terminal, path: Path, loaded: LoadedModel, data_dir: Path, sample_dir: Path
+    terminal: Terminal, path: Path, loaded: LoadedModel, place: DigitsPlace
 ) -> float | None:
     """The network's own; chosen now if there is none yet."""
     from taller_cnn.reader.threshold import ensure_threshold, kept_threshold
@@ -161,7 +160,7 @@ def _threshold(
         return kept.threshold
     terminal.err.print(terminal.messages("cli_predict.choosing"), style="dim")
     try:
-        return ensure_threshold(path, loaded, data_dir=data_dir, sample_dir=sample_dir).threshold
+        return ensure_threshold(path, loaded, place).threshold
     except TallerError as error:
         reason = error.text(terminal.messages)
     terminal.notice(terminal.messages("cli_predict.no_threshold", reason=reason))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taller_cnn.cli.board import board
 from taller_cnn.cli.command import Argument, Option, refuse_together
 from taller_cnn.cli.loading import load
-from taller_cnn.cli.options import DATA_DIR, SOURCE, WORKDIR, command, data_folder, next_command
+from taller_cnn.cli.options import DATA_DIR, SOURCE, WORKDIR, command, next_command
 from taller_cnn.cli.results import show_rows
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.study_view import design_json, list_factors, show_design, tell
@@ -22,7 +22,7 @@ from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
 if TYPE_CHECKING:
     import threading
 
-    from taller_cnn.data import Digits
+    from taller_cnn.data import Digits, DigitsPlace
     from taller_cnn.messages import Messages
     from taller_cnn.study import Design, Event, Plan, Store, StudyDone
 
@@ -134,6 +134,13 @@ class _Asked:
     language: str
 
     @property
+    def place(self) -> DigitsPlace:
+        """Where the digits are."""
+        from taller_cnn.data import DigitsPlace
+
+        return DigitsPlace.in_workdir(self.workdir, self.data_dir, source=self.source)
+
+    @property
     def names_a_plan(self) -> bool:
         """Whether any word says which study is meant."""
         return bool(self.factors or self.cross or self.design or self.thorough)
@@ -141,9 +148,9 @@ class _Asked:
     @property
     def folder(self) -> Path:
         """Where the study's files are."""
-        from taller_cnn.runs import Workdir as RunFiles
+        from taller_cnn.runs import RunFiles
 
-        return RunFiles(self.workdir).results / "estudio"
+        return RunFiles.in_workdir(self.workdir).results / "estudio"
 
     @property
     def store_path(self) -> Path:
@@ -188,17 +195,10 @@ class _Asked:
 
 def _study(terminal: Terminal, asked: _Asked, *, dry_run: bool, yes: bool) -> None:
     """Show the study that was asked for, or run it and tell what came out."""
-    from taller_cnn.runs import Workdir as RunFiles
     from taller_cnn.study import Store, StoreDigits, build
 
     plan = asked.plan()
-    digits = load(
-        terminal,
-        dataset="mnist",
-        source=asked.source,
-        data_dir=data_folder(asked.data_dir, asked.workdir),
-        sample_dir=RunFiles(asked.workdir).sample,
-    )
+    digits = load(terminal, asked.place)
     held_out = len(digits.validation)
     design = build(plan, available=len(digits.train), checksum=digits.checksum, held_out=held_out)
     _show_notices(terminal, design)
@@ -254,18 +254,17 @@ def _events(
     asked: _Asked, design: Design, digits: Digits, store: Store, stop: threading.Event
 ) -> Generator[Event, None, None]:
     """What happens while the missing trials are run."""
-    from taller_cnn.runs import Workdir as RunFiles
-    from taller_cnn.study import DigitsSettings, Evaluated, run_study
+    from taller_cnn.study import Evaluated, run_study
 
-    settings = DigitsSettings(
+    place = replace(
+        asked.place,
         source=digits.source,
-        data_dir=data_folder(asked.data_dir, asked.workdir).resolve(),
-        sample_dir=RunFiles(asked.workdir).sample.resolve(),
-        dataset=digits.name,
+        data_dir=asked.place.data_dir.resolve(),
+        sample_dir=asked.place.sample_dir.resolve(),
     )
     return run_study(
         design,
-        settings,
+        place,
         store,
         evaluated=Evaluated(
             validation=len(digits.validation), test=len(digits.test), train=len(digits.train)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,23 +13,24 @@ from taller_cnn.cli.board import Board, board
 from taller_cnn.cli.command import Option
 from taller_cnn.cli.config_options import configs, training_options
 from taller_cnn.cli.loading import show_sample_notice
-from taller_cnn.cli.options import (
-    DATA_DIR,
-    DATASET,
-    SOURCE,
-    WORKDIR,
-    command,
-    data_folder,
-    next_command,
-)
+from taller_cnn.cli.options import DATA_DIR, DATASET, SOURCE, WORKDIR, command, next_command
 from taller_cnn.cli.results import EpochTable, show_files, show_rows, show_score, show_training
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.values import COUNT, FILE, INTEGERS, Key
-from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
+from taller_cnn.cli.values import COUNT, INTEGERS, Key
+from taller_cnn.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
-    from taller_cnn.runs import EnsemblePlan, EnsembleResult, Member, RunRequest, RunResult, Started
+    from taller_cnn.data import DigitsPlace
+    from taller_cnn.runs import (
+        EnsemblePlan,
+        EnsembleResult,
+        Member,
+        RunFiles,
+        RunRequest,
+        RunResult,
+        Started,
+    )
 
 __all__ = ["train"]
 
@@ -61,13 +62,6 @@ THREADS_PER_PROCESSOR = 8
         type=INTEGERS,
         show_default=Key("cli_train.option.kernel_sizes_default"),
     ),
-    Option(
-        "--teacher",
-        panel="training",
-        help="cli_train.option.teacher",
-        type=FILE,
-        show_default=Key("cli_train.option.teacher_default"),
-    ),
     DATASET,
     SOURCE,
     DATA_DIR,
@@ -81,7 +75,6 @@ def train(
     resume: bool,
     ensemble: int | None,
     kernel_sizes: tuple[int, ...] | None,
-    teacher: Path | None,
     dataset: str,
     source: str,
     data_dir: Path | None,
@@ -90,25 +83,21 @@ def train(
     **fields: Any,
 ) -> None:
     """Train a network; leave the model, its figures and its numbers."""
-    from taller_cnn.runs import RunResult
+    from taller_cnn.data import DigitsPlace
+    from taller_cnn.runs import RunFiles, RunResult
 
-    plan = _plan(ensemble, kernel_sizes, resume=resume)
+    plan = _plan(ensemble, kernel_sizes, workdir, resume=resume)
     _use_threads(threads)
-    place = {"dataset": dataset, "data_dir": data_folder(data_dir, workdir), "workdir": workdir}
-    others = {"teacher": teacher, "language": terminal.messages.tag, **place}
-    request = _request(fields, resume=resume, source=source, **others)
+    place = DigitsPlace.in_workdir(workdir, data_dir, dataset=dataset, source=source)
+    files = RunFiles.in_workdir(workdir, dataset)
+    request = _request(fields, place, files, resume=resume, language=terminal.messages.tag)
     with stop_on_signals() as stop, board(terminal, is_quiet=quiet, stop=stop) as shown:
-        again = _again(request, fields, plan, threads)
+        again = _again(request, fields, plan, threads, workdir)
         result = _follow(request, plan, stop, shown, terminal, again)
     if isinstance(result, RunResult):
         _show_result(terminal, request, result)
     else:
         _show_ensemble(terminal, request, result)
-    if request.dataset == "mnist" and request.train.holdout:
-        # After the results, which would otherwise wait for it as long as for a short training.
-        with board(terminal, is_quiet=quiet) as shown:
-            shown.waiting(terminal.messages("cli_predict.choosing"))
-            _choose_threshold(request, result.files["model"])
     terminal.result(result.summary)
 
 
@@ -116,7 +105,7 @@ def train(
 
 
 def _plan(
-    members: int | None, kernel_sizes: tuple[int, ...] | None, *, resume: bool
+    members: int | None, kernel_sizes: tuple[int, ...] | None, workdir: Path, *, resume: bool
 ) -> EnsemblePlan | None:
     """The ensemble that is asked for; None for one network."""
     from taller_cnn.runs import EnsemblePlan
@@ -127,7 +116,7 @@ def _plan(
         return None
     if resume:
         raise UsageError("ensemble_resume")
-    return EnsemblePlan(count=members, kernel_sizes=kernel_sizes or ())
+    return EnsemblePlan(count=members, workdir=workdir, kernel_sizes=kernel_sizes or ())
 
 
 def _use_threads(threads: int | None) -> None:
@@ -142,38 +131,46 @@ def _use_threads(threads: int | None) -> None:
     torch.set_num_threads(threads)
 
 
-def _request(fields: dict[str, Any], *, resume: bool, source: str, **values: Any) -> RunRequest:
+def _request(
+    fields: dict[str, Any], place: DigitsPlace, files: RunFiles, *, resume: bool, language: str
+) -> RunRequest:
     """What to train: the recipe with the given options, or what waits to be resumed with them."""
     from taller_cnn.runs import RunRequest, checkpoint_request
 
     waiting = None
     if resume:
-        kept_model, kept_train, kept_source = checkpoint_request(
-            values["workdir"], values["dataset"]
-        )
+        kept_model, kept_train, source = checkpoint_request(files.checkpoint)
         waiting = kept_model, kept_train
-        source = kept_source if source == "auto" else source
+        place = dataclasses.replace(place, source=source) if place.source == "auto" else place
     model, train = configs(fields, waiting)
-    return RunRequest(model=model, train=train, source=source, resume=resume, **values)
+    return RunRequest(
+        model=model, train=train, place=place, files=files, resume=resume, language=language
+    )
 
 
 def _again(
-    request: RunRequest, fields: dict[str, Any], plan: EnsemblePlan | None, threads: int | None
+    request: RunRequest,
+    fields: dict[str, Any],
+    plan: EnsemblePlan | None,
+    threads: int | None,
+    workdir: Path,
 ) -> str:
     """The command that goes on with a stopped training; an ensemble's needs its options again."""
+    from taller_cnn.data import DigitsPlace
+
+    place = request.place
     options: dict[str, object] = {"resume": True}
     if plan:
         options = {"ensemble": plan.count, **fields, "kernel_sizes": plan.kernel_sizes or None}
-        options["source"] = request.source
-    usual_folder = data_folder(None, request.workdir)
+        options["source"] = place.source
+    usual_folder = DigitsPlace.in_workdir(workdir).data_dir
     return next_command(
         "train",
         **options,
         threads=threads,
-        workdir=request.workdir,
-        dataset=request.dataset,
-        teacher=request.teacher,
-        data_dir=None if request.data_dir == usual_folder else request.data_dir,
+        workdir=workdir,
+        dataset=place.dataset,
+        data_dir=None if place.data_dir == usual_folder else place.data_dir,
         lang=request.language,
     )
 
@@ -222,19 +219,6 @@ def _follow(
     return result
 
 
-def _choose_threshold(request: RunRequest, path: Path) -> None:
-    """From when on `predict` believes a reading: now, so that the first need not wait for it."""
-    from taller_cnn.checkpoints import load_model
-    from taller_cnn.reader.threshold import ensure_threshold
-
-    # What cannot be done now, or is not waited for, is tried again by `predict`.
-    with suppress(TallerError, KeyboardInterrupt):
-        loaded = load_model(path)
-        if loaded.info is not None:
-            folders = {"data_dir": request.data_dir, "sample_dir": request.where.sample}
-            ensure_threshold(path, loaded, **folders)
-
-
 # ------------------------------------------------------------- what the reader is told
 
 
@@ -243,7 +227,7 @@ def _show_start(terminal: Terminal, started: Started, request: RunRequest) -> No
     say = terminal.messages
     for notice in started.notices:
         terminal.notice(say(f"runs.{notice}"))
-    _show_sample_notice(terminal, request, started.source, started.fallback_reason)
+    show_sample_notice(terminal, request.place, started.source, started.fallback_reason)
     words = {
         "title": say(f"data.title.{started.dataset}"),
         "kind": say(f"data.{started.source}"),
@@ -265,7 +249,7 @@ def _show_result(terminal: Terminal, request: RunRequest, result: RunResult) -> 
     from taller_cnn.data import display_class_names
 
     say = terminal.messages
-    names = display_class_names(request.dataset, say)
+    names = display_class_names(request.place.dataset, say)
     time = say("cli_train.end.time"), say("cli_train.end.time_value", **result.summary)
     show_score(terminal, result.test, names, "test", [time])
     if result.test.is_guessing:
@@ -273,7 +257,7 @@ def _show_result(terminal: Terminal, request: RunRequest, result: RunResult) -> 
         terminal.notice(say("cli_train.end.guessing", learning_rate=rate))
     show_files(terminal, result.files)
     # Again, so that nobody takes the sample's figures for MNIST's.
-    _show_sample_notice(terminal, request, result.summary["source"], None)
+    show_sample_notice(terminal, request.place, result.summary["source"])
 
 
 def _show_member(terminal: Terminal, member: Member) -> None:
@@ -290,14 +274,7 @@ def _show_ensemble(terminal: Terminal, request: RunRequest, result: EnsembleResu
     alone = [member["test"]["accuracy"] for member in result.summary["members"]]
     figures = {"mean": sum(alone) / len(alone), "least": min(alone), "most": max(alone)}
     row = say("cli_train.ensemble.alone"), say("cli_train.ensemble.alone_value", **figures)
-    names = display_class_names(request.dataset, say)
+    names = display_class_names(request.place.dataset, say)
     show_score(terminal, result.test, names, "test", [row])
     show_files(terminal, result.files)
-    _show_sample_notice(terminal, request, result.summary["source"], None)
-
-
-def _show_sample_notice(
-    terminal: Terminal, request: RunRequest, source: str, reason: TallerError | None
-) -> None:
-    asked = request.source == "sample"
-    show_sample_notice(terminal, source, request.data_dir, asked=asked, reason=reason)
+    show_sample_notice(terminal, request.place, result.summary["source"])

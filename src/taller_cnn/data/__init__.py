@@ -1,40 +1,34 @@
 """Where digits come from: find, download, verify, load, split.
 
-    load_digits(source="auto", data_dir=..., sample_dir=...)  ->  Digits
+    DigitsPlace(data_dir=..., sample_dir=...).load()  ->  Digits
 
 - `datasets`: what is known of MNIST, Fashion-MNIST, KMNIST and the sample.
-- `idx`: the file format. `rawfiles`: the four files on disk, found and checked.
-- `download`, `sample`: how they come there. `split`: what is held out.
-- `digits`: the digits as tensors. `inventory`: what is there, damaged or not.
+- `rawfiles`: the four files on disk: their format, found, read and checked.
+- `download`, `sample`: how they come there.
+- `digits`: the digits as tensors, and which are held out.
+- `place`: where to look for them, and what is there, damaged or not.
 """
 
-from taller_cnn.data.datasets import DATASETS, display_class_names
-from taller_cnn.data.digits import (
-    SOURCES,
-    Digits,
-    Split,
-    load_digits,
-    loading,
-    normalise,
-    torchvision_root,
-)
+from taller_cnn.data.datasets import DATASETS, MNIST_SCALE, Scale, display_class_names
+from taller_cnn.data.digits import Digits, LabelledImages, normalise, stratified_mask
 from taller_cnn.data.download import DownloadProgress
-from taller_cnn.data.inventory import FileCheck, Inventory, inspect_folders
+from taller_cnn.data.place import SOURCES, DigitsPlace, FileCheck, Inventory, inspect_folders
 from taller_cnn.data.sample import write_sample
 
 __all__ = [
     "DATASETS",
+    "MNIST_SCALE",
     "SOURCES",
     "Digits",
+    "DigitsPlace",
     "DownloadProgress",
     "FileCheck",
     "Inventory",
-    "Split",
+    "LabelledImages",
+    "Scale",
     "display_class_names",
     "inspect_folders",
-    "load_digits",
-    "loading",
     "normalise",
-    "torchvision_root",
+    "stratified_mask",
     "write_sample",
 ]

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -26,10 +25,11 @@ if TYPE_CHECKING:
 __all__ = [
     "DATASETS",
     "FILES",
+    "MNIST_SCALE",
     "SAMPLE",
     "DatasetSpec",
+    "Scale",
     "display_class_names",
-    "known_file",
     "spec_of",
 ]
 
@@ -40,11 +40,28 @@ FILES = (
     "t10k-labels-idx1-ubyte",
 )
 SIDE = 28
-N_CLASSES = 10
 
 
 def _by_file(*checksums: str) -> Mapping[str, str]:
     return MappingProxyType(dict(zip(FILES, checksums, strict=True)))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Normalisation of grey levels 0 to 1: ``(x - mean) / std``, torchvision's ``Normalize``."""
+
+    mean: float
+    """Mean grey level of the training digits, 0 to 1."""
+    std: float
+    """Standard deviation of the same."""
+
+    @property
+    def background(self) -> float:
+        """Normalised value of a pixel without ink."""
+        return -self.mean / self.std
+
+
+MNIST_SCALE = Scale(0.1307, 0.3081)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +79,8 @@ class DatasetSpec:
     """MD5 of each uncompressed file; empty where nobody publishes it."""
     archive_md5: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """MD5 of each published ``.gz``, needed only where `md5` is empty."""
-    normalisation: tuple[float, float] | None = None
-    """Mean and standard deviation of a pixel in 0..1; None takes them from the training digits."""
-    system_folders: tuple[Path, ...] = ()
-    """Where a package of the operating system puts the files."""
+    scale: Scale | None = None
+    """The normalisation that the field uses; None computes it from the training digits."""
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of the array in file `name`: ``(n, 28, 28)`` or ``(n,)``."""
@@ -86,7 +101,7 @@ _MNIST = DatasetSpec(
         "2646ac647ad5339dbf082846283269ea",
         "27ae3e4e09519cfbb04c329615203637",
     ),
-    normalisation=(0.1307, 0.3081),
+    scale=MNIST_SCALE,
 )
 
 _FASHION = DatasetSpec(
@@ -110,8 +125,6 @@ _FASHION = DatasetSpec(
         "8181f5470baa50b63fa0f6fddb340f0a",
         "15d484375f8d13e6eb1aabb0c3f46965",
     ),
-    # Debian's package dataset-fashion-mnist.
-    system_folders=(Path("/usr/share/datasets/fashion-mnist"),),
 )
 
 _KMNIST = DatasetSpec(
@@ -141,14 +154,8 @@ SAMPLE = DatasetSpec(
         "06f23b503d02cb9911e826b9fb67a1f4",
         "6e00371382af6c4f78056278aec3c348",
     ),
-    normalisation=(0.1307, 0.3081),
+    scale=MNIST_SCALE,
 )
-
-_KNOWN = {
-    checksum: (name, file)
-    for name, spec in {**_SPECS, "mnist (sample)": SAMPLE}.items()
-    for file, checksum in spec.md5.items()
-}
 
 
 def spec_of(dataset: str) -> DatasetSpec:
@@ -162,11 +169,6 @@ def spec_of(dataset: str) -> DatasetSpec:
             "config_choice", field="dataset", value=dataset, allowed=", ".join(DATASETS)
         )
     return _SPECS[dataset]
-
-
-def known_file(md5: str) -> tuple[str, str] | None:
-    """The data set and file that have this content, to recognise files that were swapped."""
-    return _KNOWN.get(md5)
 
 
 def display_class_names(dataset: str, messages: Messages) -> tuple[str, ...]:

@@ -17,10 +17,9 @@ from pathlib import Path
 
 from taller_cnn import __version__
 from taller_cnn.data.datasets import FILES, DatasetSpec
-from taller_cnn.data.idx import write_idx
-from taller_cnn.data.rawfiles import CHECKSUM_FILE, RawFile, check_archive, raw_folder
+from taller_cnn.data.rawfiles import RawFile, check_archive, raw_folder, write_idx
 from taller_cnn.errors import DataError, Phrase
-from taller_cnn.files import atomic_path, check_writable, md5, os_reason
+from taller_cnn.files import check_writable, md5, os_reason
 
 __all__ = ["DownloadProgress", "download", "torchvision_mirrors"]
 
@@ -75,10 +74,6 @@ def download(
             check_writable(folder, sum(spec.size(name) for name in FILES))
     for file in files:
         write_idx(folder / file.name, file.array)
-    if not spec.md5:
-        lines = [f"{file.md5}  {file.name}\n" for file in files]
-        with atomic_path(folder / CHECKSUM_FILE) as temporary:
-            temporary.write_text("".join(lines), encoding="ascii")
 
 
 def torchvision_mirrors(spec: DatasetSpec) -> tuple[str, ...]:

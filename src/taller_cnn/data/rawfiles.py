@@ -1,17 +1,23 @@
-"""The four IDX files of a data set on disk: find them, read them, check them.
+"""The four IDX files of a data set on disk: the format, finding them, reading and checking them.
+
+An IDX file is an array of unsigned bytes behind a short header, big-endian: two zero bytes, the
+type (8 = unsigned byte), the number of dimensions, then each dimension as 32 bits. Format: LeCun,
+Cortes & Burges, The MNIST database, 1998. It is read here and not by torchvision, whose import
+alone takes one to two seconds, several times what loading and checking the whole of MNIST takes.
 
 The checksum of the uncompressed content is checked at every read, whichever way a file came:
 hashing all of MNIST takes a tenth of a second. For `kmnist` only the checksums of the ``.gz``
-files are published. There a file is *verified* if it is such a ``.gz``, or if its content has the
-checksum that the download noted in ``MD5SUMS`` beside it; any other file of the right size, with
-every class equally often as in that data set, is taken as *unverified*.
+files are published. Such a ``.gz`` is *verified*; any other file of the right size, with every
+class equally often as in that data set, is taken as *unverified*.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
+import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,26 +26,65 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from taller_cnn.data.datasets import FILES, N_CLASSES, DatasetSpec, known_file
-from taller_cnn.data.idx import parse_idx
+from taller_cnn.data.datasets import FILES, DatasetSpec
 from taller_cnn.errors import DataError
-from taller_cnn.files import md5, os_reason
+from taller_cnn.files import atomic_path, md5, os_reason
 
 __all__ = [
-    "CHECKSUM_FILE",
     "RawFile",
     "RawFolder",
     "check_archive",
     "find_raw",
+    "parse_idx",
     "raw_folder",
     "read_all",
-    "read_checksums",
     "read_file",
+    "write_idx",
 ]
 
-CHECKSUM_FILE = "MD5SUMS"
+UNSIGNED_BYTE = 8
 # More than any file of these data sets holds; a damaged or hostile .gz cannot fill the memory.
 UNPACKED_LIMIT = 128 * 2**20
+
+
+def parse_idx(content: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
+    """The array in the bytes of an IDX file, a view on `content`.
+
+    Args:
+        content: all bytes of the uncompressed file, shape ``(n_bytes,)``.
+        path: where they came from, for the error.
+
+    Raises:
+        DataError: not an IDX file of unsigned bytes, or its length is not what its header says.
+    """
+    head = content[:4].tobytes()
+    if len(head) < 4 or head[:3] != bytes((0, 0, UNSIGNED_BYTE)) or head[3] == 0:
+        raise DataError("idx_format", path=path, found=head.hex(" "))
+    rank = head[3]
+    start = 4 + 4 * rank
+    if len(content) < start:
+        raise DataError("idx_length", path=path, expected=start, found=len(content))
+    shape = struct.unpack(f">{rank}I", content[4:start].tobytes())
+    length = start + math.prod(shape)
+    if len(content) != length:
+        raise DataError("idx_length", path=path, expected=length, found=len(content))
+    try:
+        return content[start:].reshape(shape)
+    except ValueError as error:  # an empty array with more or longer sides than numpy can have
+        raise DataError("idx_format", path=path, found=head.hex(" ")) from error
+
+
+def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
+    """Write an array of unsigned bytes, 1 to 255 dimensions, as an IDX file, atomically.
+
+    Raises:
+        OutputError: the folder cannot be written or the disk is full.
+    """
+    assert array.dtype == np.uint8, array.dtype
+    header = struct.pack(f">HBB{array.ndim}I", 0, UNSIGNED_BYTE, array.ndim, *array.shape)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(header)
+        file.write(np.ascontiguousarray(array).tobytes())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +97,13 @@ class RawFolder:
 
     @classmethod
     def at(cls, folder: Path) -> RawFolder:
-        """What `folder` has of the four files, under any of their spellings."""
-        paths = {
-            name: path for name in FILES for path in _spellings(folder, name) if path.is_file()
-        }
+        """What `folder` has of the four files; a plain file goes before its archive."""
+        paths = {}
+        for name in FILES:
+            for path in (folder / name, folder / f"{name}.gz"):
+                if path.is_file():
+                    paths[name] = path
+                    break
         return cls(folder=folder, paths=paths)
 
     @property
@@ -85,20 +133,11 @@ def raw_folder(spec: DatasetSpec, data_dir: Path) -> Path:
 def find_raw(spec: DatasetSpec, data_dir: Path) -> RawFolder | None:
     """The first folder with all four files, else the first with any, else None.
 
-    Looked into: ``data_dir/<folder>/raw``, ``data_dir/<folder>``, `data_dir` itself, and where a
-    package of the operating system puts the set. Names may end in ``.gz`` and may be written
-    ``train-images.idx3-ubyte``, as some archives do.
+    Looked into: ``data_dir/<folder>/raw``, ``data_dir/<folder>`` and `data_dir` itself.
     """
-    places = (raw_folder(spec, data_dir), data_dir / spec.folder, data_dir, *spec.system_folders)
-    found = [RawFolder.at(place) for place in places]
-    return min((raw for raw in found if raw.paths), key=lambda raw: bool(raw.missing), default=None)
-
-
-def _spellings(folder: Path, name: str) -> Iterator[Path]:
-    """The paths that file `name` may have, the preferred one last."""
-    for written in (name.replace("-idx", ".idx"), name):
-        yield folder / f"{written}.gz"
-        yield folder / written
+    folders = (raw_folder(spec, data_dir), data_dir / spec.folder, data_dir)
+    present = [raw for raw in map(RawFolder.at, folders) if raw.paths]
+    return min(present, key=lambda raw: bool(raw.missing), default=None)
 
 
 def read_all(spec: DatasetSpec, raw: RawFolder) -> dict[str, RawFile]:
@@ -109,47 +148,37 @@ def read_all(spec: DatasetSpec, raw: RawFolder) -> dict[str, RawFile]:
     """
     if raw.missing:
         raise DataError("data_incomplete", path=raw.folder, missing=", ".join(raw.missing))
-    noted = read_checksums(raw.folder)
     # Hashing and unpacking let go of Python's lock, so threads use the other cores.
     with ThreadPoolExecutor(len(FILES)) as pool:
-        files = pool.map(lambda name: read_file(spec, name, raw.paths[name], noted), FILES)
+        files = pool.map(lambda name: read_file(spec, name, raw.paths[name]), FILES)
         return {file.name: file for file in files}
 
 
-def read_file(
-    spec: DatasetSpec, name: str, path: Path, noted: Mapping[str, str] | None = None
-) -> RawFile:
+def read_file(spec: DatasetSpec, name: str, path: Path) -> RawFile:
     """Read and check one file.
 
     Args:
         spec: its data set.
         name: its canonical name.
         path: where it is, plain or ``.gz``.
-        noted: MD5 of uncompressed files that the download noted, for sets without published ones.
 
     Raises:
         DataError: it cannot be read; its checksum, length or header is not the expected one.
     """
     try:
         if path.suffix == ".gz":
-            return check_archive(spec, name, path, path.read_bytes(), noted)
-        if path.stat().st_size != spec.size(name):
+            return check_archive(spec, name, path, path.read_bytes())
+        size = path.stat().st_size
+        if size != spec.size(name):
             with path.open("rb") as file:
-                found = hashlib.file_digest(file, "md5").hexdigest()
-            raise _refusal(spec, name, path, found, path.stat().st_size, noted)
+                raise _refusal(spec, name, path, hashlib.file_digest(file, "md5").hexdigest(), size)
         content = np.fromfile(path, np.uint8)
     except OSError as error:
         raise DataError("data_unreadable", path=path, reason=os_reason(error)) from error
-    return _check_content(spec, name, path, content, noted)
+    return _check_content(spec, name, path, content)
 
 
-def check_archive(
-    spec: DatasetSpec,
-    name: str,
-    path: Path,
-    archive: bytes,
-    noted: Mapping[str, str] | None = None,
-) -> RawFile:
+def check_archive(spec: DatasetSpec, name: str, path: Path, archive: bytes) -> RawFile:
     """Unpack and check the bytes of a ``.gz``; `path` says where they came from.
 
     Raises:
@@ -162,12 +191,12 @@ def check_archive(
     except zlib.error:
         damaged = True
     if damaged:
-        expected = _expected(spec, name, noted)
+        expected = _expected(spec, name)
         raise DataError("data_archive", path=path, expected=expected, found=md5(archive))
     # A bytearray, because torch warns about memory that cannot be written.
     content = np.frombuffer(bytearray(unpacked), np.uint8)
     published = spec.archive_md5.get(name) == md5(archive)
-    return _check_content(spec, name, path, content, noted, published=published)
+    return _check_content(spec, name, path, content, published=published)
 
 
 def _check_content(
@@ -175,58 +204,38 @@ def _check_content(
     name: str,
     path: Path,
     content: NDArray[np.uint8],
-    noted: Mapping[str, str] | None,
     *,
     published: bool = False,
 ) -> RawFile:
-    found = md5(content.data)
-    expected = spec.md5.get(name) or (noted or {}).get(name)
-    if len(content) != spec.size(name) or (expected and found != expected and not published):
-        raise _refusal(spec, name, path, found, len(content), noted)
+    """Check the uncompressed bytes; `published` tells that those of their archive were right."""
+    found, known_md5 = md5(content.data), spec.md5.get(name)
+    if len(content) != spec.size(name) or known_md5 not in (None, found):
+        raise _refusal(spec, name, path, found, len(content))
     array = parse_idx(content, path)
-    verified = published or bool(expected)
-    if array.shape != spec.shape(name) or not (verified or _plausible(array)):
-        raise _refusal(spec, name, path, found, len(content), noted)
+    verified = published or known_md5 is not None
+    if array.shape != spec.shape(name) or not (verified or _plausible(spec, array)):
+        raise _refusal(spec, name, path, found, len(content))
     state: Literal["verified", "unverified"] = "verified" if verified else "unverified"
     return RawFile(name=name, path=path, array=array, md5=found, state=state)
 
 
-def _plausible(array: NDArray[np.uint8]) -> bool:
+def _plausible(spec: DatasetSpec, array: NDArray[np.uint8]) -> bool:
     """Whether labels have every class equally often; of images nothing more is known."""
     if array.ndim > 1:
         return True
-    counts = np.bincount(array, minlength=N_CLASSES)
-    return len(counts) == N_CLASSES and bool((counts == len(array) // N_CLASSES).all())
+    classes = len(spec.class_names)
+    counts = np.bincount(array, minlength=classes)
+    return len(counts) == classes and bool((counts == len(array) // classes).all())
 
 
-def _refusal(
-    spec: DatasetSpec,
-    name: str,
-    path: Path,
-    found: str,
-    size: int,
-    noted: Mapping[str, str] | None,
-) -> DataError:
-    """The error for a file that is not what it should be: which file it is, if that is known."""
-    checksums = {"path": path, "expected": _expected(spec, name, noted), "found": found}
-    known = known_file(found)
-    if known is not None:
-        return DataError("data_swapped", **checksums, dataset=known[0], file=known[1])
+def _refusal(spec: DatasetSpec, name: str, path: Path, found: str, size: int) -> DataError:
+    """The error for a file that is not what it should be."""
+    checksums = {"path": path, "expected": _expected(spec, name), "found": found}
     if size != spec.size(name):
         return DataError("data_size", **checksums, size=size, expected_size=spec.size(name))
     return DataError("data_damaged", **checksums)
 
 
-def _expected(spec: DatasetSpec, name: str, noted: Mapping[str, str] | None) -> str:
-    content = spec.md5.get(name) or (noted or {}).get(name)
-    return content or f"{spec.archive_md5.get(name, '?')} (.gz)"
-
-
-def read_checksums(folder: Path) -> dict[str, str]:
-    """MD5 by file name from ``MD5SUMS`` (the format of ``md5sum``), empty if there is none."""
-    try:
-        lines = (folder / CHECKSUM_FILE).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return {}
-    pairs = [line.split() for line in lines]
-    return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
+def _expected(spec: DatasetSpec, name: str) -> str:
+    """The published checksum of a file, or else of its archive."""
+    return spec.md5.get(name) or f"{spec.archive_md5.get(name, '?')} (.gz)"

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taller_cnn.data.datasets import FILES, SAMPLE
-from taller_cnn.data.idx import write_idx
-from taller_cnn.data.rawfiles import RawFile, RawFolder, raw_folder, read_all
-from taller_cnn.data.split import stratified_mask
+from taller_cnn.data.digits import stratified_mask
+from taller_cnn.data.rawfiles import RawFile, RawFolder, raw_folder, read_all, write_idx
 from taller_cnn.errors import DataError
 
 __all__ = ["read_sample", "write_sample"]

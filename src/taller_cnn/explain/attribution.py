@@ -177,7 +177,7 @@ def _some_right(subject: Subject) -> Tensor:
     right = says.predictions == says.labels
     firsts = [
         int((right & (says.labels == label)).nonzero()[0, 0])
-        for label in range(len(says.class_names))
+        for label in range(says.n_classes)
         if bool((right & (says.labels == label)).any())
     ]
     # Spread over the classes: 0, 3 and 6 of ten.
@@ -185,16 +185,12 @@ def _some_right(subject: Subject) -> Tensor:
     return torch.tensor(firsts[::step][:RIGHT], dtype=torch.int64)
 
 
-def _background(subject: Subject) -> float:
-    return -subject.mean / subject.std
-
-
 def _explained(subject: Subject, positions: Tensor) -> Mapping[str, Mapping[str, Tensor]]:
     """Maps for the predicted and for the true class."""
     x = subject.normalised(subject.digits.test.images[positions])
     says = subject.evaluation
     targets = {"predicted": says.predictions[positions], "true": says.labels[positions]}
-    background = _background(subject)
+    background = subject.scale.background
     return {
         name: attributions(subject.model, x, target, background) for name, target in targets.items()
     }
@@ -260,15 +256,16 @@ def _named(subject: Subject, index: int, messages: Messages) -> str:
 def _sanity(subject: Subject) -> tuple[tuple[Block, ...], dict[str, Any]]:
     """Compare the maps with those of the same network with random weights."""
     images = subject.digits.test.images[:CHECKED]
-    x, background = subject.normalised(images), _background(subject)
+    x, background = subject.normalised(images), subject.scale.background
     classes = subject.evaluation.predictions[:CHECKED]
     # Not the seed of its start: this must be a stranger.
-    stranger = SimpleCNN(subject.model.config, seed=subject.seed + 7919).eval()
-    own = attributions(subject.model, x, classes, background)
+    model, seed = subject.model, subject.seed + 7919
+    stranger = SimpleCNN(model.config, n_classes=model.n_classes, seed=seed).eval()
+    own = attributions(model, x, classes, background)
     other = attributions(stranger, x, classes, background)
     ink = images[:, 0] > 0
     same = {name: map_correlation(own[name], other[name], ink) for name in METHODS}
-    gap = completeness_gap(subject.model, x, classes, background, own["integrated_gradients"])
+    gap = completeness_gap(model, x, classes, background, own["integrated_gradients"])
     numbers = {
         "random_weights_rank_correlation": same,
         "completeness_gap_logits": float(gap.max()),

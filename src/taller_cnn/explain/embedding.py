@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from taller_cnn.data import Split
 from taller_cnn.explain.evidence import SHOWN, sign_flip_p
 from taller_cnn.explain.forward import evenly
 from taller_cnn.explain.section import Block, Picture, Section, Subject, Text, Tick, texts_of
@@ -99,7 +98,7 @@ def embedding(subject: Subject, tick: Tick) -> Section:
     """Principal components of the last hidden layer, then a plane by t-SNE."""
     test = subject.digits.test
     chosen = evenly(test.labels, POINTS)
-    part = Split(images=test.images[chosen], labels=test.labels[chosen])
+    part = test[chosen]
     hidden = subject.embedding(part).double().numpy()
     tick(1, 4)
     components, shares = principal_components(hidden)
@@ -179,7 +178,7 @@ def _classes_figure(subject: Subject, drawn: _Map, messages: Messages) -> Figure
     from taller_cnn.explain.draw.embedding import classes_figure
 
     names = []
-    for index in range(len(subject.digits.class_names)):
+    for index in range(subject.digits.n_classes):
         name = subject.class_name(index)
         names.append(name.say(messages) if isinstance(name, Text) else name)
     labels = subject.digits.test.labels[torch.from_numpy(drawn.positions)].numpy()

@@ -114,7 +114,7 @@ def _figure(
         values = values[:, 0, 0] if values.shape[1:] == (1, 1) else values
         rows.append(Row(label=f"{layer.name}\n{shape}", values=values))
     classes = []
-    for index in range(len(subject.digits.class_names)):
+    for index in range(subject.digits.n_classes):
         name = subject.class_name(index)
         classes.append(name.say(messages) if isinstance(name, Text) else name)
     says = subject.evaluation

@@ -98,7 +98,7 @@ def _counter(tick: Tick) -> Callable[[], None]:
 def _measure(subject: Subject, tick: Callable[[], None]) -> _Measured:
     config, seed = subject.model.config, subject.seed
     model = quick_copy(subject.model)
-    initial = subject.initial or SimpleCNN(config, seed=seed)
+    initial = subject.initial or SimpleCNN(config, n_classes=model.n_classes, seed=seed)
     fits = [
         classify(subject.model.conv1.weight[:, 0]),
         classify(initial.conv1.weight[:, 0]),

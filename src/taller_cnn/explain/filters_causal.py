@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from taller_cnn.config import ModelConfig, TrainConfig, recipe
-from taller_cnn.data import Digits, Split
+from taller_cnn.data import Digits, LabelledImages
 from taller_cnn.explain.forward import BATCH, evenly, from_stage
 from taller_cnn.model import SimpleCNN, describe
 from taller_cnn.training import train
@@ -96,9 +96,9 @@ def freeze_test(
     config, plan = recipe("quick", model={**config.to_dict(), "dropout": 0.0})
     few = dataclasses.replace(
         digits,
-        train=_part(digits.train, torch.arange(n)),
-        validation=_part(scored, evenly(scored.labels, SCORED_DIGITS)),
-        test=_part(digits.test, torch.arange(0)),
+        train=digits.train[:n],
+        validation=scored[evenly(scored.labels, SCORED_DIGITS)],
+        test=digits.test[:0],
     )
     scores: dict[bool, list[float]] = {False: [], True: []}
     for own in range(seed, seed + SEEDS):
@@ -114,17 +114,13 @@ def freeze_test(
 
 
 def _train_once(config: ModelConfig, digits: Digits, plan: TrainConfig, frozen: bool) -> float:
-    model = SimpleCNN(config, seed=plan.seed)
+    model = SimpleCNN(config, n_classes=digits.n_classes, seed=plan.seed)
     model.conv1.requires_grad_(not frozen)
     training = train(model, digits, plan, score="last-epoch")
     for _ in training:
         pass
     assert training.validation is not None
     return training.validation.accuracy
-
-
-def _part(split: Split, positions: Tensor) -> Split:
-    return Split(images=split.images[positions], labels=split.labels[positions])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +176,9 @@ class SwitchedOff:
 
 
 @torch.inference_mode()
-def switch_off(model: SimpleCNN, split: Split, normalised: Tensor, most: int) -> SwitchedOff:
+def switch_off(
+    model: SimpleCNN, split: LabelledImages, normalised: Tensor, most: int
+) -> SwitchedOff:
     """Set each filter of the first layer to zero in turn.
 
     The first layer is run once; what follows it runs once per filter.
@@ -192,7 +190,7 @@ def switch_off(model: SimpleCNN, split: Split, normalised: Tensor, most: int) ->
         most: digits to use, fewer for a costly network.
     """
     filters = model.config.filters[0]
-    macs = sum(row.macs for row in describe(model.config) if row.name != "conv1")
+    macs = sum(row.macs for row in describe(model.config, model.n_classes) if row.name != "conv1")
     affordable = max(100, int(ABLATION_MACS / (macs * filters)))
     chosen = evenly(split.labels, min(most, affordable))
     labels = split.labels[chosen]

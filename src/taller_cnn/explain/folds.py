@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from taller_cnn.calibration import apply_temperature, fit_temperature
 from taller_cnn.config import recipe
-from taller_cnn.data import Digits, Split
+from taller_cnn.data import Digits, LabelledImages
 from taller_cnn.errors import DataError, InputError
 from taller_cnn.evaluation import evaluate
 from taller_cnn.explain.section import Tick
@@ -58,22 +58,19 @@ def out_of_sample(
     Raises:
         DataError: a class has fewer than two training digits.
     """
-    parts = (digits.train, digits.validation)
-    pool = Split(
-        images=torch.cat([p.images for p in parts]), labels=torch.cat([p.labels for p in parts])
-    )
-    fewest = int(torch.bincount(pool.labels, minlength=len(digits.class_names)).min())
+    pool = digits.pool
+    fewest = int(torch.bincount(pool.labels, minlength=digits.n_classes).min())
     if fewest < 2:
         raise DataError("explain_few_digits", n=fewest)
     splits = list(_splits(pool.labels, min(folds, fewest), repeats, seed))
-    networks = len(splits)
-    found = torch.zeros(len(pool), len(digits.class_names))
-    test = torch.zeros(len(digits.test), len(digits.class_names))
+    network, networks = recipe("fast")[0], len(splits)
+    found = torch.zeros(len(pool), digits.n_classes)
+    test = torch.zeros(len(digits.test), digits.n_classes)
     for number, (inside, outside) in enumerate(splits):
-        model = SimpleCNN(recipe("fast")[0], seed=seed + number)
-        for share in _train(model, digits, _part(pool, inside), seed + number):
+        model = SimpleCNN(network, n_classes=digits.n_classes, seed=seed + number)
+        for share in _train(model, digits, pool[inside], seed + number):
             tick(round((number + share) * _HUNDRED), networks * _HUNDRED)
-        found[outside] += _probabilities(model, digits, _part(pool, outside)) / repeats
+        found[outside] += _probabilities(model, digits, pool[outside]) / repeats
         test += _probabilities(model, digits, digits.test) / networks
         tick((number + 1) * _HUNDRED, networks * _HUNDRED)
     temperature = _temperature(found, pool.labels)
@@ -95,10 +92,6 @@ def _splits(labels: Tensor, folds: int, repeats: int, seed: int) -> Iterator[tup
             yield torch.from_numpy(inside), torch.from_numpy(outside)
 
 
-def _part(split: Split, positions: Tensor) -> Split:
-    return Split(images=split.images[positions], labels=split.labels[positions])
-
-
 def _temperature(chances: Tensor, labels: Tensor) -> float:
     """Label smoothing keeps these networks from being sure; 1 where that cannot be measured."""
     try:
@@ -111,17 +104,13 @@ def _sharpened(chances: Tensor, temperature: float) -> Tensor:
     return apply_temperature(chances.log(), temperature).exp()
 
 
-def _train(model: SimpleCNN, digits: Digits, split: Split, seed: int) -> Iterator[float]:
+def _train(model: SimpleCNN, digits: Digits, split: LabelledImages, seed: int) -> Iterator[float]:
     """Train on `split`; yields how much of the training is done, 0 to 1."""
-    empty = Split(images=split.images[:0], labels=split.labels[:0])
-    without = replace(digits, train=split, validation=empty, test=empty)
     config = recipe("fast", train={"seed": seed, "holdout": 0, "device": "cpu"})[1]
-    for event in train(model, without, config, score="last-epoch"):
+    for event in train(model, digits.training_on(split), config, score="last-epoch"):
         if isinstance(event, Progress):
             yield event.step / event.of
 
 
-def _probabilities(model: SimpleCNN, digits: Digits, split: Split) -> Tensor:
-    names = digits.class_names
-    said = evaluate(model, split, mean=digits.mean, std=digits.std, class_names=names)
-    return said.log_probabilities.exp()
+def _probabilities(model: SimpleCNN, digits: Digits, split: LabelledImages) -> Tensor:
+    return evaluate(model, split, digits.scale).log_probabilities.exp()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from taller_cnn.data import Digits
@@ -117,7 +116,7 @@ def labels(subject: Subject, tick: Tick) -> Section:
         blocks.append(_text("mistakes", among=among, mistakes=len(own), first=len(first)))
     blocks += [
         _gallery(subject, "test", digits.test.images, digits.test.labels, test, None),
-        _gallery(subject, "train", _images(digits), said.labels, train, places),
+        _gallery(subject, "train", digits.pool.images, said.labels, train, places),
         _text("caution"),
         _text("file" if places is not None else "file_positions"),
     ]
@@ -143,26 +142,22 @@ def _numbers(test: Ranking, train: Ranking, said: OutOfSample, among: int) -> di
     }
 
 
-def _images(digits: Digits) -> Tensor:
-    return torch.cat([digits.train.images, digits.validation.images])
-
-
 def _file_positions(digits: Digits) -> npt.NDArray[np.intp] | None:
     """Where the training digits, then the held-out ones, stand in their file; None if unknown."""
     from taller_cnn.data.datasets import FILES, SAMPLE, spec_of
-    from taller_cnn.data.rawfiles import RawFolder, read_checksums, read_file
-    from taller_cnn.data.split import stratified_mask
+    from taller_cnn.data.digits import stratified_mask
+    from taller_cnn.data.rawfiles import RawFolder, read_file
 
     name = FILES[1]
     spec = SAMPLE if digits.source == "sample" else spec_of(digits.name)
     try:
         path = RawFolder.at(digits.folder).paths[name]
-        in_file = read_file(spec, name, path, read_checksums(digits.folder)).array
+        in_file = read_file(spec, name, path).array
     except (KeyError, TallerError):
         return None
     mask = stratified_mask(in_file, len(digits.validation))
     places = np.concatenate([np.flatnonzero(~mask), np.flatnonzero(mask)])
-    ours = torch.cat([digits.train.labels, digits.validation.labels]).numpy()
+    ours = digits.pool.labels.numpy()
     same = len(places) == len(ours) and bool((in_file[places] == ours).all())
     return places if same else None
 

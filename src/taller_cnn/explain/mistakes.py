@@ -246,10 +246,7 @@ def _neighbours(subject: Subject, wrong: Tensor) -> tuple[list[Block], dict[str,
 
 
 def _embedded(subject: Subject, positions: Tensor) -> Tensor:
-    from taller_cnn.data import Split
-
-    test = subject.digits.test
-    return subject.embedding(Split(images=test.images[positions], labels=test.labels[positions]))
+    return subject.embedding(subject.digits.test[positions])
 
 
 def _shares(labels: Tensor, wanted: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from taller_cnn.data import Split, display_class_names
+from taller_cnn.data import LabelledImages, display_class_names
 from taller_cnn.evaluation import Evaluation
 from taller_cnn.explain.section import (
     Block,
@@ -40,7 +40,7 @@ def data(subject: Subject, tick: Tick) -> Section:
     """The digits: how many, how they are split, how even the classes are, what they look like."""
     digits = subject.digits
     splits = {"train": digits.train, "validation": digits.validation, "test": digits.test}
-    counts = {name: _class_counts(split, len(digits.class_names)) for name, split in splits.items()}
+    counts = {name: _class_counts(split, digits.n_classes) for name, split in splits.items()}
     train = counts["train"]
     least, most = train.index(min(train)), train.index(max(train))
     ink = int(digits.train.images.count_nonzero()) / max(digits.train.images.numel(), 1)
@@ -54,7 +54,7 @@ def data(subject: Subject, tick: Tick) -> Section:
             most_n=train[most],
             share=max(train) / max(sum(train), 1),
         ),
-        _text("digits.pixels", ink=ink, mean=digits.mean),
+        _text("digits.pixels", ink=ink, mean=digits.scale.mean),
     ]
     if digits.source == "sample":
         paragraphs.append(_text("digits.sample", n=sum(map(sum, counts.values()))))
@@ -73,11 +73,11 @@ def data(subject: Subject, tick: Tick) -> Section:
     )
 
 
-def _sizes(splits: dict[str, Split]) -> dict[str, object]:
+def _sizes(splits: dict[str, LabelledImages]) -> dict[str, object]:
     return {name: len(split) for name, split in splits.items()}
 
 
-def _class_counts(split: Split, classes: int) -> list[int]:
+def _class_counts(split: LabelledImages, classes: int) -> list[int]:
     counts: list[int] = torch.bincount(split.labels, minlength=classes).tolist()
     return counts
 
@@ -95,7 +95,7 @@ def _examples_figure(subject: Subject, messages: Messages) -> Figure:
 def _counts_table(subject: Subject, counts: dict[str, list[int]]) -> Table:
     rows = tuple(
         (subject.class_name(k), *(column[k] for column in counts.values()))
-        for k in range(len(subject.digits.class_names))
+        for k in range(subject.digits.n_classes)
     )
     header = tuple(_text(f"digits.column.{name}") for name in ("class", *counts))
     return Table(header=header, rows=rows, caption=_text("digits.table"))
@@ -103,7 +103,7 @@ def _counts_table(subject: Subject, counts: dict[str, list[int]]) -> Table:
 
 def network(subject: Subject, tick: Tick) -> Section:
     """The layers with their shapes and what they cost."""
-    rows = describe(subject.model.config)
+    rows = describe(subject.model.config, subject.model.n_classes)
     total, macs = sum(r.parameters for r in rows), sum(r.macs for r in rows)
     heavy = max(rows, key=lambda r: r.parameters)
     slow = max(rows, key=lambda r: r.macs)
@@ -240,7 +240,8 @@ def accuracy(subject: Subject, tick: Tick) -> Section:
     )
     blocks: tuple[Block, ...] = (*_accuracy_said(subject, guess), picture)
     table = _confusions_table(subject)
-    numbers = {"test": result.to_json(), "validation": held and held.to_json()}
+    names = subject.digits.class_names
+    numbers = {"test": result.to_json(names), "validation": held and held.to_json(names)}
     return Section(
         name="accuracy",
         title=_text("accuracy.title"),

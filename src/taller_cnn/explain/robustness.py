@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from taller_cnn.data import Split
+from taller_cnn.data import LabelledImages
 from taller_cnn.errors import MissingExtraError
 from taller_cnn.evaluation import wilson_interval
 from taller_cnn.explain.distortions import DISTORTIONS, Distortion
@@ -119,7 +119,7 @@ def strength_at_loss(
 @torch.inference_mode()
 def measure_curve(
     model: SimpleCNN,
-    split: Split,
+    split: LabelledImages,
     normalise: Callable[[Tensor], Tensor],
     distortion: Distortion,
     seed: int,
@@ -158,14 +158,13 @@ def robustness(subject: Subject, tick: Tick) -> Section:
     if importlib.util.find_spec("kornia") is None:
         raise MissingExtraError("explain_kornia")
     test = subject.digits.test
-    chosen = evenly(test.labels, DIGITS)
-    split = Split(images=test.images[chosen], labels=test.labels[chosen])
-    model = quick_copy(subject.model)
+    split = test[evenly(test.labels, DIGITS)]
+    model, scale = quick_copy(subject.model), subject.scale
     curves = []
     for done, distortion in enumerate(DISTORTIONS, start=1):
         curves.append(
             measure_curve(
-                model, split, lambda x: (x - subject.mean) / subject.std, distortion, subject.seed
+                model, split, lambda x: (x - scale.mean) / scale.std, distortion, subject.seed
             )
         )
         tick(done, len(DISTORTIONS))

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from taller_cnn.data import Digits, Split, normalise
+from taller_cnn.data import Digits, DigitsPlace, LabelledImages, Scale, normalise
 from taller_cnn.evaluation import Evaluation
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN
@@ -131,20 +130,15 @@ class Subject:
     """How the training went, where the run left its numbers."""
     chosen: tuple[int, ...] = ()
     """Positions of test digits that the reader asked for."""
-    data_dir: Path | None = None
+    place: DigitsPlace | None = None
     """Where other data sets may lie."""
     seed: int = 0
     """Of everything that is drawn at random."""
 
     @property
-    def mean(self) -> float:
-        """Mean grey level (0 to 1) that the network's inputs are normalised with."""
-        return (self.info or self.digits).mean
-
-    @property
-    def std(self) -> float:
-        """Standard deviation (0 to 1) of the same."""
-        return (self.info or self.digits).std
+    def scale(self) -> Scale:
+        """Normalisation of the network's inputs."""
+        return (self.info or self.digits).scale
 
     @property
     def mistakes(self) -> Tensor:
@@ -161,10 +155,10 @@ class Subject:
 
     def normalised(self, images: Tensor) -> Tensor:
         """Images ``uint8 [N, 1, 28, 28]`` as the network takes them, float32."""
-        return normalise(images, self.mean, self.std)
+        return normalise(images, self.scale)
 
     @torch.inference_mode()
-    def embedding(self, split: Split, batch_size: int = 200) -> Tensor:
+    def embedding(self, split: LabelledImages, batch_size: int = 200) -> Tensor:
         """What the classes are made from (`SimpleCNN.embed`), float32 ``[N, units]``."""
         rows = torch.empty(len(split), self.model.fc2.in_features)
         for start in range(0, len(split), batch_size):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,8 +11,7 @@ from torch import Tensor
 from taller_cnn.errors import DataError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from taller_cnn.data import DigitsPlace
     from taller_cnn.explain.section import Subject
 
 __all__ = ["strangers"]
@@ -35,23 +35,15 @@ def strangers(subject: Subject) -> dict[str, Tensor]:
         "blank": torch.zeros(1, 1, 28, 28, dtype=torch.uint8),
     }
     clothes = None
-    if subject.data_dir is not None and subject.digits.name != "fashion-mnist":
-        clothes = _fashion(subject.data_dir)
+    if subject.place is not None and subject.digits.name != "fashion-mnist":
+        clothes = _fashion(subject.place)
     return found if clothes is None else {"fashion": clothes[:MOST], **found}
 
 
-def _fashion(data_dir: Path) -> Tensor | None:
+def _fashion(place: DigitsPlace) -> Tensor | None:
     """The test pictures of Fashion-MNIST, if they are there and intact; nothing is downloaded."""
-    from taller_cnn.data.datasets import FILES, spec_of
-    from taller_cnn.data.rawfiles import find_raw, read_checksums, read_file
-
-    spec = spec_of("fashion-mnist")
-    raw = find_raw(spec, data_dir)
-    name = FILES[2]
-    if raw is None or name not in raw.paths:
-        return None
+    clothes = replace(place, dataset="fashion-mnist", source="full", mirrors=())
     try:
-        file = read_file(spec, name, raw.paths[name], read_checksums(raw.folder))
+        return clothes.load(holdout=0).test.images
     except DataError:
         return None
-    return torch.from_numpy(file.array).unsqueeze(1)

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from taller_cnn.checkpoints import LoadedModel, ModelInfo
-from taller_cnn.data import Digits, Split
+from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.errors import InputError
-from taller_cnn.evaluation import Evaluation, evaluate
+from taller_cnn.evaluation import evaluate
 from taller_cnn.explain.section import Subject
 from taller_cnn.files import read_json
 from taller_cnn.model import SimpleCNN
@@ -53,7 +53,7 @@ def make_subject(
     results: Path,
     *,
     chosen: tuple[int, ...] = (),
-    data_dir: Path | None = None,
+    place: DigitsPlace | None = None,
     seed: int = 0,
 ) -> Subject:
     """Ask a network about the test digits and gather what is known of it.
@@ -63,44 +63,38 @@ def make_subject(
         digits: of its data set, with as many held out as in its training.
         results: the folder where the run may have left its numbers.
         chosen: positions of test digits that the reader asked for.
-        data_dir: where other data sets may lie.
+        place: where other data sets may lie.
         seed: of everything that is drawn at random.
     """
     info = loaded.info
     run = _run_of(info, results / "run.json") if info else {}
+    scale = info.scale if info else digits.scale
+    unseen = _has_not_seen_validation(info, digits)
     return Subject(
         model=loaded.model,
         digits=digits,
         info=info,
-        evaluation=_evaluated(loaded, digits, digits.test),
-        validation=_validation(loaded, digits),
-        initial=SimpleCNN(info.model, seed=info.train.seed).eval() if info else None,
+        evaluation=evaluate(loaded.model, digits.test, scale),
+        validation=evaluate(loaded.model, digits.validation, scale) if unseen else None,
+        initial=_initial(info) if info else None,
         history=_history(run),
         chosen=chosen,
-        data_dir=data_dir,
+        place=place,
         seed=seed,
     )
 
 
-def _evaluated(loaded: LoadedModel, digits: Digits, split: Split) -> Evaluation:
-    source = loaded.info or digits
-    return evaluate(
-        loaded.model,
-        split,
-        mean=source.mean,
-        std=source.std,
-        class_names=digits.class_names,
-    )
+def _initial(info: ModelInfo) -> SimpleCNN:
+    """The network before its training."""
+    classes = len(info.class_names)
+    return SimpleCNN(info.model, n_classes=classes, seed=info.train.seed).eval()
 
 
-def _validation(loaded: LoadedModel, digits: Digits) -> Evaluation | None:
-    """The held-out digits, if it is known that the network has not learned from them."""
-    info = loaded.info
+def _has_not_seen_validation(info: ModelInfo | None, digits: Digits) -> bool:
+    """Whether there are held-out digits that the network is known not to have learned from."""
     if info is None or not info.train.holdout or not len(digits.validation):
-        return None
-    if info.data_checksum != digits.checksum:
-        return None
-    return _evaluated(loaded, digits, digits.validation)
+        return False
+    return info.data_checksum == digits.checksum
 
 
 def _run_of(info: ModelInfo, path: Path) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ from taller_cnn.calibration import (
     fit_temperature,
     reliability,
 )
-from taller_cnn.data import Split
+from taller_cnn.data import LabelledImages
 from taller_cnn.errors import InputError
 from taller_cnn.evaluation import Evaluation, evaluate, wilson_interval
 from taller_cnn.explain.section import (
@@ -309,10 +309,8 @@ def _prediction(subject: Subject, images: Tensor) -> int:
 
 
 def _scores(subject: Subject, images: Tensor) -> Tensor:
-    split = Split(images=images, labels=torch.zeros(len(images), dtype=torch.int64))
-    names = subject.digits.class_names
-    found = evaluate(subject.model, split, mean=subject.mean, std=subject.std, class_names=names)
-    return found.log_probabilities
+    split = LabelledImages(images=images, labels=torch.zeros(len(images), dtype=torch.int64))
+    return evaluate(subject.model, split, subject.scale).log_probabilities
 
 
 def _stranger_numbers(

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from taller_cnn.data import Digits, Split, load_digits
+from taller_cnn.data import Digits, DigitsPlace, LabelledImages
 from taller_cnn.evaluation import Evaluation, evaluate
-from taller_cnn.lab.runs import DataPlace
 from taller_cnn.lab.shelf import ShelfModel
 
 __all__ = ["Chosen", "Gallery"]
@@ -35,13 +34,13 @@ class Chosen:
 class Gallery:
     """Loads the digits when they are first asked for: the full set, or the sample without it.
 
-    Nothing is downloaded. Every method may be called from several threads.
+    Every method may be called from several threads.
 
     Args:
         place: where the digits are.
     """
 
-    def __init__(self, place: DataPlace) -> None:
+    def __init__(self, place: DigitsPlace) -> None:
         self.place = place
         self._digits: Digits | None = None
         self._evaluations: dict[str, Evaluation] = {}
@@ -56,22 +55,15 @@ class Gallery:
         """
         with self._lock:
             if self._digits is None:
-                place = self.place
-                self._digits = load_digits(
-                    source="auto",
-                    data_dir=place.data_dir,
-                    sample_dir=place.sample_dir,
-                    mirrors=(),
-                )
+                self._digits = self.place.load()
             return self._digits
 
     def first(self, n: int, split: str = "test") -> Chosen:
         """The first digits of each class, in class order: `n` in all, or a few less."""
-        labels = self._split(split).labels
-        each = max(1, n // 10)
-        return self._chosen(
-            torch.cat([(labels == c).nonzero()[:each, 0] for c in range(10)])[:n], split
-        )
+        labels, classes = self._split(split).labels, self.digits().n_classes
+        each = max(1, n // classes)
+        of_class = [(labels == c).nonzero()[:each, 0] for c in range(classes)]
+        return self._chosen(torch.cat(of_class)[:n], split)
 
     def random(self, n: int, seed: int, split: str = "test") -> Chosen:
         """Digits drawn at random, the same ones for the same seed."""
@@ -83,7 +75,7 @@ class Gallery:
         """The digits at some places of a split."""
         return self._chosen(torch.tensor(indices, dtype=torch.int64), split)
 
-    def _split(self, name: str) -> Split:
+    def _split(self, name: str) -> LabelledImages:
         digits = self.digits()
         return digits.validation if name == "validation" else digits.test
 
@@ -102,13 +94,7 @@ class Gallery:
         with self._evaluating:
             found = self._evaluations.get(key)
             if found is None:
-                found = evaluate(
-                    model.loaded.model,
-                    digits.test,
-                    mean=model.card.mean,
-                    std=model.card.std,
-                    class_names=tuple(model.card.class_names),
-                )
+                found = evaluate(model.loaded.model, digits.test, model.loaded.scale)
                 while len(self._evaluations) >= MOST_EVALUATIONS:
                     del self._evaluations[next(iter(self._evaluations))]
                 self._evaluations[key] = found

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from starlette.requests import Request
 
+from taller_cnn.data import DigitsPlace
 from taller_cnn.lab.gallery import Gallery
 from taller_cnn.lab.predicting import Batcher
 from taller_cnn.lab.problems import wanted_messages
-from taller_cnn.lab.runs import DataPlace, Runs
+from taller_cnn.lab.runs import Runs
 from taller_cnn.lab.shelf import Shelf
 from taller_cnn.messages import DEFAULT_LANGUAGE, Messages
-from taller_cnn.runs import Workdir
+from taller_cnn.runs import RunFiles
 
 __all__ = ["Lab"]
 
@@ -39,16 +40,19 @@ class Lab:
         return Messages(self.language).language
 
     @classmethod
-    def in_folder(cls, workdir: Path, data_dir: Path, language: str = DEFAULT_LANGUAGE) -> Lab:
+    def in_folder(
+        cls, workdir: Path, data_dir: Path | None = None, language: str = DEFAULT_LANGUAGE
+    ) -> Lab:
         """The lab of a working folder.
 
         Args:
             workdir: the folder with ``modelo`` and ``resultados``.
-            data_dir: where the full data set is looked for.
+            data_dir: where the full data set is looked for; None for ``<workdir>/data``.
             language: language tag of what is said, where a request asks for none.
         """
-        where = Workdir(workdir)
-        place = DataPlace(data_dir=data_dir, sample_dir=where.sample)
+        where = RunFiles.in_workdir(workdir)
+        # No mirrors: a page that is opened without a network must not wait for one.
+        place = DigitsPlace.in_workdir(workdir, data_dir, mirrors=())
         shelf = Shelf(where.model.parent)
         return cls(
             shelf=shelf,

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from taller_cnn.checkpoints import LoadedModel
 from taller_cnn.lab.shelf import ShelfModel
-from taller_cnn.model import SimpleCNN
 
 __all__ = ["INK", "Answer", "Batcher", "probabilities", "warm_up"]
 
@@ -29,10 +29,11 @@ Answer = tuple[int, list[float]] | None
 
 
 @torch.inference_mode()
-def probabilities(model: SimpleCNN, images: NDArray[np.float32], mean: float, std: float) -> Tensor:
+def probabilities(loaded: LoadedModel, images: NDArray[np.float32]) -> Tensor:
     """Probabilities ``[N, K]`` of grey levels ``[N, 28, 28]``, 0 to 255."""
+    mean, std = loaded.scale.mean, loaded.scale.std
     pixels = torch.from_numpy(images).reshape(-1, 1, 28, 28)
-    found: Tensor = model(pixels.mul(1 / (255 * std)).sub_(mean / std)).softmax(dim=1)
+    found: Tensor = loaded.model(pixels.mul(1 / (255 * std)).sub_(mean / std)).softmax(dim=1)
     return found
 
 
@@ -40,7 +41,7 @@ def warm_up(model: ShelfModel) -> None:
     """Ask the network a few times, because the first answers take a hundred times as long."""
     for n in (1, 1, 2, 16):
         images = np.zeros((n, 28, 28), dtype=np.float32)
-        probabilities(model.loaded.model, images, model.card.mean, model.card.std)
+        probabilities(model.loaded, images)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +123,7 @@ def _answer(model: ShelfModel, together: list[_Waiting]) -> None:
 
 
 def _answers(model: ShelfModel, images: NDArray[np.float32]) -> list[Answer]:
-    card = model.card
-    found = probabilities(model.loaded.model, images, card.mean, card.std).double().numpy()
+    found = probabilities(model.loaded, images).double().numpy()
     rows = found.round(DECIMALS).tolist()
     digits = found.argmax(axis=1).tolist()
     inked = (images.reshape(len(images), -1).max(axis=1) >= INK).tolist()

@@ -70,12 +70,7 @@ def _reader(lab: Lab) -> Reader:
     model = lab.shelf.get(name)
     path = robust or lab.shelf.path(model.card.id)
     threshold = kept_threshold(path) if path else None
-    return Reader(
-        model=model.loaded.model,
-        mean=model.card.mean,
-        std=model.card.std,
-        threshold=threshold.threshold if threshold else None,
-    )
+    return Reader.of(model.loaded, threshold.threshold if threshold else None)
 
 
 def _card(found: PictureReading, width: int, height: int, messages: Messages) -> Reading:

@@ -100,7 +100,7 @@ def status_card(run: Run, messages: Messages) -> RunStatus:
         state=run.state,
         config=run.order.model.to_dict(),
         train=run.order.train.to_dict(),
-        source=run.order.source,
+        source=run.order.place.source,
         step=run.step,
         steps=run.steps,
         problem=problem_of(run.error, messages) if run.error else None,

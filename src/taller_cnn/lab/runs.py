@@ -11,11 +11,11 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from taller_cnn.config import ModelConfig, TrainConfig
+from taller_cnn.data import DigitsPlace
 from taller_cnn.errors import OutputError, TallerError
 from taller_cnn.files import folder_lock, os_reason
 from taller_cnn.lab.history import EventHistory
@@ -24,7 +24,7 @@ from taller_cnn.lab.schemas import RunState
 from taller_cnn.lab.shelf import Shelf
 from taller_cnn.lab.wire import TrainingOrder, error_from_json, to_line
 
-__all__ = ["ACTIVE", "DataPlace", "Run", "Runs"]
+__all__ = ["ACTIVE", "Run", "Runs"]
 
 ACTIVE: tuple[RunState, ...] = ("starting", "running", "paused")
 KEEPABLE: tuple[RunState, ...] = ("finished", "stopped")
@@ -34,14 +34,6 @@ STOP_SECONDS = 10.0
 """A process that has been told to end and has not after so long is killed."""
 LONGEST_LINE = 1 << 22
 """Bytes of an event at most: a snapshot of 1,024 filters of 7 x 7 has 270,000."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataPlace:
-    """Where the digits are."""
-
-    data_dir: Path
-    sample_dir: Path
 
 
 class Run:
@@ -105,7 +97,7 @@ class Runs:
         grace: seconds that a training goes on with nobody listening.
     """
 
-    def __init__(self, shelf: Shelf, place: DataPlace, *, grace: float = GRACE_SECONDS) -> None:
+    def __init__(self, shelf: Shelf, place: DigitsPlace, *, grace: float = GRACE_SECONDS) -> None:
         self.shelf, self.place, self.grace = shelf, place, grace
         self.folder = shelf.kept / ".runs"
         self.present: Run | None = None
@@ -160,9 +152,7 @@ class Runs:
         order = TrainingOrder(
             model=model,
             train=train,
-            source=source,
-            data_dir=self.place.data_dir,
-            sample_dir=self.place.sample_dir,
+            place=replace(self.place, source=source),
             folder=folder,
         )
         return Run(order, opened)

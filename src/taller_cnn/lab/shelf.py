@@ -25,8 +25,6 @@ from taller_cnn.model import Ensemble, count_parameters, describe, stages
 __all__ = ["WEIGHTS_NAME", "Shelf", "ShelfModel", "read_model"]
 
 WEIGHTS_NAME = "cnn_mnist.pt"
-LESSON_NORMALISATION = (0.1307, 0.3081)
-"""What weights without a description are taken to have been trained with."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -202,8 +200,8 @@ def _bytes(path: Path) -> bytes:
 
 def _card(model_id: str, loaded: LoadedModel, data: bytes) -> ModelCard:
     config, info = loaded.model.config, loaded.info
-    layers = _layers(config)
-    mean, std = (info.mean, info.std) if info else LESSON_NORMALISATION
+    n_classes = loaded.model.n_classes
+    layers = _layers(config, n_classes)
     kind: Literal["main", "robust", "kept"] = "kept"
     if model_id in RESERVED:
         kind = "main" if model_id == "main" else "robust"
@@ -217,9 +215,9 @@ def _card(model_id: str, loaded: LoadedModel, data: bytes) -> ModelCard:
         parameters=count_parameters(loaded.model),
         macs=sum(layer.macs for layer in layers),
         bytes=len(data),
-        class_names=list(info.class_names) if info else [str(i) for i in range(10)],
-        mean=mean,
-        std=std,
+        class_names=list(info.class_names) if info else [str(i) for i in range(n_classes)],
+        mean=loaded.scale.mean,
+        std=loaded.scale.std,
         dataset=info.dataset if info else "mnist",
         source=info.source if info else None,
         recipe=info.train.recipe if info else None,
@@ -233,16 +231,16 @@ def _card(model_id: str, loaded: LoadedModel, data: bytes) -> ModelCard:
     )
 
 
-def _layers(config: ModelConfig) -> list[LayerCard]:
+def _layers(config: ModelConfig, n_classes: int) -> list[LayerCard]:
     return [
         LayerCard.model_validate({**vars(row), "output_shape": list(row.output_shape)})
-        for row in describe(config)
+        for row in describe(config, n_classes)
     ]
 
 
 def _stage(config: ModelConfig, index: int) -> StageCard:
     stage = stages(config)[index]
-    return StageCard(**vars(stage), final_size=stage.final_size)
+    return StageCard(**vars(stage), final_size=stage.output_size)
 
 
 def _score(value: Any) -> ScoreCard | None:

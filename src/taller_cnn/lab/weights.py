@@ -23,7 +23,7 @@ def folded_weights(model: SimpleCNN) -> dict[str, NDArray[np.float32]]:
 
     Returns:
         ``conv<i>.weight (out, in, k, k)``, ``conv<i>.bias (out,)``, with a hidden layer
-        ``fc1.weight (hidden, flat)`` and ``fc1.bias``, ``fc2.weight (10, units)``, ``fc2.bias``;
+        ``fc1.weight (hidden, flat)`` and ``fc1.bias``, ``fc2.weight (K, units)``, ``fc2.bias``;
         float32, C order.
     """
     found: dict[str, Tensor] = {}

@@ -10,15 +10,18 @@ import base64
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.errors import Phrase, TallerError
+
+if TYPE_CHECKING:
+    from taller_cnn.data import DigitsPlace
 
 __all__ = ["TrainingOrder", "error_from_json", "error_to_json", "to_base64", "to_line"]
 
@@ -29,10 +32,8 @@ class TrainingOrder:
 
     model: ModelConfig
     train: TrainConfig
-    source: str
-    """`auto`, `full` or `sample`; nothing is downloaded."""
-    data_dir: Path
-    sample_dir: Path
+    place: DigitsPlace
+    """Where the digits are."""
     folder: Path
     """Where the finished model goes."""
 
@@ -41,21 +42,28 @@ class TrainingOrder:
         return {
             "model": self.model.to_dict(),
             "train": self.train.to_dict(),
-            "source": self.source,
-            "data_dir": str(self.data_dir),
-            "sample_dir": str(self.sample_dir),
+            "place": {
+                **asdict(self.place),
+                "data_dir": str(self.place.data_dir),
+                "sample_dir": str(self.place.sample_dir),
+            },
             "folder": str(self.folder),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> TrainingOrder:
         """Back from `to_json`."""
+        # Imports torch, which the process that trains has to wait with.
+        from taller_cnn.data import DigitsPlace
+
+        place = value["place"]
+        folders = {name: Path(place[name]) for name in ("data_dir", "sample_dir")}
+        # None and no mirrors are not the same.
+        mirrors = None if place["mirrors"] is None else tuple(place["mirrors"])
         return cls(
             model=ModelConfig.from_dict(value["model"]),
             train=TrainConfig.from_dict(value["train"]),
-            source=value["source"],
-            data_dir=Path(value["data_dir"]),
-            sample_dir=Path(value["sample_dir"]),
+            place=DigitsPlace(**{**place, **folders, "mirrors": mirrors}),
             folder=Path(value["folder"]),
         )
 

@@ -19,8 +19,7 @@ from taller_cnn.lab.wire import TrainingOrder, error_to_json, to_base64, to_line
 from taller_cnn.process import prepare_process
 
 if TYPE_CHECKING:
-    from taller_cnn.data import Digits, Split
-    from taller_cnn.evaluation import Evaluation
+    from taller_cnn.data import Digits, LabelledImages
     from taller_cnn.model import SimpleCNN
     from taller_cnn.training import Training
 
@@ -111,30 +110,22 @@ def work(order: TrainingOrder, commands: Commands, tell: Tell) -> None:
 
 
 def _train(order: TrainingOrder, commands: Commands, tell: Tell) -> str:
-    from taller_cnn.data import load_digits
     from taller_cnn.files import check_writable
     from taller_cnn.model import SimpleCNN
     from taller_cnn.training import train
 
     check_writable(order.folder, FREE_BYTES)
-    # No mirrors: a page that is opened without a network must not wait for one.
-    digits = load_digits(
-        source=order.source,
-        data_dir=order.data_dir,
-        sample_dir=order.sample_dir,
-        holdout=order.train.holdout,
-        mirrors=(),
-    )
-    model = SimpleCNN(order.model, seed=order.train.seed)
+    digits = order.place.load(order.train.holdout)
+    model = SimpleCNN(order.model, n_classes=digits.n_classes, seed=order.train.seed)
     initial = _fingerprint(model)
     training = train(model, digits, order.train)
-    samples = _samples(digits.validation)
+    samples = _samples(digits)
     tell("started", _started(order, digits, model, training, samples, initial))
-    watcher = _Watcher(model, digits, samples, tell)
+    watcher = _Watcher(digits, samples, tell)
     watcher.snapshot(training)
     _follow(training, commands, watcher, tell)
     watcher.snapshot(training)
-    _finish(order, digits, model, training, tell)
+    _finish(order, digits, training, tell)
     return "finished" if training.step >= training.steps else "stopped"
 
 
@@ -159,8 +150,8 @@ def _follow(training: Training, commands: Commands, watcher: _Watcher, tell: Tel
 class _Watcher:
     """Shows what the network is like while it learns."""
 
-    def __init__(self, model: SimpleCNN, digits: Digits, samples: Split, tell: Tell) -> None:
-        self.model, self.digits, self.samples, self.tell = model, digits, samples, tell
+    def __init__(self, digits: Digits, samples: LabelledImages, tell: Tell) -> None:
+        self.digits, self.samples, self.tell = digits, samples, tell
         self._last = 0.0
 
     def look(self, training: Training) -> None:
@@ -170,11 +161,11 @@ class _Watcher:
 
     def snapshot(self, training: Training) -> None:
         """The first layer's filters, and what the network says of the samples."""
-        if training.config.middle:
-            # The trained part of fc1 is apart, and is written back where the state is asked for.
-            training.state()
-        evaluation = _evaluated(self.model, self.digits, self.samples)
-        values = self.model.conv1.weight.detach().cpu().contiguous().numpy()
+        from taller_cnn.evaluation import evaluate
+
+        network = training.network
+        evaluation = evaluate(network, self.samples, self.digits.scale)
+        values = network.conv1.weight.detach().cpu().contiguous().numpy()
         best = evaluation.log_probabilities.exp().amax(dim=1)
         self.tell(
             "snapshot",
@@ -196,14 +187,14 @@ def _fingerprint(model: SimpleCNN) -> str:
     return digest.hexdigest()[:16]
 
 
-def _samples(split: Split) -> Split:
-    """The first images of each class, in class order."""
+def _samples(digits: Digits) -> LabelledImages:
+    """The first validation images of each class, in class order."""
     import torch
 
-    from taller_cnn.data import Split
-
-    chosen = torch.cat([(split.labels == c).nonzero()[:SAMPLES_PER_CLASS, 0] for c in range(10)])
-    return Split(images=split.images[chosen], labels=split.labels[chosen])
+    split = digits.validation
+    of_class = [(split.labels == c).nonzero()[:, 0] for c in range(digits.n_classes)]
+    chosen = torch.cat([positions[:SAMPLES_PER_CLASS] for positions in of_class])
+    return split[chosen]
 
 
 def _started(
@@ -211,7 +202,7 @@ def _started(
     digits: Digits,
     model: SimpleCNN,
     training: Training,
-    samples: Split,
+    samples: LabelledImages,
     initial: str,
 ) -> dict[str, Any]:
     from taller_cnn.model import count_parameters
@@ -233,31 +224,23 @@ def _started(
     }
 
 
-def _evaluated(model: SimpleCNN, digits: Digits, split: Split) -> Evaluation:
-    from taller_cnn.evaluation import evaluate
-
-    return evaluate(model, split, mean=digits.mean, std=digits.std, class_names=digits.class_names)
-
-
-def _finish(
-    order: TrainingOrder, digits: Digits, model: SimpleCNN, training: Training, tell: Tell
-) -> None:
+def _finish(order: TrainingOrder, digits: Digits, training: Training, tell: Tell) -> None:
     """Measure the network as it is now, save it, and tell."""
     from taller_cnn.checkpoints import save_model
+    from taller_cnn.evaluation import evaluate
     from taller_cnn.files import provenance
     from taller_cnn.lab.shelf import WEIGHTS_NAME
     from taller_cnn.runs.results import model_info
 
-    training.state()
     scores: dict[str, Any] = {
-        name: _evaluated(model, digits, split).brief() if len(split) else None
+        name: evaluate(training.network, split, digits.scale).brief() if len(split) else None
         for name, split in (("test", digits.test), ("validation", digits.validation))
     }
     # Keep no network whose very last step has made it useless.
     training.require_finite(scores["test"]["loss"])
     steps = {"step": training.step, "steps": training.steps}
     info = model_info(order.model, order.train, digits, {**scores, **steps}, provenance())
-    save_model(model, order.folder / WEIGHTS_NAME, info)
+    save_model(training.network, order.folder / WEIGHTS_NAME, info)
     tell("result", {**scores, **steps})
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from taller_cnn.checkpoints import LoadedModel
+from taller_cnn.data import MNIST_SCALE, Scale
 from taller_cnn.reader.finding import Found, Options, Split, find
 from taller_cnn.reader.marks import Box, Rejected
 from taller_cnn.reader.splitting import best_parts
@@ -40,18 +41,14 @@ class Reader:
 
     model: nn.Module
     """Takes ``float32 [N, 1, 28, 28]``, gives logits ``[N, 10]``; in evaluation mode."""
-    mean: float = 0.1307
-    std: float = 0.3081
+    scale: Scale = MNIST_SCALE
     threshold: float | None = None
     """Readings less probable than this are uncertain; None: not known, none is."""
 
     @classmethod
     def of(cls, loaded: LoadedModel, threshold: float | None = None) -> Self:
         """A network from disk, with the normalisation that it was trained with if that is known."""
-        if loaded.info is None:
-            return cls(model=loaded.model, threshold=threshold)
-        mean, std = loaded.info.mean, loaded.info.std
-        return cls(model=loaded.model, mean=mean, std=std, threshold=threshold)
+        return cls(model=loaded.model, scale=loaded.scale, threshold=threshold)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,9 +106,9 @@ def _parts(found: Found) -> list[NDArray[np.uint8]]:
 def _probabilities(parts: Sequence[NDArray[np.uint8]], reader: Reader) -> NDArray[np.float32]:
     """The mean over several views of each image, ``float32 [N, 10]``."""
     images = torch.from_numpy(np.concatenate([np.zeros((0, 28, 28), np.uint8), *parts]))
-    asked = InViews(reader.model, mean=reader.mean, std=reader.std)
+    asked, scale = InViews(reader.model, reader.scale), reader.scale
     rows = [
-        asked((batch[:, None].float() / 255 - reader.mean) / reader.std).exp()
+        asked((batch[:, None].float() / 255 - scale.mean) / scale.std).exp()
         for batch in torch.split(images, BATCH)
         if len(batch)
     ]

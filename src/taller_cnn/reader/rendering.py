@@ -24,7 +24,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from taller_cnn.data import Split
+from taller_cnn.data import LabelledImages
 from taller_cnn.reader.writing import Pen, line_of, other_mark, pen_for, soft, written
 
 __all__ = [
@@ -77,7 +77,7 @@ class RenderedPicture:
 
 
 def rendered_pictures(
-    split: Split,
+    split: LabelledImages,
     n: int,
     seed: int,
     *,

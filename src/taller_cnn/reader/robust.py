@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from taller_cnn.checkpoints import LoadedModel, ModelInfo, load_model, save_model
 from taller_cnn.config import recipe
-from taller_cnn.data import Digits, DownloadProgress
+from taller_cnn.data import Digits, DigitsPlace, DownloadProgress
 from taller_cnn.errors import ModelError
 from taller_cnn.files import check_writable, folder_lock, provenance
 from taller_cnn.model import SimpleCNN
-from taller_cnn.runs.request import RunRequest, Workdir
+from taller_cnn.runs.request import RunFiles, RunRequest
 from taller_cnn.runs.results import brief_scores, model_info
 from taller_cnn.runs.resuming import resume_state
 from taller_cnn.runs.run import checkpointed, load
@@ -32,7 +32,7 @@ FREE_BYTES = 20_000_000
 
 def robust_path(model_path: Path) -> Path:
     """Where the robust network beside the network in `model_path` is kept."""
-    return model_path.with_suffix(".robust.pt")
+    return RunFiles.robust(model_path).model
 
 
 def kept_robust(model_path: Path, checksum: str | None = None) -> LoadedModel | None:
@@ -60,10 +60,8 @@ def ready_robust(model_path: Path) -> LoadedModel | None:
 def robust_network(
     model_path: Path,
     stop: threading.Event,
+    place: DigitsPlace,
     *,
-    data_dir: Path,
-    sample_dir: Path,
-    source: str = "auto",
     seed: int = 0,
 ) -> Generator[DownloadProgress | Progress | EpochResult | LoadedModel, None, None]:
     """The robust network, trained now if it is not there or was trained on other digits.
@@ -72,8 +70,7 @@ def robust_network(
         model_path: the user's own network; the robust one is kept beside it, and trained on the
             same digits if it is known which those are.
         stop: when set, the training keeps its state and ends at the next event.
-        data_dir, sample_dir: as for `load_digits`.
-        source: which digits, where `model_path` says nothing of them.
+        place: where the digits are; which ones, its source says where `model_path` does not.
         seed: of the training.
 
     Yields:
@@ -88,14 +85,16 @@ def robust_network(
         yield kept
         return
     own = _own_info(model_path)
-    place = _Place(model_path.parent, file=robust_path(model_path), sample_dir=sample_dir)
-    request = _request(place, data_dir, own.source if own else source, seed)
+    files = RunFiles.robust(model_path)
+    model, config = recipe(RECIPE, train={"seed": seed})
+    place = replace(place, source=own.source) if own else place
+    request = RunRequest(model=model, train=config, place=place, files=files)
     check_writable(model_path.parent, FREE_BYTES)
     with folder_lock(model_path.parent):
         digits = yield from load(request, stop)
         if kept_robust(model_path, digits.checksum) is None:
             yield from _train(request, digits, stop)
-    yield load_model(place.model)
+    yield load_model(files.model)
 
 
 def _own_info(model_path: Path) -> ModelInfo | None:
@@ -106,55 +105,16 @@ def _own_info(model_path: Path) -> ModelInfo | None:
         return None
 
 
-@dataclass(frozen=True)
-class _Place(Workdir):
-    """The robust network's files, beside a network that may lie anywhere."""
-
-    file: Path = Path("cnn_mnist.robust.pt")
-    sample_dir: Path = Path()
-
-    @property
-    def model(self) -> Path:
-        return self.file
-
-    @property
-    def sample(self) -> Path:
-        return self.sample_dir
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Request(RunRequest):
-    """The robust network's training."""
-
-    place: _Place
-
-    @property
-    def where(self) -> Workdir:
-        return self.place
-
-
-def _request(place: _Place, data_dir: Path, source: str, seed: int) -> _Request:
-    model, config = recipe(RECIPE, train={"seed": seed})
-    return _Request(
-        model=model,
-        train=config,
-        workdir=place.root,
-        data_dir=data_dir,
-        source=source,
-        place=place,
-    )
-
-
 def _train(
     request: RunRequest, digits: Digits, stop: threading.Event
 ) -> Generator[Progress | EpochResult, None, None]:
     """Train and keep the network, from the checkpoint if there is one of this training."""
-    model = SimpleCNN(request.model, seed=request.train.seed)
+    model = SimpleCNN(request.model, n_classes=digits.n_classes, seed=request.train.seed)
     training = train(model, digits, request.train, _waiting(request, digits), score="last-epoch")
     yield from checkpointed(request, digits, training, stop, "reader_interrupted")
     info = model_info(request.model, request.train, digits, brief_scores(training), provenance())
-    save_model(model, request.where.model, info)
-    request.where.checkpoint.unlink(missing_ok=True)
+    save_model(model, request.files.model, info)
+    request.files.checkpoint.unlink(missing_ok=True)
 
 
 def _waiting(request: RunRequest, digits: Digits) -> TrainState | None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from taller_cnn.calibration import Threshold, threshold_for_precision
 from taller_cnn.checkpoints import LoadedModel, weights_checksum
-from taller_cnn.data import Split, load_digits
+from taller_cnn.data import DigitsPlace, LabelledImages
 from taller_cnn.errors import InputError, ModelError
 from taller_cnn.files import read_json, write_json
 from taller_cnn.reader.finding import find
@@ -68,15 +68,13 @@ def kept_threshold(model_path: Path) -> Threshold | None:
     return kept if all(math.isfinite(figure) for figure in figures.values()) else None
 
 
-def ensure_threshold(
-    model_path: Path, loaded: LoadedModel, *, data_dir: Path, sample_dir: Path
-) -> Threshold:
+def ensure_threshold(model_path: Path, loaded: LoadedModel, place: DigitsPlace) -> Threshold:
     """The kept threshold of a network, or one chosen now, in seconds and without any download.
 
     Args:
         model_path: the network's weights; the threshold is kept beside them.
         loaded: the network, with a description.
-        data_dir, sample_dir: where the full data set and the sample lie.
+        place: where the digits are; which ones, the description says.
 
     Raises:
         InputError: the network was trained with no digits held out.
@@ -92,14 +90,8 @@ def ensure_threshold(
     if not info.train.holdout:
         raise InputError("reader_no_holdout", path=model_path)
     weights = weights_checksum(model_path)
-    digits = load_digits(
-        dataset=info.dataset,
-        source=info.source,
-        data_dir=data_dir,
-        sample_dir=sample_dir,
-        holdout=info.train.holdout,
-        mirrors=(),
-    )
+    learned = replace(place, dataset=info.dataset, source=info.source, mirrors=())
+    digits = learned.load(info.train.holdout)
     if digits.checksum != info.data_checksum:
         raise ModelError("reader_other_digits", path=model_path, folder=digits.folder)
     chosen = choose_threshold(Reader.of(loaded), digits.validation)
@@ -110,7 +102,7 @@ def ensure_threshold(
 
 def choose_threshold(
     reader: Reader,
-    validation: Split,
+    validation: LabelledImages,
     *,
     pictures: int | None = None,
     seed: int = 0,

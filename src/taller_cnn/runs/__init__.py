@@ -1,7 +1,7 @@
 """One run on disk, end to end: lock, load, train, checkpoint, evaluate, save, draw."""
 
 from taller_cnn.runs.ensemble import EnsemblePlan, EnsembleResult, Member, run_ensemble
-from taller_cnn.runs.request import RunRequest, Workdir
+from taller_cnn.runs.request import RunFiles, RunRequest, ensemble_folder, results_folder
 from taller_cnn.runs.results import RunResult
 from taller_cnn.runs.resuming import checkpoint_request
 from taller_cnn.runs.run import Started, run
@@ -10,11 +10,13 @@ __all__ = [
     "EnsemblePlan",
     "EnsembleResult",
     "Member",
+    "RunFiles",
     "RunRequest",
     "RunResult",
     "Started",
-    "Workdir",
     "checkpoint_request",
+    "ensemble_folder",
+    "results_folder",
     "run",
     "run_ensemble",
 ]

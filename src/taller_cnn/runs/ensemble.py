@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from taller_cnn.checkpoints import ModelInfo, load_model, member_files
-from taller_cnn.data import Digits, DownloadProgress, Split
+from taller_cnn.data import Digits, DownloadProgress
 from taller_cnn.errors import ModelError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.files import provenance, write_json
 from taller_cnn.messages import Messages
 from taller_cnn.model import count_parameters
-from taller_cnn.runs.request import RunRequest
+from taller_cnn.runs.request import RunFiles, RunRequest, ensemble_folder, results_folder
 from taller_cnn.runs.results import RunResult, answer_figures, save_figures
-from taller_cnn.runs.resuming import waiting_request
+from taller_cnn.runs.resuming import checkpoint_request
 from taller_cnn.runs.run import Started, load, run
 from taller_cnn.training import EpochResult, Progress
 
@@ -34,6 +34,8 @@ class EnsemblePlan:
     """How many networks, and how they differ."""
 
     count: int
+    workdir: Path
+    """The working folder, which has the ensemble's own."""
     kernel_sizes: tuple[int, ...] = ()
     """Of the networks in turn, so that they differ by more than chance (An et al. 2020, arXiv
     2008.10400); none for that of the request."""
@@ -71,32 +73,31 @@ def run_ensemble(
     """Train the networks that are missing, then ask all of them.
 
     Args:
-        request: what to train; its seed is that of the first network, the others follow.
+        request: what to train; its seed is that of the first network, the others follow. Its
+            files are not used: every network has its own.
         plan: how many networks, and how they differ.
         stop: when set, the present network keeps its state; the next call goes on with it.
 
     Raises:
         ConfigError: a network cannot have that kernel size.
         InterruptedRunError: `stop` was set.
-        ModelError: the folder holds networks of another ensemble, or is to teach itself.
+        ModelError: the folder holds networks of another ensemble.
         TallerError: as `run`.
     """
     members = _members(request, plan)
-    folder = request.where.ensemble
-    if request.teacher_path == folder:
-        raise ModelError("ensemble_teaches_itself", folder=folder)
-    own = {member.where.model for member in members}
+    folder = ensemble_folder(plan.workdir, request.place.dataset)
+    own = {member.files.model for member in members}
     for path in member_files(folder):
         if path not in own:
             raise ModelError("ensemble_other", path=path, folder=folder)
     digits = yield from load(request, stop)
     for index, member in enumerate(members, start=1):
         is_there = _is_there(member, digits)
-        assert member.member is not None
-        yield Member(index=index, of=plan.count, seed=member.member, is_there=is_there)
+        yield Member(index=index, of=plan.count, seed=member.train.seed, is_there=is_there)
         if not is_there:
-            yield from run(dataclasses.replace(member, resume=_is_waiting(member)), stop)
-    yield _together(request, digits)
+            resumed = dataclasses.replace(member, resume=_is_waiting(member))
+            yield from run(resumed, stop, digits)
+    yield _together(request, plan, digits)
 
 
 def _members(request: RunRequest, plan: EnsemblePlan) -> list[RunRequest]:
@@ -107,15 +108,16 @@ def _members(request: RunRequest, plan: EnsemblePlan) -> list[RunRequest]:
         seed = request.train.seed + index
         model = request.model.replace(kernel_size=kernels[index % len(kernels)])
         train = request.train.replace(seed=seed)
-        members.append(dataclasses.replace(request, member=seed, model=model, train=train))
+        files = RunFiles.member(plan.workdir, request.place.dataset, seed)
+        members.append(dataclasses.replace(request, files=files, model=model, train=train))
     return members
 
 
 def _is_there(member: RunRequest, digits: Digits) -> bool:
     """Whether exactly this network has been trained on these digits."""
-    if not member.where.model.exists():
+    if not member.files.model.exists():
         return False
-    info = load_model(member.where.model).info
+    info = load_model(member.files.model).info
     return info is not None and (info.model, info.train, info.data_checksum) == (
         member.model,
         member.train,
@@ -125,24 +127,21 @@ def _is_there(member: RunRequest, digits: Digits) -> bool:
 
 def _is_waiting(member: RunRequest) -> bool:
     """Whether the training of exactly this network was stopped."""
-    if not member.where.checkpoint.exists():
+    if not member.files.checkpoint.exists():
         return False
-    return waiting_request(member.where.checkpoint)[:2] == (member.model, member.train)
+    return checkpoint_request(member.files.checkpoint)[:2] == (member.model, member.train)
 
 
-def _together(request: RunRequest, digits: Digits) -> EnsembleResult:
+def _together(request: RunRequest, plan: EnsemblePlan, digits: Digits) -> EnsembleResult:
     """Ask all networks; draw and write what they say."""
-    folder = request.where.ensemble
+    folder = ensemble_folder(plan.workdir, request.place.dataset)
     loaded = load_model(folder)
     info = loaded.info
     assert info is not None
-
-    def asked(split: Split) -> Evaluation:
-        names = digits.class_names
-        return evaluate(loaded.model, split, mean=info.mean, std=info.std, class_names=names)
-
-    test = asked(digits.test)
-    validation = asked(digits.validation) if len(digits.validation) else None
+    test = evaluate(loaded.model, digits.test, info.scale)
+    held_out = digits.validation
+    validation = evaluate(loaded.model, held_out, info.scale) if len(held_out) else None
+    names = digits.class_names
     record = {
         "model": request.model.to_dict(),
         "train": request.train.to_dict(),
@@ -151,11 +150,11 @@ def _together(request: RunRequest, digits: Digits) -> EnsembleResult:
         "source": digits.source,
         "data_checksum": digits.checksum,
         "members": [_member_figures(path) for path in member_files(folder)],
-        "test": test.to_json(),
-        "validation": validation and validation.to_json(),
+        "test": test.to_json(names),
+        "validation": validation and validation.to_json(names),
         "provenance": provenance(),
     }
-    results = request.where.results / "ensemble"
+    results = results_folder(plan.workdir) / "ensemble"
     predictions, confusion = answer_figures(digits, test, Messages(request.language))
     drawn = {"sample_predictions": predictions, "confusion_matrix": confusion}
     files = {"model": folder, **save_figures(drawn, results)}

@@ -1,83 +1,68 @@
-"""What to train, and where a run keeps its files."""
+"""What to train, and where the files of a run lie."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from taller_cnn.config import ModelConfig, TrainConfig
+from taller_cnn.data import DigitsPlace
 from taller_cnn.messages import DEFAULT_LANGUAGE
 
-__all__ = ["RunRequest", "Workdir"]
+__all__ = ["RunFiles", "RunRequest", "ensemble_folder", "results_folder"]
 
 
-@dataclass(frozen=True)
-class Workdir:
-    """Where a run keeps its files, for one data set."""
+@dataclass(frozen=True, kw_only=True)
+class RunFiles:
+    """Where the files of one network and of its training lie."""
 
-    root: Path
-    dataset: str = "mnist"
-    member: int | None = None
-    """Seed of a network of the ensemble; None for a network of its own."""
+    model: Path
+    """The trained weights; their description lies beside them."""
+    results: Path
+    """The folder of figures and numbers."""
+    checkpoint: Path
+    """The state of a training that has not ended."""
 
-    @property
-    def model(self) -> Path:
-        """The trained weights."""
-        if self.member is not None:
-            return self.ensemble / f"seed{self.member}.pt"
-        return self.root / "modelo" / f"cnn_{self.dataset}.pt"
+    @classmethod
+    def in_workdir(cls, workdir: Path, dataset: str = "mnist") -> Self:
+        """Files of the network that a working folder has for a data set."""
+        return cls._at(workdir / "modelo" / f"cnn_{dataset}.pt", results_folder(workdir))
 
-    @property
-    def ensemble(self) -> Path:
-        """The folder of an ensemble's networks."""
-        return self.root / "modelo" / f"ensemble_{self.dataset}"
+    @classmethod
+    def member(cls, workdir: Path, dataset: str, seed: int) -> Self:
+        """Files of the network of an ensemble that was made from a seed."""
+        model = ensemble_folder(workdir, dataset) / f"seed{seed}.pt"
+        return cls._at(model, results_folder(workdir) / "ensemble" / f"seed{seed}")
 
-    @property
-    def checkpoint(self) -> Path:
-        """The state of a training that has not ended."""
-        return self.model.with_suffix(".checkpoint.pt")
+    @classmethod
+    def robust(cls, model: Path) -> Self:
+        """Files of the robust network beside the network in `model`, which may lie anywhere."""
+        return cls._at(model.with_suffix(".robust.pt"), model.parent)
 
-    @property
-    def results(self) -> Path:
-        """The folder of figures and numbers."""
-        results = self.root / "resultados"
-        return results if self.member is None else results / "ensemble" / f"seed{self.member}"
+    @classmethod
+    def _at(cls, model: Path, results: Path) -> Self:
+        return cls(model=model, results=results, checkpoint=model.with_suffix(".checkpoint.pt"))
 
-    @property
-    def sample(self) -> Path:
-        """The folder of the sample that is used where the full set is not to be had."""
-        return self.root / "data" / "sample"
+
+def ensemble_folder(workdir: Path, dataset: str = "mnist") -> Path:
+    """Folder of an ensemble's networks."""
+    return workdir / "modelo" / f"ensemble_{dataset}"
+
+
+def results_folder(workdir: Path) -> Path:
+    """Folder of figures and numbers."""
+    return workdir / "resultados"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What to train, on what, and where."""
+    """What to train, on what, and where the result goes."""
 
     model: ModelConfig
     train: TrainConfig
-    workdir: Path
-    data_dir: Path
-    dataset: str = "mnist"
-    source: str = "auto"
+    place: DigitsPlace
+    files: RunFiles
     resume: bool = False
     language: str = DEFAULT_LANGUAGE
     """Language tag of the figures."""
-    member: int | None = None
-    """Seed of a network of the ensemble; None for a network of its own."""
-    teacher: Path | None = None
-    """Whose answers are learned where the training has a `distillation`: a network's file or an
-    ensemble's folder; None for the ensemble of the working directory."""
-    teacher_checksum: str | None = None
-    """SHA-256 of the teacher's weights, once they have been loaded."""
-
-    @property
-    def teacher_path(self) -> Path | None:
-        """Where the teacher lies; None for a training without one."""
-        if not self.train.distillation:
-            return self.teacher
-        return self.teacher or self.where.ensemble
-
-    @property
-    def where(self) -> Workdir:
-        """The run's files."""
-        return Workdir(self.workdir, self.dataset, self.member)

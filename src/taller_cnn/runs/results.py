@@ -14,7 +14,7 @@ from taller_cnn.data import Digits, display_class_names
 from taller_cnn.evaluation import Evaluation
 from taller_cnn.files import provenance, write_json
 from taller_cnn.messages import Messages
-from taller_cnn.model import SimpleCNN, count_parameters
+from taller_cnn.model import count_parameters
 from taller_cnn.runs.request import RunRequest
 from taller_cnn.training import History, Training
 
@@ -46,22 +46,23 @@ class RunResult:
 def finish(
     request: RunRequest,
     digits: Digits,
-    model: SimpleCNN,
     training: Training,
     wall: dict[str, float],
     began: float,
 ) -> RunResult:
     """Save the model, draw the figures, write the numbers."""
     assert training.test is not None, "the last epoch evaluates the test digits"
-    where = request.where
-    record = _record(request, digits, model, training)
+    record = _record(request, digits, training)
     info = model_info(
         request.model, request.train, digits, brief_scores(training), record["provenance"]
     )
-    save_model(model, where.model, info)
-    files = {"model": where.model, **_draw(request, digits, training, where.results)}
+    save_model(training.network, request.files.model, info)
+    files = {
+        "model": request.files.model,
+        **_draw(request, digits, training, request.files.results),
+    }
     wall["total"] = time.perf_counter() - began
-    files["numbers"] = where.results / "run.json"
+    files["numbers"] = request.files.results / "run.json"
     write_json(files["numbers"], {**record, "wall_seconds": wall})
     return RunResult(
         test=training.test,
@@ -85,8 +86,7 @@ def model_info(
         train=train,
         dataset=digits.name,
         class_names=digits.class_names,
-        mean=digits.mean,
-        std=digits.std,
+        scale=digits.scale,
         source=digits.source,
         data_checksum=digits.checksum,
         metrics=metrics,
@@ -100,19 +100,16 @@ def brief_scores(training: Training) -> dict[str, Any]:
     return {name: score and score.brief() for name, score in scores.items()}
 
 
-def _record(
-    request: RunRequest, digits: Digits, model: SimpleCNN, training: Training
-) -> dict[str, Any]:
+def _record(request: RunRequest, digits: Digits, training: Training) -> dict[str, Any]:
     """All numbers of the run as a JSON object, without the wall times."""
-    best = training.history.best_validation
+    best, names = training.history.best_validation, digits.class_names
     return {
         "model": request.model.to_dict(),
         "train": request.train.to_dict(),
-        "parameters": count_parameters(model),
+        "parameters": count_parameters(training.network),
         "dataset": digits.name,
         "source": digits.source,
         "data_checksum": digits.checksum,
-        "teacher": _teacher(request),
         "images": {
             "train": len(digits.train),
             "validation": len(digits.validation),
@@ -121,18 +118,20 @@ def _record(
         "device": str(training.device.value),
         "precision": str(training.precision.value).removeprefix("torch."),
         "epochs": [result.to_dict() for result in training.history.epochs],
+        "curve": _curve(training.history),
         "best_validation_epoch": best and best.epoch,
-        "test": training.test and training.test.to_json(),
-        "validation": training.validation and training.validation.to_json(),
+        "test": training.test and training.test.to_json(names),
+        "validation": training.validation and training.validation.to_json(names),
         "provenance": provenance(),
     }
 
 
-def _teacher(request: RunRequest) -> dict[str, str] | None:
-    """Whose answers were learned."""
-    if request.teacher_path is None:
-        return None
-    return {"name": request.teacher_path.name, "sha256": str(request.teacher_checksum)}
+def _curve(history: History) -> list[dict[str, Any]]:
+    """The points of a short run: mean training loss and accuracy since the point before."""
+    return [
+        {**vars(score), "validation": point.validation and vars(point.validation)}
+        for score, point in zip(history.training_curve, history.points, strict=True)
+    ]
 
 
 def _summary(record: dict[str, Any], training: Training) -> dict[str, Any]:

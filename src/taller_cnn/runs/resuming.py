@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from taller_cnn.checkpoints import read_tensors, write_tensors
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits
-from taller_cnn.errors import ModelError, TallerError
-from taller_cnn.runs.request import RunRequest, Workdir
+from taller_cnn.errors import ConfigError, ModelError
+from taller_cnn.runs.request import RunRequest
 from taller_cnn.training import TrainState
 
-__all__ = ["checkpoint_request", "resume_state", "waiting_request", "write_checkpoint"]
+__all__ = ["checkpoint_request", "resume_state", "write_checkpoint"]
 
 CHECKPOINT_FORMAT = 1
 
@@ -25,9 +26,8 @@ def write_checkpoint(request: RunRequest, digits: Digits, state: TrainState) -> 
         "train": request.train.to_dict(),
         "source": digits.source,
         "data_checksum": digits.checksum,
-        "teacher": request.teacher_checksum,
     }
-    write_tensors(request.where.checkpoint, {**header, "state": state.to_dict()})
+    write_tensors(request.files.checkpoint, {**header, "state": state.to_dict()})
 
 
 def _read_checkpoint(path: Path) -> dict[str, Any]:
@@ -44,45 +44,52 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
     return value
 
 
-def checkpoint_request(workdir: Path, dataset: str) -> tuple[ModelConfig, TrainConfig, str]:
+def checkpoint_request(path: Path) -> tuple[ModelConfig, TrainConfig, str]:
     """Network, training and data source of the training that waits to be resumed.
 
     Raises:
-        ModelError: there is none, or its file is damaged.
+        ModelError: there is none, its file is damaged, or it uses an option that has gone.
     """
-    return waiting_request(Workdir(workdir, dataset).checkpoint)
-
-
-def waiting_request(path: Path) -> tuple[ModelConfig, TrainConfig, str]:
-    """As `checkpoint_request`, of the checkpoint in `path`."""
     value = _read_checkpoint(path)
     try:
-        model = ModelConfig.from_dict(value["model"])
-        return model, TrainConfig.from_dict(value["train"]), str(value["source"])
-    except (KeyError, TypeError, TallerError) as error:
+        model, train = _configs(value)
+        return model, train, str(value["source"])
+    except (KeyError, TypeError, ConfigError) as error:
         raise ModelError("checkpoint_damaged", path=path, reason=str(error)) from error
+
+
+def _configs(value: Mapping[str, Any]) -> tuple[ModelConfig, TrainConfig]:
+    """The configurations in a checkpoint, if this version can still train so.
+
+    Raises:
+        KeyError, TypeError, ConfigError: it has none.
+        ModelError: the training uses an option that there is no more.
+    """
+    train, removed = TrainConfig.from_saved(value["train"])
+    if removed:
+        raise ModelError("checkpoint_removed", field=removed[0], value=value["train"][removed[0]])
+    return ModelConfig.from_dict(value["model"]), train
 
 
 def resume_state(request: RunRequest, digits: Digits) -> TrainState:
     """The state to go on from, if it is that of the same training."""
-    path = request.where.checkpoint
+    path = request.files.checkpoint
     value = _read_checkpoint(path)
     expected = {
         **request.model.to_dict(),
         **request.train.to_dict(),
         "data_checksum": digits.checksum,
-        "teacher": request.teacher_checksum,
     }
     try:
+        model, train = _configs(value)
         found = {
             # Fields that an older version did not write have their default.
-            **ModelConfig.from_dict(value["model"]).to_dict(),
-            **TrainConfig.from_dict(value["train"]).to_dict(),
+            **model.to_dict(),
+            **train.to_dict(),
             "data_checksum": value["data_checksum"],
-            "teacher": value.get("teacher"),
         }
         state = TrainState.from_dict(value["state"])
-    except (KeyError, TypeError, TallerError) as error:
+    except (KeyError, TypeError, ConfigError) as error:
         raise ModelError("checkpoint_damaged", path=path, reason=str(error)) from error
     for name, wanted in expected.items():
         if found.get(name) != wanted:

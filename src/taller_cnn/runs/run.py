@@ -9,14 +9,13 @@ from dataclasses import dataclass
 
 import torch
 
-from taller_cnn.data import Digits, DownloadProgress, loading
+from taller_cnn.data import Digits, DownloadProgress
 from taller_cnn.errors import DivergedError, InterruptedRunError, TallerError
 from taller_cnn.files import check_writable, folder_lock
 from taller_cnn.model import SimpleCNN, count_parameters
 from taller_cnn.runs.request import RunRequest
 from taller_cnn.runs.results import RunResult, finish
 from taller_cnn.runs.resuming import resume_state, write_checkpoint
-from taller_cnn.runs.teaching import load_teacher
 from taller_cnn.training import EpochResult, Progress, Training, train
 
 __all__ = ["Started", "checkpointed", "load", "run"]
@@ -51,13 +50,14 @@ class Started:
 
 
 def run(
-    request: RunRequest, stop: threading.Event
+    request: RunRequest, stop: threading.Event, digits: Digits | None = None
 ) -> Generator[DownloadProgress | Started | Progress | EpochResult | RunResult, None, None]:
     """Train and keep the result; iterate to make it go on.
 
     Args:
         request: what to do.
         stop: when set, the run keeps its state and ends at the next event.
+        digits: those of the request, if they have been loaded.
 
     Raises:
         InterruptedRunError: `stop` was set; the state is in the checkpoint.
@@ -65,23 +65,24 @@ def run(
         TallerError: the folder, the data, the checkpoint or the options cannot be used.
     """
     began = time.perf_counter()
-    where = request.where
-    check_writable(where.results, FREE_BYTES)
-    check_writable(where.model.parent, FREE_BYTES)
-    with folder_lock(where.model.parent):
+    files = request.files
+    check_writable(files.results, FREE_BYTES)
+    check_writable(files.model.parent, FREE_BYTES)
+    with folder_lock(files.model.parent):
         notices = _notices(request)
-        digits = yield from load(request, stop)
-        request, teacher = load_teacher(request, digits)
+        digits = digits or (yield from load(request, stop))
         state = resume_state(request, digits) if request.resume else None
-        model = SimpleCNN(request.model, seed=request.train.seed)
-        training = train(model, digits, request.train, state, teacher=teacher)
+        model = SimpleCNN(request.model, n_classes=digits.n_classes, seed=request.train.seed)
+        training = train(model, digits, request.train, state)
         loaded = time.perf_counter()
         yield _started(digits, training, model, notices)
         yield from checkpointed(request, digits, training, stop)
         trained = time.perf_counter()
         wall = {"load": loaded - began, "train_and_evaluate": trained - loaded}
-        yield finish(request, digits, model, training, wall, began)
-        where.checkpoint.unlink(missing_ok=True)
+        result = finish(request, digits, training, wall, began)
+        # Before the result is told: nobody has to ask once more for the run to be over.
+        files.checkpoint.unlink(missing_ok=True)
+        yield result
 
 
 def load(request: RunRequest, stop: threading.Event) -> Generator[DownloadProgress, None, Digits]:
@@ -89,16 +90,9 @@ def load(request: RunRequest, stop: threading.Event) -> Generator[DownloadProgre
 
     Raises:
         InterruptedRunError: `stop` was set.
-        DataError, OutputError: as `taller_cnn.data.loading`.
+        DataError, OutputError: as `DigitsPlace.load`.
     """
-    items = loading(
-        dataset=request.dataset,
-        source=request.source,
-        data_dir=request.data_dir,
-        sample_dir=request.where.sample,
-        holdout=request.train.holdout,
-    )
-    for item in items:
+    for item in request.place.loading(request.train.holdout):
         if isinstance(item, Digits):
             return item
         if stop.is_set():
@@ -108,7 +102,7 @@ def load(request: RunRequest, stop: threading.Event) -> Generator[DownloadProgre
 
 
 def _notices(request: RunRequest) -> tuple[str, ...]:
-    if request.where.checkpoint.exists() and not request.resume:
+    if request.files.checkpoint.exists() and not request.resume:
         return ("checkpoint_abandoned",)
     return ()
 
@@ -147,7 +141,7 @@ def checkpointed(
         InterruptedRunError: `stop` was set; `interrupted` is its message.
         DivergedError: the loss is no longer a number.
     """
-    path = request.where.checkpoint
+    path = request.files.checkpoint
     try:
         for event in training:
             unfinished = training.step < training.steps

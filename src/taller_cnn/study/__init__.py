@@ -36,7 +36,7 @@ from taller_cnn.study.run import (
 from taller_cnn.study.standing import Standing
 from taller_cnn.study.store import STORE_NAME, Store, StoreDigits
 from taller_cnn.study.table import COLUMNS, EXPORTS, export
-from taller_cnn.study.trial import DigitsSettings, TrialResult
+from taller_cnn.study.trial import TrialResult
 
 __all__ = [
     "COLUMNS",
@@ -49,7 +49,6 @@ __all__ = [
     "Calibrated",
     "Cell",
     "Design",
-    "DigitsSettings",
     "Evaluated",
     "Event",
     "Factor",

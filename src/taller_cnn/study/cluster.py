@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from taller_cnn import __version__
+from taller_cnn.data import DigitsPlace
 from taller_cnn.errors import InputError, Phrase, TallerError
 from taller_cnn.study.design import TRAINING_REVISION
-from taller_cnn.study.trial import DigitsSettings, Introduction, introduce
+from taller_cnn.study.trial import Introduction, introduce
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -160,7 +161,7 @@ class Crew:
     """Who may run trials now."""
 
     client: Client
-    settings: DigitsSettings
+    place: DigitsPlace
     checksum: str
     """Of the digits that every worker must have."""
     scheduler: str | None = None
@@ -221,7 +222,7 @@ class Crew:
             return dict(self.client.nthreads())
 
     def _ask(self, address: str) -> Future[Introduction]:
-        return self.submit(address, introduce, self.settings)
+        return self.submit(address, introduce, self.place)
 
     def _hear(
         self, address: str, threads: int, future: Future[Introduction]

@@ -238,7 +238,6 @@ _ALL = (
     ),
     _choice("batch-norm", "batch_norm", {"no": False, "yes": True}),
     _choice("activation", "activation", {key: key for key in ("relu", "gelu", "tanh")}),
-    _scale("weight-average", "0 0.9 0.98", "0", _maker(float, "weight_average"), rates=(1.0,)),
     _choice(
         "augmentation",
         "augmentation",

@@ -27,7 +27,7 @@ from taller_cnn.study.regimes import MOST_FOLDS, Regime
 
 __all__ = ["Section", "read_factor", "read_regime"]
 
-FIXED = ("recipe", "seed", "device", "precision", "holdout", "distillation")
+FIXED = ("recipe", "seed", "device", "precision", "holdout")
 """Fields of a training that the design sets, so that all levels are compared alike."""
 
 
@@ -153,9 +153,7 @@ def read_regime(section: Section, base: Regime | None) -> Regime:
         limits = {"field": "train_n", "value": regime.train_n, "least": LEAST_DIGITS}
         raise section.wrong("train_n", Phrase("config_range", {**limits, "most": 60_000}))
     with section.blamed():
-        _, train = regime.configs()
-    if train.distillation:
-        raise section.wrong("recipe", Phrase("study_design_teacher"))
+        regime.configs()
     return regime
 
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from taller_cnn.data import DigitsPlace
 from taller_cnn.errors import InterruptedRunError, TallerError
 from taller_cnn.files import check_writable
 from taller_cnn.study.cluster import (
@@ -23,7 +24,7 @@ from taller_cnn.study.design import Design, Trial
 from taller_cnn.study.estimate import Clock, Evaluated, calibration_trials
 from taller_cnn.study.standing import Standing, Standings
 from taller_cnn.study.store import Store
-from taller_cnn.study.trial import FINAL_REASONS, DigitsSettings, TrialResult, run_trial
+from taller_cnn.study.trial import FINAL_REASONS, TrialResult, run_trial
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -111,7 +112,7 @@ def _is_missing(result: TrialResult | None) -> bool:
 
 def run_study(
     design: Design,
-    settings: DigitsSettings,
+    place: DigitsPlace,
     store: Store,
     *,
     evaluated: Evaluated,
@@ -123,7 +124,7 @@ def run_study(
 
     Args:
         design: what to run.
-        settings: where the workers find the digits.
+        place: where the workers find the digits: absolute paths, the same on every machine.
         store: where results are and are kept.
         evaluated: how many validation and test digits there are.
         stop: when set, what is under way is given up and the study ends.
@@ -145,7 +146,7 @@ def run_study(
         yield StudyStarted(done=total - len(missing), of=total, local_workers=local)
         if missing:
             client = stack.enter_context(open_client(scheduler, local))
-            crew = Crew(client, settings, design.checksum, scheduler)
+            crew = Crew(client, place, design.checksum, scheduler)
             yield from _Dispatcher(design, store, crew, evaluated, stop).run(missing)
     failed = sum(result.status != "ok" for result in store.results(design).values())
     yield StudyDone(trials=total, failed=failed, seconds=time.perf_counter() - began)
@@ -281,7 +282,7 @@ class _Dispatcher:
                 trial = self._queue.pop()
                 alone = worker.slots == 1
                 future = self._crew.submit(
-                    address, run_trial, trial.to_dict(), self._crew.settings, alone
+                    address, run_trial, trial.to_dict(), self._crew.place, alone
                 )
                 self._running.append(_Running(trial=trial, address=address, future=future))
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from taller_cnn import __version__
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits, Split, load_digits
+from taller_cnn.data import Digits, DigitsPlace, LabelledImages
 from taller_cnn.errors import DivergedError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.files import processor_name
@@ -32,7 +32,6 @@ from taller_cnn.training import EpochResult, train
 __all__ = [
     "FINAL_REASONS",
     "SEEN_DIGITS",
-    "DigitsSettings",
     "Introduction",
     "TrialResult",
     "evaluated_epochs",
@@ -56,32 +55,6 @@ FOLD_SEED = 20261126
 """Of the order in which the digits are shared out to folds: a trial's key stands for it too."""
 
 _loading = threading.Lock()
-
-
-@dataclass(frozen=True, kw_only=True)
-class DigitsSettings:
-    """Where a worker finds the digits; absolute paths, the same on every machine."""
-
-    source: str
-    """``full`` or ``sample``: what the study settled for."""
-    data_dir: Path
-    sample_dir: Path
-    dataset: str = "mnist"
-    holdout: int = 5000
-
-    def load(self) -> Digits:
-        """The digits.
-
-        Raises:
-            DataError, ConfigError, OutputError: as `taller_cnn.data.load_digits`.
-        """
-        return load_digits(
-            dataset=self.dataset,
-            source=self.source,
-            data_dir=self.data_dir,
-            sample_dir=self.sample_dir,
-            holdout=self.holdout,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,23 +100,23 @@ class Introduction:
 
 
 @cache
-def _load(settings: DigitsSettings) -> Digits:
-    return settings.load()
+def _load(place: DigitsPlace) -> Digits:
+    return place.load()
 
 
-def _digits(settings: DigitsSettings) -> Digits:
+def _digits(place: DigitsPlace) -> Digits:
     """The digits, loaded once per process however many threads ask."""
     with _loading:
-        return _load(settings)
+        return _load(place)
 
 
-def introduce(settings: DigitsSettings) -> Introduction:
+def introduce(place: DigitsPlace) -> Introduction:
     """Load the digits, get ready to train, and say who this worker is.
 
     Raises:
         DataError, ConfigError, OutputError: the digits are not to be had here.
     """
-    digits = _digits(settings)
+    digits = _digits(place)
     _warm_up(digits)
     return Introduction(
         version=__version__,
@@ -158,31 +131,24 @@ def _warm_up(digits: Digits) -> None:
     """Train one step: the first of a process also sets up kernels, at no trial's cost."""
     torch.set_num_threads(1)
     config = TrainConfig(epochs=1, batch_size=1, device="cpu", precision="float32")
-    some = Split(images=digits.train.images[:1], labels=digits.train.labels[:1])
-    model = SimpleCNN(ModelConfig(filters=(1,), hidden=1))
-    for _ in train(model, _training_only(digits, some), config):
+    model = SimpleCNN(ModelConfig(filters=(1,), hidden=1), n_classes=digits.n_classes)
+    for _ in train(model, digits.training_on(digits.train[:1]), config):
         pass
 
 
-def _training_only(digits: Digits, subset: Split) -> Digits:
-    """Digits to train on and none that the training would evaluate."""
-    nothing = Split(images=digits.test.images[:0], labels=digits.test.labels[:0])
-    return dataclasses.replace(digits, train=subset, validation=nothing, test=nothing)
-
-
-def run_trial(spec: dict[str, Any], settings: DigitsSettings, alone: bool) -> TrialResult:
+def run_trial(spec: dict[str, Any], place: DigitsPlace, alone: bool) -> TrialResult:
     """Run a trial on this worker; whatever goes wrong with it is its result.
 
     Args:
         spec: the trial, as `Trial.to_dict` gives it.
-        settings: where the digits are.
+        place: where the digits are.
         alone: no other trial runs in this process, so that its memory can be told.
     """
     # More threads would make the workers of one machine wait for each other.
     torch.set_num_threads(1)
     started = time.perf_counter()
     try:
-        digits = _digits(settings)
+        digits = _digits(place)
         if alone:
             _reset_peak_memory()
         result = train_trial(Trial.from_dict(spec), digits)
@@ -217,28 +183,29 @@ def train_trial(trial: Trial, digits: Digits) -> TrialResult:
     """
     digits = in_folds(digits, trial.folds, trial.fold) if trial.folds else digits
     chosen = nested_order(digits.train.labels, trial.train.seed)[: trial.train_n]
-    subset = _part(digits.train, chosen)
-    model = SimpleCNN(trial.model, seed=trial.train.seed)
+    subset = digits.train[chosen]
     # Evaluated here and not by the training, which would evaluate the test digits as often.
-    training = train(model, _training_only(digits, subset), trial.train)
+    model = SimpleCNN(trial.model, n_classes=digits.n_classes, seed=trial.train.seed)
+    training = train(model, digits.training_on(subset), trial.train)
     curve: list[tuple[int, float, float | None]] = []
     validation: Evaluation | None = None
     evaluated = evaluated_epochs(trial)
     for event in training:
         if isinstance(event, EpochResult):
             wanted = len(curve) + 1 in evaluated
-            validation = _evaluate(model, digits, digits.validation) if wanted else None
+            validation = _evaluate(training.network, digits, digits.validation) if wanted else None
             error = _error(validation) if validation else None
             curve.append((trial.images_after(training.step), event.train_loss, error))
     assert validation is not None, "the last epoch is evaluated"
     if not math.isfinite(validation.loss):
         raise DivergedError("diverged", epoch=trial.train.epochs, step=training.step, suggestion=0)
+    network = training.network
     wrong = (validation.predictions != validation.labels).numpy()
     return TrialResult(
         status="ok",
         validation_error=_error(validation),
-        test_error=_error(_evaluate(model, digits, digits.test)),
-        seen_error=_seen_error(model, digits, subset) if trial.has_gap else None,
+        test_error=_error(_evaluate(network, digits, digits.test)),
+        seen_error=_seen_error(network, digits, subset) if trial.has_gap else None,
         validation_loss=validation.loss,
         train_seconds=training.history.epochs[-1].train_seconds,
         images_seen=trial.images_after(training.step),
@@ -247,8 +214,8 @@ def train_trial(trial: Trial, digits: Digits) -> TrialResult:
     )
 
 
-def _seen_error(model: SimpleCNN, digits: Digits, subset: Split) -> float:
-    return _error(_evaluate(model, digits, _part(subset, slice(SEEN_DIGITS))))
+def _seen_error(model: SimpleCNN, digits: Digits, subset: LabelledImages) -> float:
+    return _error(_evaluate(model, digits, subset[:SEEN_DIGITS]))
 
 
 def evaluated_epochs(trial: Trial) -> frozenset[int]:
@@ -262,15 +229,8 @@ def evaluated_epochs(trial: Trial) -> frozenset[int]:
     return frozenset(round(at) for at in np.geomspace(1, epochs, min(epochs, CURVE_POINTS)))
 
 
-def _evaluate(model: SimpleCNN, digits: Digits, split: Split) -> Evaluation:
-    return evaluate(
-        model,
-        split,
-        mean=digits.mean,
-        std=digits.std,
-        class_names=digits.class_names,
-        batch_size=EVALUATION_BATCH,
-    )
+def _evaluate(model: SimpleCNN, digits: Digits, split: LabelledImages) -> Evaluation:
+    return evaluate(model, split, digits.scale, batch_size=EVALUATION_BATCH)
 
 
 def _error(evaluation: Evaluation) -> float:
@@ -283,23 +243,15 @@ def in_folds(digits: Digits, folds: int, fold: int) -> Digits:
     Training and validation digits are shared out together, always in the same way, so that every
     one of them is in one fold.
     """
-    both = (digits.train, digits.validation)
-    pool = Split(
-        images=torch.cat([part.images for part in both]),
-        labels=torch.cat([part.labels for part in both]),
-    )
+    pool = digits.pool
     # Every stretch of this order, and not only every beginning, has the classes in proportion.
     parts = np.array_split(nested_order(pool.labels, FOLD_SEED).numpy(), folds)
     others = np.concatenate([part for number, part in enumerate(parts) if number != fold])
     return dataclasses.replace(
         digits,
-        train=_part(pool, torch.from_numpy(others)),
-        validation=_part(pool, torch.from_numpy(parts[fold])),
+        train=pool[torch.from_numpy(others)],
+        validation=pool[torch.from_numpy(parts[fold])],
     )
-
-
-def _part(split: Split, which: Tensor | slice) -> Split:
-    return Split(images=split.images[which], labels=split.labels[which])
 
 
 def nested_order(labels: Tensor, seed: int) -> Tensor:

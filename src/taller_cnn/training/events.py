@@ -11,7 +11,7 @@ from torch import Tensor
 
 from taller_cnn.evaluation import Score
 
-__all__ = ["EpochResult", "History", "Progress", "TrainState"]
+__all__ = ["CurvePoint", "EpochResult", "History", "Progress", "TrainState", "TrainingScore"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +61,58 @@ class EpochResult:
         return cls(**{**value, **scores})
 
 
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """A look at a training of less than two epochs, whose epochs alone would make no curve.
+
+    The sums run since the start of the point's epoch, so that a resumed training tells the same.
+    """
+
+    epoch: float
+    """Passes over the training digits so far."""
+    loss_sum: float
+    """Sum of the cross-entropy, in nats."""
+    correct: int
+    seen: int
+    """Digits in these sums."""
+    validation: Score | None = None
+    """On some of the validation digits, always the same ones; None where it was not asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingScore:
+    """Mean loss and accuracy of the digits trained on from one point of the curve to the next."""
+
+    epoch: float
+    """Passes over the training digits at their end."""
+    loss: float
+    accuracy: float
+
+
 @dataclass(frozen=True)
 class History:
-    """The epochs of a run, first to last."""
+    """The epochs of a run, first to last, and the points between them in a short run."""
 
     epochs: tuple[EpochResult, ...] = ()
+    points: tuple[CurvePoint, ...] = ()
+
+    @property
+    def training_curve(self) -> tuple[TrainingScore, ...]:
+        """What was trained on between the points; empty for a run without points."""
+        curve, last = [], CurvePoint(epoch=0.0, loss_sum=0.0, correct=0, seen=0)
+        for point in self.points:
+            if point.seen <= last.seen:
+                last = CurvePoint(epoch=last.epoch, loss_sum=0.0, correct=0, seen=0)
+            seen = point.seen - last.seen
+            curve.append(
+                TrainingScore(
+                    epoch=point.epoch,
+                    loss=(point.loss_sum - last.loss_sum) / seen,
+                    accuracy=(point.correct - last.correct) / seen,
+                )
+            )
+            last = point
+        return tuple(curve)
 
     @property
     def best_validation(self) -> EpochResult | None:
@@ -82,8 +129,6 @@ class TrainState:
     optimizers: tuple[Mapping[str, Any], ...]
     dropout: Tensor
     """State of the dropout's generator, uint8."""
-    average: tuple[Tensor, ...] = ()
-    """Running mean of the weights; empty without one."""
     step: int
     loss_sum: float
     """Sum of the cross-entropy over the present epoch's digits."""
@@ -98,8 +143,8 @@ class TrainState:
         return {
             **fields,
             "optimizers": list(self.optimizers),
-            "average": list(self.average),
-            "history": [r.to_dict() for r in self.history.epochs],
+            "history": [result.to_dict() for result in self.history.epochs],
+            "points": [dataclasses.asdict(point) for point in self.history.points],
         }
 
     @classmethod
@@ -110,12 +155,13 @@ class TrainState:
             KeyError, TypeError: not such a dictionary.
         """
         epochs = tuple(EpochResult.from_dict(result) for result in value["history"])
-        return cls(
-            **{
-                **value,
-                "optimizers": tuple(value["optimizers"]),
-                # States of before there were averages have none.
-                "average": tuple(value.get("average", ())),
-                "history": History(epochs),
-            }
-        )
+        # States of before have no points, and the running mean of a training without one: empty.
+        points = tuple(_point(point) for point in value.get("points", ()))
+        fields = {name: kept for name, kept in value.items() if name not in ("average", "points")}
+        optimizers, history = tuple(value["optimizers"]), History(epochs, points)
+        return cls(**{**fields, "optimizers": optimizers, "history": history})
+
+
+def _point(value: Mapping[str, Any]) -> CurvePoint:
+    validation = value["validation"]
+    return CurvePoint(**{**value, "validation": validation and Score(**validation)})

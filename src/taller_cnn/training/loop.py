@@ -14,45 +14,33 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from taller_cnn.augmentation import AUGMENTATIONS, augment, cut_amiss
 from taller_cnn.config import TrainConfig
-from taller_cnn.data import Digits, Split, normalise
-from taller_cnn.devices import choose_device, choose_precision, sum_dtype
-from taller_cnn.errors import ConfigError, DivergedError
+from taller_cnn.data import Digits, LabelledImages, stratified_mask
+from taller_cnn.devices import choose_device, choose_precision
+from taller_cnn.errors import DivergedError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.model import SimpleCNN
-from taller_cnn.training.average import WeightAverage
-from taller_cnn.training.events import EpochResult, History, Progress, TrainState
-from taller_cnn.training.middle import MiddleOfImages, crop
-from taller_cnn.training.optimizers import make_optimizers
-from taller_cnn.training.patches import patch_filters
-from taller_cnn.training.schedule import rate_factor
-from taller_cnn.training.teacher import ROUNDS, Teacher
+from taller_cnn.training.batches import Batches
+from taller_cnn.training.events import CurvePoint, EpochResult, History, Progress, TrainState
+from taller_cnn.training.fast import trained_form
+from taller_cnn.training.objective import RunningScore, batch_loss
+from taller_cnn.training.optimizers import lr_scale, make_optimizers
 
 __all__ = ["Training", "train"]
 
 PROGRESS_SECONDS = 0.1
 """Least time between two `Progress` events."""
-UNSURE = 0.5
-"""What an image of no digit counts for in the loss, as a part of what a digit does."""
-PATCH_IMAGES = 512
-"""Training digits that a fixed first layer is made from."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Sums:
-    """Sums over the present epoch, kept as tensors so that the hot loop never waits for them."""
-
-    loss: float | Tensor = 0.0
-    correct: int | Tensor = 0
-    seen: int = 0
+SHORT_EPOCHS = 2
+"""A run of fewer epochs is looked at between them too: one or two points make no curve."""
+CURVE_POINTS, VALIDATED_POINTS = 16, 4
+"""Looks at a short run, and how many of them ask some of the validation digits."""
+CURVE_DIGITS = 500
+"""Validation digits asked at a look: always the same ones, every class in its proportion."""
 
 
 def train(
@@ -62,25 +50,22 @@ def train(
     state: TrainState | None = None,
     *,
     score: Literal["each-epoch", "last-epoch"] = "each-epoch",
-    teacher: SimpleCNN | None = None,
 ) -> Training:
     """Train `model` in place; iterate over the result to make it go on.
 
     Args:
-        model: moved to the chosen device.
+        model: moved to the chosen device. Weights that do not require gradients stay as they are.
         digits: its validation and test digits are only evaluated.
         config: how to train.
         state: go on from here instead of from the model's present weights.
         score: when to evaluate validation and test.
-        teacher: whose answers are learned where the configuration has a `distillation`; moved to
-            the chosen device.
 
     Raises:
-        ConfigError: the device or the precision is not available here, or there is a teacher
-            and nothing to learn from it, or the other way round.
+        ConfigError: the device or the precision is not available here, or this network cannot
+            be trained so.
         DivergedError: the loss is no longer a number (raised while iterating).
     """
-    return Training(model, digits, config, state, score, teacher)
+    return Training(model, digits, config, state, score)
 
 
 class Training(Iterator[Progress | EpochResult]):
@@ -93,7 +78,6 @@ class Training(Iterator[Progress | EpochResult]):
         config: TrainConfig,
         state: TrainState | None,
         score: Literal["each-epoch", "last-epoch"],
-        teacher: SimpleCNN | None,
     ) -> None:
         self.config = config
         self.device = choose_device(config.device)
@@ -103,25 +87,18 @@ class Training(Iterator[Progress | EpochResult]):
         self.test: Evaluation | None = None
         """The latest evaluation of the test digits."""
         self._digits, self._score = digits, score
-        self._model = _on_device(model, self.device.value)
-        if config.first_layer == "patches":
-            _fix_first_layer(self._model, digits)
-        self._middle = MiddleOfImages(self._model) if config.middle else None
-        self._optimizers = make_optimizers(config, *self._parameters())
-        self._average = WeightAverage(self._averaged(), config.weight_average)
-        self._dropout = torch.Generator(self.device.value).manual_seed(config.seed)
-        self._model.dropout.generator = self._dropout
-        self._teacher = self._with_share(teacher)
-        self._augmentation = AUGMENTATIONS[config.augmentation]
-        self._chance = torch.Generator(self.device.value)
-        self._images = self._prepared(digits.train.images).to(self.device.value)
-        self._labels = digits.train.labels.to(self.device.value)
-        self._steps_per_epoch = math.ceil(len(digits.train) / config.batch_size)
-        self.steps = max(1, round(config.epochs * self._steps_per_epoch))
+        device, dtype = self.device.value, self.precision.value
+        self._form = trained_form(_on_device(model, device), digits, config)
+        self._optimizers = make_optimizers(config, self._form.matrices(), self._form.others())
+        self._dropout = torch.Generator(device).manual_seed(config.seed)
+        model.dropout.generator = self._dropout
+        self._batches = Batches(digits, config, device, dtype, self._form.crop)
+        self.steps = max(1, round(config.epochs * self._batches.per_epoch))
         self.step = 0
         """Finished steps."""
         self.history = History()
-        self._sums = _Sums()
+        self._running = RunningScore()
+        self._looks = self._planned_looks()
         self._train_seconds = 0.0
         if state is not None:
             self._restore(state)
@@ -131,186 +108,110 @@ class Training(Iterator[Progress | EpochResult]):
         """Train until there is something to tell."""
         return next(self._events)
 
-    def _with_share(self, teacher: SimpleCNN | None) -> Teacher | None:
-        """The teacher with what the configuration makes of it."""
-        share = self.config.distillation
-        if (teacher is None) != (share == 0):
-            raise ConfigError("config_teacher" if share else "config_teacher_unused", value=share)
-        if teacher is None:
-            return None
-        if self.config.middle:
-            raise ConfigError("config_teacher_middle", value=share)
-        return Teacher(_on_device(teacher, self.device.value), share, self._autocast)
-
     @property
-    def _varies(self) -> bool:
-        """Whether a digit is another image each time."""
-        return self.config.augmentation != "none" or self.config.cut_amiss > 0
-
-    def _parameters(self) -> tuple[list[Tensor], list[Tensor]]:
-        """What is trained: the matrices between hidden features, and all the rest."""
-        model = self._model
-        convolutions = range(2, model.config.layers + 1)
-        matrices: list[Tensor] = [model.get_parameter(f"conv{i}.weight") for i in convolutions]
-        apart = set(map(id, matrices))
-        if model.config.hidden:
-            matrices.append(self._middle.weight if self._middle else model.fc1.weight)
-            apart |= {id(model.fc1.weight), id(matrices[-1])}
-        trained: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
-        return matrices, [p for p in trained if id(p) not in apart]
-
-    def _averaged(self) -> list[Tensor]:
-        """The weights that are averaged, with the batch statistics that belong to them."""
-        if not self.config.weight_average:
-            return []
-        kept = [value for value in self._model.state_dict().values() if value.is_floating_point()]
-        return [*kept, self._middle.weight.detach()] if self._middle else kept
+    def network(self) -> SimpleCNN:
+        """The network as it is scored, with all that has been learned up to this moment."""
+        return self._form.model
 
     def state(self) -> TrainState:
         """A copy of the state at the last finished step; call it between two events."""
-        with self._average.set_aside():
-            if self._middle:
-                self._middle.write_back()
-            model = {k: v.detach().cpu().clone() for k, v in self._model.state_dict().items()}
+        weights = self.network.state_dict()
         return TrainState(
-            model=model,
-            average=self._average.state(),
+            model={name: value.detach().cpu().clone() for name, value in weights.items()},
             optimizers=tuple(optimizer.state() for optimizer in self._optimizers),
             dropout=self._dropout.get_state(),
             step=self.step,
-            loss_sum=float(self._sums.loss),
-            correct=int(self._sums.correct),
-            seen=self._sums.seen,
+            loss_sum=self._running.loss_sum,
+            correct=self._running.correct,
+            seen=self._running.seen,
             train_seconds=self._train_seconds,
             history=self.history,
         )
 
     def _restore(self, state: TrainState) -> None:
-        self._model.load_state_dict(state.model)
-        if self._middle:
-            self._middle.read()
-        self._average.restore(state.average)
+        self._form.load(state.model)
         for optimizer, values in zip(self._optimizers, state.optimizers, strict=True):
             optimizer.restore(values)
         self._dropout.set_state(state.dropout)
         self.step, self.history = state.step, state.history
-        self._sums = _Sums(loss=state.loss_sum, correct=state.correct, seen=state.seen)
+        self._running = RunningScore(state.loss_sum, state.correct, state.seen)
         self._train_seconds = state.train_seconds
 
     def _run(self) -> Iterator[Progress | EpochResult]:
         while self.step < self.steps:
-            epoch = self.step // self._steps_per_epoch
-            self._average.take_out()
-            yield from self._train_epoch(epoch)
-            # Until training goes on, the network is the one that is scored.
-            self._average.put_in()
+            epoch = self.step // self._batches.per_epoch
+            yield from self._train_until(min((epoch + 1) * self._batches.per_epoch, self.steps))
             yield self._finish_epoch()
-        self._average.put_in()
-        if self._middle:
-            self._middle.write_back()
         # A generator cannot be copied, and a trained network may have to be.
-        self._model.dropout.generator = None
-        self._model.requires_grad_(True)
+        self.network.dropout.generator = None
 
-    def _train_epoch(self, epoch: int) -> Iterator[Progress]:
-        """Train from the present step to the end of `epoch`, or of the training."""
-        self._model.train()
-        order = _permutation(len(self._labels), self.config.seed, self._round(epoch))
-        order = order.to(self.device.value)
-        end = min((epoch + 1) * self._steps_per_epoch, self.steps)
+    def _train_until(self, end: int) -> Iterator[Progress]:
+        """Train to step `end`, the last of an epoch or of the training."""
+        self._form.model.train()
         started = last = time.perf_counter()
         seconds_before, first = self._train_seconds, self.step
         while self.step < end:
-            start = (self.step % self._steps_per_epoch) * self.config.batch_size
-            self._train_step(order[start : start + self.config.batch_size])
+            self._train_step()
             now = time.perf_counter()
             self._train_seconds = seconds_before + now - started
+            if self.step in self._looks:
+                self._look()
+                # Nor is a look at it training.
+                looked = time.perf_counter()
+                started, now = started + looked - now, looked
             # Not at the end of an epoch: its result comes next, and only then is the state whole.
             if now - last >= PROGRESS_SECONDS and self.step < end:
-                self.require_finite(self._sums.loss)
+                self.require_finite(self._running.loss_sum)
                 yield self._progress((self.step - first) / (now - started))
                 # Time that the caller keeps the event is not training.
                 paused = time.perf_counter() - now
                 started, last = started + paused, now + paused
-        self.require_finite(self._sums.loss)
+        self.require_finite(self._running.loss_sum)
         self._train_seconds = seconds_before + time.perf_counter() - started
 
-    def _round(self, epoch: int) -> int:
-        """Which of the different passes over the digits comes in `epoch`."""
-        return epoch % ROUNDS if self._teacher else epoch
-
-    @property
-    def _batch_number(self) -> int:
-        """The step at which the present one's batch came for the first time."""
-        epoch, batch = divmod(self.step, self._steps_per_epoch)
-        return self._round(epoch) * self._steps_per_epoch + batch
-
-    def _prepared(self, images: Tensor) -> Tensor:
-        """The training digits as they are kept: raw if each step varies them, else normalised."""
-        if self._varies:
-            return images
-        images = normalise(images, self._digits.mean, self._digits.std, self.precision.value)
-        return crop(images) if self._middle else images
-
-    def _batch(self, indices: Tensor) -> Tensor:
-        """The network's input for one step: the digits, then images of none."""
-        images = self._images[indices]
-        if self._varies:
-            # From the batch's number alone, so that a resumed training draws the same.
-            self._chance.manual_seed(_batch_seed(self.config.seed, self._batch_number))
-            if self.config.cut_amiss:
-                images = images.float().div_(255)
-                more = round(self.config.cut_amiss * len(images))
-                images = torch.cat([images, cut_amiss(images, more, self._chance)])
-            images = augment(images, self._augmentation, self._chance)
-            images = images.sub_(self._digits.mean).div_(self._digits.std).to(self.precision.value)
-            images = crop(images) if self._middle else images
-        # `to`, not `contiguous`: with one channel the latter changes nothing, and the convolutions
-        # after it would fall back to the slower layout.
-        return images.to(memory_format=torch.channels_last)
-
-    def _train_step(self, indices: Tensor) -> None:
-        images = self._batch(indices)
-        labels = self._labels[indices]
-        factor = rate_factor(self.config, self.step, self.steps)
+    def _train_step(self) -> None:
+        batch = self._batches[self.step]
         for optimizer in self._optimizers:
             optimizer.zero_grad()
         with self._autocast():
-            logits = self._middle(images) if self._middle else self._model(images)
-        loss = self._loss(logits.float(), images, labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+            logits = self._form(batch.images)
+        logits = logits.float()
+        batch_loss(logits, batch.labels, self.config).backward()  # type: ignore[no-untyped-call]
+        scale = lr_scale(self.config, self.step, self.steps)
         for optimizer in self._optimizers:
-            optimizer.step(factor)
-        self._average.update(self.step)
-        self._add_up(logits.detach()[: len(labels)].float(), labels)
+            optimizer.step(scale)
+        self._running.add(logits.detach()[: len(batch.labels)], batch.labels)
         self.step += 1
 
-    def _add_up(self, logits: Tensor, labels: Tensor) -> None:
-        """Add a batch to the epoch's sums: the same quantities as an evaluation's.
+    def _planned_looks(self) -> dict[int, bool]:
+        """Steps after which a short run is looked at, and whether validation digits are asked."""
+        if self.config.epochs >= SHORT_EPOCHS or self._score == "last-epoch":
+            return {}
+        ends = range(self._batches.per_epoch, self.steps, self._batches.per_epoch)
+        looks = dict.fromkeys(ends, False)
+        for number in range(1, CURVE_POINTS + 1):
+            asked = number % (CURVE_POINTS // VALIDATED_POINTS) == 0
+            looks[max(1, round(number * self.steps / CURVE_POINTS))] = asked
+        return looks
 
-        Smoothed labels, a teacher or images of no digit change what is minimised and not this.
-        """
-        loss = F.cross_entropy(logits, labels, reduction="sum").to(sum_dtype(self.device.value))
-        self._sums = _Sums(
-            loss=self._sums.loss + loss,
-            correct=self._sums.correct + (logits.argmax(dim=1) == labels).sum(),
-            seen=self._sums.seen + len(labels),
+    def _look(self) -> None:
+        """Add a point to the curve of a short run."""
+        some = self._evaluate(self._curve_digits) if self._looks[self.step] else None
+        point = CurvePoint(
+            epoch=self.step / self._batches.per_epoch,
+            loss_sum=self._running.loss_sum,
+            correct=self._running.correct,
+            seen=self._running.seen,
+            validation=some.score if some else None,
         )
+        self.history = History(self.history.epochs, (*self.history.points, point))
 
-    def _loss(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
-        """The loss of a batch, whose last images may be none of the digits."""
-        logits, unknown = logits.tensor_split([len(labels)])
-        targets = labels
-        if self._teacher:
-            seen = images[: len(labels)]
-            targets = self._teacher.targets(self._batch_number, seen, labels)
-        smoothing = self.config.label_smoothing
-        loss = F.cross_entropy(logits, targets, label_smoothing=smoothing)
-        if len(unknown):
-            # What is no digit is as likely each of them (Hendrycks et al. 2019).
-            unsure = -unknown.log_softmax(dim=1).mean()
-            loss = loss + UNSURE * self.config.cut_amiss * unsure
-        return loss
+    @cached_property
+    def _curve_digits(self) -> LabelledImages:
+        """The validation digits that a look asks."""
+        every = self._digits.validation
+        chosen = stratified_mask(every.labels.numpy(), min(CURVE_DIGITS, len(every)))
+        return every[torch.from_numpy(chosen)]
 
     def _autocast(self) -> Any:
         if self.precision.value == torch.float32:
@@ -321,80 +222,49 @@ class Training(Iterator[Progress | EpochResult]):
         return Progress(
             step=self.step,
             of=self.steps,
-            epoch=self.step / self._steps_per_epoch,
-            loss=float(self._sums.loss) / self._sums.seen,
-            accuracy=int(self._sums.correct) / self._sums.seen,
+            epoch=self.step / self._batches.per_epoch,
+            loss=self._running.loss,
+            accuracy=self._running.accuracy,
             images_per_second=steps_per_second * self.config.batch_size,
             seconds_left=(self.steps - self.step) / steps_per_second,
         )
 
-    def require_finite(self, loss: float | Tensor) -> None:
+    def require_finite(self, loss: float) -> None:
         """Raise DivergedError, with the way out, for a loss that is no number."""
         if not math.isfinite(loss):
             raise DivergedError(
                 "diverged",
-                epoch=self.step / self._steps_per_epoch,
+                epoch=self.step / self._batches.per_epoch,
                 step=self.step,
                 suggestion=self.config.learning_rate / 10,
             )
 
     def _finish_epoch(self) -> EpochResult:
-        if self._middle:
-            self._middle.write_back()
         if self._score == "each-epoch" or self.step == self.steps:
             self.validation = self._evaluate(self._digits.validation)
             self.test = self._evaluate(self._digits.test)
             # The epoch's last step may have spoilt a network whose training loss was a number.
             for score in filter(None, (self.validation, self.test)):
                 self.require_finite(score.loss)
+        last_scale = lr_scale(self.config, self.step - 1, self.steps)
         result = EpochResult(
-            epoch=self.step / self._steps_per_epoch,
-            train_loss=float(self._sums.loss) / self._sums.seen,
-            train_accuracy=int(self._sums.correct) / self._sums.seen,
+            epoch=self.step / self._batches.per_epoch,
+            train_loss=self._running.loss,
+            train_accuracy=self._running.accuracy,
             validation=self.validation.score if self.validation else None,
             test=self.test.score if self.test else None,
             train_seconds=self._train_seconds,
-            learning_rate=self.config.learning_rate
-            * rate_factor(self.config, self.step - 1, self.steps),
+            learning_rate=self.config.learning_rate * last_scale,
         )
-        self.history = History((*self.history.epochs, result))
-        self._sums = _Sums()
+        self.history = History((*self.history.epochs, result), self.history.points)
+        self._running = RunningScore()
         return result
 
-    def _evaluate(self, split: Split) -> Evaluation | None:
+    def _evaluate(self, split: LabelledImages) -> Evaluation | None:
         if len(split) == 0:
             return None
-        return evaluate(
-            self._model,
-            split,
-            mean=self._digits.mean,
-            std=self._digits.std,
-            class_names=self._digits.class_names,
-        )
+        return evaluate(self.network, split, self._digits.scale)
 
 
 def _on_device(model: SimpleCNN, device: torch.device) -> SimpleCNN:
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def _fix_first_layer(model: SimpleCNN, digits: Digits) -> None:
-    """Put filters made from the training digits into the first layer, to stay as they are."""
-    conv = model.conv1
-    images = normalise(digits.train.images[:PATCH_IMAGES], digits.mean, digits.std)
-    filters = patch_filters(images, conv.out_channels, conv.kernel_size[0])
-    with torch.no_grad():
-        conv.weight.copy_(filters)
-        if conv.bias is not None:
-            conv.bias.zero_()
-    conv.requires_grad_(False)
-
-
-def _permutation(n: int, seed: int, epoch: int) -> Tensor:
-    """The order of the digits in one epoch, from the seed and the epoch's number alone."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-    return torch.randperm(n, generator=generator)
-
-
-def _batch_seed(seed: int, batch: int) -> int:
-    """Seed of what varies the digits of a batch."""
-    return seed * 2_000_003 + batch

@@ -1,4 +1,4 @@
-"""Adam, AdamW, and Muon for the weights that are matrices between hidden features."""
+"""Adam, AdamW, and Muon for the weights that are matrices between hidden features; schedules."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from torch.optim.adamw import adamw
 
 from taller_cnn.config import TrainConfig
 
-__all__ = ["Adam", "Muon", "Optimizer", "make_optimizers", "orthogonalised"]
+__all__ = ["Adam", "Muon", "Optimizer", "lr_scale", "make_optimizers", "orthogonalised"]
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the odd polynomial that pushes singular values towards 1 (Jordan et al. 2024)."""
 ITERATIONS = 3
+MOMENTUM = 0.7
+"""Muon's memory of past gradients: what the search of `fast` chose for few steps."""
 WEIGHT_DECAY = 0.01
 """AdamW's, PyTorch's default."""
 
@@ -66,10 +68,11 @@ class Optimizer:
             weight.grad = None
 
     @torch.no_grad()
-    def step(self, factor: float) -> None:
-        """Move every weight, at `factor` times the peak learning rate."""
-        gradients = [weight.grad for weight in self.weights]
-        self._move([g for g in gradients if g is not None], self.rate * factor)
+    def step(self, scale: float) -> None:
+        """Move every weight, at `scale` times the peak learning rate."""
+        moved = [i for i, weight in enumerate(self.weights) if weight.grad is not None]
+        if moved:
+            self._move(moved, self.rate * scale)
 
     def state(self) -> dict[str, list[Tensor]]:
         """A copy of what is remembered from step to step."""
@@ -81,8 +84,13 @@ class Optimizer:
             for tensor, kept in zip(tensors, state[name], strict=True):
                 tensor.copy_(kept)
 
-    def _move(self, gradients: list[Tensor], rate: float) -> None:
+    def _move(self, moved: list[int], rate: float) -> None:
+        """Move the weights at the places `moved`, which have gradients."""
         raise NotImplementedError
+
+    def _of(self, name: str, moved: list[int]) -> list[Tensor]:
+        """What is remembered under a name of the weights at the places `moved`."""
+        return [self._state[name][place] for place in moved]
 
 
 class Adam(Optimizer):
@@ -103,14 +111,15 @@ class Adam(Optimizer):
             "steps": [torch.zeros((), device=w.device) for w in self.weights],
         }
 
-    def _move(self, gradients: list[Tensor], rate: float) -> None:
+    def _move(self, moved: list[int], rate: float) -> None:
+        weights = [self.weights[place] for place in moved]
         adamw(
-            self.weights,
-            gradients,
-            self._state["mean"],
-            self._state["mean_square"],
+            weights,
+            [_gradient(weight) for weight in weights],
+            self._of("mean", moved),
+            self._of("mean_square", moved),
             [],
-            self._state["steps"],
+            self._of("steps", moved),
             fused=True,
             amsgrad=False,
             beta1=self._betas[0],
@@ -136,19 +145,24 @@ class Muon(Optimizer):
         momentum: memory of past gradients (Nesterov), 0 <= momentum < 1.
     """
 
-    def __init__(self, weights: Sequence[Tensor], rate: float, momentum: float) -> None:
+    def __init__(self, weights: Sequence[Tensor], rate: float, momentum: float = MOMENTUM) -> None:
         super().__init__(weights, rate)
         self._momentum = momentum
         self._state = {"mean": [torch.zeros_like(w) for w in self.weights]}
 
-    def _move(self, gradients: list[Tensor], rate: float) -> None:
-        for weight, gradient, mean in zip(
-            self.weights, gradients, self._state["mean"], strict=True
-        ):
+    def _move(self, moved: list[int], rate: float) -> None:
+        for place, mean in zip(moved, self._of("mean", moved), strict=True):
+            weight = self.weights[place]
+            gradient = _gradient(weight)
             mean.lerp_(gradient, 1 - self._momentum)
             ahead = gradient.lerp(mean, self._momentum)
             direction = orthogonalised(ahead.reshape(len(ahead), -1).float())
             weight.add_(direction.view(ahead.shape), alpha=-rate)
+
+
+def _gradient(weight: Tensor) -> Tensor:
+    assert weight.grad is not None
+    return weight.grad
 
 
 def make_optimizers(
@@ -166,8 +180,21 @@ def make_optimizers(
     rate = config.learning_rate
     if config.optimizer == "muon":
         return (
-            Muon(matrices, config.muon_learning_rate, config.muon_momentum),
+            Muon(matrices, config.muon_learning_rate),
             Adam(others, rate, betas, WEIGHT_DECAY),
         )
     decay = WEIGHT_DECAY if config.optimizer == "adamw" else 0.0
     return (Adam([*others, *matrices], rate, betas, decay),)
+
+
+def lr_scale(config: TrainConfig, step: int, steps: int) -> float:
+    """The learning rate of a step as a fraction of its peak: constant, or up and down in lines.
+
+    The second is the one-cycle policy (Smith & Topin 2019) with its final annealing left out.
+    """
+    if config.schedule == "constant":
+        return 1.0
+    peak = config.warmup * steps
+    # Half a step in, so that neither the first nor the last step is wasted at rate 0.
+    position = step + 0.5
+    return position / peak if position < peak else (steps - position) / (steps - peak)
