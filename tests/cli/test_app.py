@@ -37,8 +37,8 @@ ENGLISH = words_of(
 SPANISH = words_of(
     """
     el la los las un una de del que y o en con sin por para desde lo se si es son al como
-    uso opciones opción argumentos órdenes orden muestra mensaje defecto falta vale debe ser elige
-    entre ayuda carpeta archivo archivos número números entero entrenamiento red datos resultados
+    uso opciones opción argumentos comandos comando muestra mensaje defecto falta vale debe ser
+    elige entre ayuda carpeta archivo archivos número números entero entrenamiento red datos resultados
     idioma versión existe querías decir lleva ningún valor
     """
 )

@@ -240,7 +240,7 @@ def test_an_ensemble_is_trained_evaluated_and_described(cli, ensemble_workdir: P
     assert "media de sus probabilidades" in " ".join(measured.err.split())
     exported = cli("export", "html", "--model", folder, *place)
     assert exported.code == 2
-    assert "es un conjunto" in exported.err
+    assert "es un ensamble" in exported.err
 
 
 def test_an_ensemble_goes_on_by_itself(cli, workdir: Path) -> None:
