@@ -38,8 +38,8 @@ SPANISH = words_of(
     """
     el la los las un una de del que y o en con sin por para desde lo se si es son al como
     uso opciones opción argumentos comandos comando muestra mensaje defecto falta vale debe ser
-    elige entre ayuda carpeta archivo archivos número números entero entrenamiento red datos resultados
-    idioma versión existe querías decir lleva ningún valor
+    elige entre ayuda carpeta archivo archivos número números entero entrenamiento red datos
+    resultados idioma versión existe querías decir lleva ningún valor
     """
 )
 # The same letters in both languages, or the name of a part of the report: not a sign of the wrong
