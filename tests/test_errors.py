@@ -31,7 +31,7 @@ CLASSES = [c for c in vars(errors).values() if isinstance(c, type) and issubclas
         (ConfigError, 2),
         (errors.InputError, 2),
         (DataError, 1),
-        (ModelError, 1),
+        (ModelError, 2),
         (OutputError, 1),
         (BusyError, 1),
         (errors.DivergedError, 1),
@@ -74,7 +74,7 @@ def test_an_error_writes_numbers_the_way_of_the_reader() -> None:
 def test_a_phrase_inside_an_error_is_translated_with_it() -> None:
     reason = Phrase("reason_code", {"code": "posix.system"})
     error = ModelError("model_unreadable", path="a.pt", reason=reason)
-    assert "(contiene código: posix.system; quien" in error.text(Messages("es"))
+    assert "(contiene código: posix.system)" in error.text(Messages("es"))
     assert "(it holds code: posix.system; whoever" in error.text(Messages("en"))
     assert str(reason).startswith("it holds code: posix.system; ")
 

@@ -141,15 +141,61 @@ def test_every_error_is_raised_with_all_values_that_its_text_names() -> None:
     assert {where: names for where, names in missing.items() if names} == {}
 
 
-def test_every_error_text_is_named_somewhere_in_the_source() -> None:
-    strings = {
-        node.value
+_PUT_TOGETHER = r"[\w.-]+"
+"""What a value may bring into a key: ``f"cli.panel.{name}"``."""
+_NAMED_ELSEWHERE = "explain_"
+"""Catalogues whose texts are named without the catalogue, by the part of the report they are of."""
+
+
+def _named_keys() -> re.Pattern[str]:
+    """What the source and the page's templates name as a key, whole or put together."""
+    catalogue = re.compile(rf"({'|'.join(CATALOGUES)}|\w+_{re.escape(_PUT_TOGETHER)})\\?\.")
+    keys = set()
+    for _, tree in _syntax_trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                keys.add(re.escape(node.value))
+            elif isinstance(node, ast.JoinedStr):
+                keys.add("".join(map(_as_pattern, node.values)))
+    for path in SOURCE.rglob("*.j2"):
+        text = path.read_text(encoding="utf-8")
+        keys |= set(map(re.escape, re.findall(r"say\(\"([\w.]+)\"", text)))
+    return re.compile("|".join(key for key in keys if catalogue.match(key)))
+
+
+def _as_pattern(part: ast.expr) -> str:
+    return re.escape(str(part.value)) if isinstance(part, ast.Constant) else _PUT_TOGETHER
+
+
+def _errors_named() -> set[str]:
+    return {
+        f"errors.{node.value}"
         for _, tree in _syntax_trees()
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    named = {key.split(".")[1] for key in TEXTS["es"] if key.startswith("errors.")}
-    assert named - strings == set()
+
+
+def test_every_text_is_named_somewhere_in_the_source() -> None:
+    named, errors_named = _named_keys(), _errors_named()
+    dead = {
+        key
+        for key in TEXTS["es"]
+        if not key.startswith(_NAMED_ELSEWHERE)
+        # A plural is named without its form.
+        for names in [{key, re.sub(r"\.(one|other)$", "", key)}]
+        if not any(map(named.fullmatch, names)) and not names & errors_named
+    }
+    assert dead == set()
+
+
+def test_no_text_is_only_a_number_or_a_value() -> None:
+    """A number is the same in both languages: `Messages` writes it."""
+    ours = [key for key in TEXTS["es"] if key.startswith("cli")]
+    bare = [
+        key for key in ours if not re.search(r"[^\W\d_]", re.sub(r"{.*?}", "", TEXTS["es"][key]))
+    ]
+    assert bare == []
 
 
 def test_every_full_key_in_the_source_has_a_text() -> None:
@@ -296,6 +342,12 @@ def test_the_number_chooses_singular_or_plural(tag: str, n: int, text: str) -> N
     assert Messages(tag)("figures.confusion.errors", n=n, total=10) == text
 
 
+@pytest.mark.parametrize("key", ["es|en", "con.x", "x" * 300, "x" * 300 + ".y", "../es/cli.help"])
+def test_a_word_that_is_no_key_is_never_tried_as_a_file(key: str) -> None:
+    """Windows refuses ``es|en`` as a file's name, and Linux one of 300 letters."""
+    assert not Messages("es").has(key)
+
+
 @pytest.mark.parametrize(
     "key", ["errors.nothing", "nothing.at_all", "errors", "errors.busy.more", "", "errors."]
 )
@@ -314,6 +366,37 @@ def test_a_value_that_was_not_given_is_told_by_its_name() -> None:
 def test_a_text_that_is_there_is_found() -> None:
     assert Messages("en").has("errors.busy")
     assert Messages("en").template("figures.epoch") == "Epoch"
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (None, "Lower it, with --rate 0.5. Use --sample."),
+        ({"--rate", "--sample"}, "Lower it, with --rate 0.5. Use --sample."),
+        ({"--sample"}, "Lower it. Use --sample."),
+        ({"--rate"}, "Lower it, with --rate 0.5. Train again."),
+        (set(), "Lower it. Train again."),
+    ],
+)
+def test_a_command_says_only_the_parts_whose_options_it_has(
+    options: set[str] | None, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = "Lower it[[, with --rate {x}]]. [[Use --sample.||Train again.]]"
+    messages = Messages("en", options)
+    monkeypatch.setattr(messages, "template", lambda _: template)
+    assert messages("errors.any", x=0.5) == text
+
+
+def test_a_value_with_double_brackets_is_told_as_it_is() -> None:
+    error = TallerError("no_model", path="a[[--x]].pt")
+    assert "a[[--x]].pt" in error.text(Messages("en", set()))
+
+
+def test_a_field_is_told_by_its_option_only_where_there_is_one() -> None:
+    flags = {"--label-smoothing"}
+    assert Messages("es", flags).option_of("label_smoothing") == "--label-smoothing"
+    assert Messages("es", flags).option_of("data_checksum") == "data_checksum"
+    assert Messages("es").option_of("label_smoothing") == "label_smoothing"
 
 
 def test_a_value_may_be_called_key() -> None:

@@ -45,7 +45,7 @@ def _loaded(*modules: str) -> set[str]:
 def test_importing_the_package_and_its_configuration_is_silent_and_light() -> None:
     loaded = _loaded(*LIGHT)
     assert "taller_cnn" in loaded
-    assert loaded & {*HEAVY, "babel", "filelock", "typer", "rich"} == set()
+    assert loaded & {*HEAVY, "babel", "filelock", "click", "rich"} == set()
 
 
 def test_importing_the_command_line_does_not_import_torch() -> None:
@@ -58,7 +58,7 @@ def test_importing_every_module_is_silent_seeds_nothing_and_draws_nothing() -> N
 import random, sys, warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import numpy, rich.console, torch, typer
+    import click, numpy, rich.console, torch
 before = random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
 import {", ".join(MODULES)}
 after = random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist()

@@ -3,14 +3,16 @@
     TallerError                 1  it failed
     ├── UsageError              2  wrong usage or input
     │   ├── ConfigError            an option has a value it cannot have
-    │   └── InputError             a file or folder that was given is not usable
+    │   ├── InputError             a file or folder that was given is not usable
+    │   └── ModelError             a model file is missing, cannot be read or does not fit
     ├── DataError               1  the digits are missing, damaged or cannot be fetched
-    ├── ModelError              1  a model file cannot be read or does not fit
     ├── OutputError             1  a result cannot be written
     ├── BusyError               1  another training holds the folder
     ├── DivergedError           1  the loss is no longer a number
     ├── MissingExtraError       1  an optional library is not installed
     └── InterruptedRunError   130  stopped by Ctrl-C or SIGTERM, state kept
+
+A checkpoint is a model file too: ``--resume`` without one that can be gone on with is wrong usage.
 
 An error is a message key and its values, so that the command line can say it in the
 reader's language; ``str(error)`` is the English text.
@@ -51,11 +53,13 @@ class Phrase:
 
     def text(self, messages: Messages) -> str:
         """The words for the reader, in the language of `messages`."""
-        said = {
+        values = {
             name: value.text(messages) if isinstance(value, Phrase) else value
             for name, value in self.values.items()
         }
-        return messages(f"errors.{self.key}", **said)
+        if "field" in values:
+            values["field"] = messages.option_of(str(values["field"]))
+        return messages(f"errors.{self.key}", **values)
 
     def __str__(self) -> str:
         from taller_cnn.messages import Messages
@@ -109,12 +113,12 @@ class InputError(UsageError):
     """A file or folder that was given is not usable."""
 
 
+class ModelError(UsageError):
+    """A model file is missing, cannot be read or does not fit; or a checkpoint is so."""
+
+
 class DataError(TallerError):
     """The digits are missing, damaged or cannot be fetched."""
-
-
-class ModelError(TallerError):
-    """A model file cannot be read or does not fit."""
 
 
 class OutputError(TallerError):

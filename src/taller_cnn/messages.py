@@ -12,16 +12,23 @@ format specifications below, so callers pass plain numbers::
     {x}         0.001         a float without a specification: all its digits
 
 A text may be a table ``{one = "...", other = "..."}``; the value called ``n`` chooses the form.
+
+A part in double brackets is for the commands that have the options named in it; others leave it
+out, or say what follows two bars: ``Use other digits[[: --source sample]].``,
+``[[Use --split test.||Train it again.]]``. Outside of a command, the first is said.
 """
 
 from __future__ import annotations
 
+import re
 import string
 import tomllib
+from collections.abc import Set
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from taller_cnn.commands import flag_of
 from taller_cnn.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,9 +41,21 @@ DEFAULT_LANGUAGE = "es"
 HUGE = 1e15
 """From here on, and for what is not a number, fixed decimals say nothing (Babel refuses 1e25)."""
 
+_FOR_SOME_COMMANDS = re.compile(r"\[\[(.*?)(?:\|\|(.*?))?\]\]", re.DOTALL)
+_OPTION = re.compile(r"--[a-z][a-z0-9-]*")
+
+
+@cache
+def _names(language: str) -> frozenset[str]:
+    """The catalogues that there are, so that no other word is tried as the name of a file."""
+    files = resources.files("taller_cnn").joinpath("locale", language).iterdir()
+    return frozenset(file.name.removesuffix(".toml") for file in files)
+
 
 @cache
 def _catalogue(language: str, name: str) -> dict[str, Any]:
+    if name not in _names(language):
+        raise KeyError(name)
     file = resources.files("taller_cnn").joinpath("locale", language, f"{name}.toml")
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
@@ -48,13 +67,15 @@ class Messages(string.Formatter):
         tag: language tag, ``es``, ``en`` or with a territory, ``es-MX``. The language chooses
             the texts, the whole tag the decimal mark and the grouping. Of what follows the
             language, the part that is not known is ignored.
+        options: the options of the command that speaks; None outside of a command.
 
     Raises:
         UsageError: the language is neither Spanish nor English.
     """
 
-    def __init__(self, tag: str = DEFAULT_LANGUAGE) -> None:
+    def __init__(self, tag: str = DEFAULT_LANGUAGE, options: Set[str] | None = None) -> None:
         self.tag = tag
+        self.options = options
         self.language = tag.replace("_", "-").split("-")[0].lower()
         if self.language not in LANGUAGES:
             raise UsageError("language", value=tag, allowed=", ".join(LANGUAGES))
@@ -84,7 +105,19 @@ class Messages(string.Formatter):
             assert isinstance(number, int | float)
             # Spanish has a third form, for millions, that the texts do without.
             text = text.get(self.locale.plural_form(number), text["other"])
-        return self.vformat(text, (), values)
+        return self.vformat(_FOR_SOME_COMMANDS.sub(self._part, text), (), values)
+
+    def _part(self, match: re.Match[str]) -> str:
+        """What this command says of a part that names options."""
+        part, otherwise = match.groups()
+        if self.options is None or self.options >= set(_OPTION.findall(part)):
+            return str(part)
+        return otherwise or ""
+
+    def option_of(self, field: str) -> str:
+        """The option of a configuration's field, where the command has it; else the field."""
+        flag = flag_of(field)
+        return flag if self.options is not None and flag in self.options else field
 
     def template(self, key: str) -> str | dict[str, str]:
         """The text of `key` as it stands in the catalogue.
@@ -97,7 +130,7 @@ class Messages(string.Formatter):
             entry: Any = _catalogue(self.language, name)
             for part in rest.split("."):
                 entry = entry[part]
-        except (FileNotFoundError, KeyError, TypeError):
+        except (KeyError, TypeError):
             raise KeyError(key) from None
         if not isinstance(entry, str | dict):
             raise KeyError(key)

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import json_schemas
 import pytest
 import torch
 
 from taller_cnn.cli import main
+from taller_cnn.cli.app import COMMANDS
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Outcome:
     code: int
     out: str
     err: str
+    command: str = ""
+    """The command's name, if one was typed."""
 
     @property
     def sentences(self) -> str:
@@ -34,8 +38,9 @@ class Outcome:
 
     @property
     def json(self) -> dict[str, Any]:
-        """Standard output, which must be one JSON object and nothing else."""
+        """Standard output, which must be one JSON object as ``docs/schemas`` describes it."""
         value = json.loads(self.out)
+        json_schemas.check(self.command, value)
         assert isinstance(value, dict)
         return value
 
@@ -83,7 +88,8 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
             main([str(word) for word in words])
         out, err = capsys.readouterr()
         assert isinstance(exit_info.value.code, int)
-        return Outcome(exit_info.value.code, out, err)
+        command = next((str(word) for word in words if word in COMMANDS), "")
+        return Outcome(exit_info.value.code, out, err, command)
 
     return run
 

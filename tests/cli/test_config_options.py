@@ -3,10 +3,11 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import click
 import pytest
 
-from taller_cnn.cli.app import command
-from taller_cnn.cli.config_options import as_flag, configs, network
+from taller_cnn.cli.app import build
+from taller_cnn.cli.config_options import configs, network
 from taller_cnn.config import RECIPES, ModelConfig, TrainConfig, recipe
 from taller_cnn.errors import ConfigError
 from taller_cnn.messages import LANGUAGES, Messages
@@ -16,7 +17,10 @@ TRAIN_FIELDS = {field.name for field in dataclasses.fields(TrainConfig)}
 
 
 def option_names(name: str) -> set[str]:
-    return {parameter.name for parameter in command(name).params}
+    root = build()
+    command = root.get_command(click.Context(root), name)
+    assert command is not None
+    return {parameter.name for parameter in command.params}
 
 
 def test_train_has_an_option_for_every_field_of_both_configurations() -> None:
@@ -62,11 +66,6 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
 def test_a_network_is_described_only_if_an_option_is_given() -> None:
     assert network(dict.fromkeys(MODEL_FIELDS)) is None
     assert network({"hidden": 64, "filters": None}) == ModelConfig(hidden=64)
-
-
-def test_the_option_of_a_field() -> None:
-    assert as_flag("label_smoothing") == "--label-smoothing"
-    assert as_flag("data_checksum") == "data_checksum"
 
 
 def test_help_shows_the_recipes_default_and_where_another_differs(cli) -> None:

@@ -54,4 +54,10 @@ def test_yes_and_no_are_two_options(cli) -> None:
 
 
 def test_a_model_that_is_not_there_is_an_error(cli, tmp_path: Path) -> None:
-    assert cli("describe", "--workdir", tmp_path).code == 1
+    assert cli("describe", "--workdir", tmp_path).code == 2
+
+
+def test_a_file_and_a_folder_contradict_each_other(cli, trained_workdir: Path) -> None:
+    model = trained_workdir / "modelo" / "cnn_mnist.pt"
+    outcome = cli("describe", "--model", model, "--workdir", trained_workdir, "--json")
+    assert (outcome.code, outcome.json["kind"]) == (2, "cli_exclusive")

@@ -77,7 +77,7 @@ def test_weights_that_do_not_say_what_they_learned_are_not_validated(
 
 def test_a_model_that_is_not_there_says_how_to_get_one(cli, tmp_path: Path) -> None:
     outcome = cli("evaluate", "--workdir", tmp_path)
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "cnn_mnist.pt" in outcome.err
     assert outcome.err.endswith(f"taller-cnn train --workdir {tmp_path}\n")
 
@@ -85,7 +85,7 @@ def test_a_model_that_is_not_there_says_how_to_get_one(cli, tmp_path: Path) -> N
 @pytest.mark.parametrize("command", ["evaluate", "explain"])
 def test_it_says_how_to_get_one_of_other_digits(cli, command: str, tmp_path: Path) -> None:
     outcome = cli(command, "--dataset", "kmnist", "--workdir", tmp_path)
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "cnn_kmnist.pt" in outcome.err
     assert outcome.err.endswith(f"taller-cnn train --dataset kmnist --workdir {tmp_path}\n")
 
@@ -94,7 +94,7 @@ def test_weights_alone_need_the_options_of_their_network(
     cli, trained_workdir: Path, bare_model: Path
 ) -> None:
     without = cli(*words(trained_workdir), "--model", bare_model, "--json")
-    assert (without.code, without.json["kind"]) == (1, "model_unknown")
+    assert (without.code, without.json["kind"]) == (2, "model_unknown")
     with_options = cli(*words(trained_workdir), "--model", bare_model, *NETWORK, "--json")
     assert with_options.code == 0
     assert with_options.json["accuracy"] == cli(*words(trained_workdir), "--json").json["accuracy"]
@@ -104,20 +104,20 @@ def test_options_that_do_not_fit_the_weights_are_refused(
     cli, trained_workdir: Path, bare_model: Path
 ) -> None:
     outcome = cli(*words(trained_workdir), "--model", bare_model, "--filters", "5", "--json")
-    assert (outcome.code, outcome.json["kind"]) == (1, "model_mismatch")
+    assert (outcome.code, outcome.json["kind"]) == (2, "model_mismatch")
 
 
 def test_a_file_that_is_no_model_is_refused(cli, trained_workdir: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.pt").write_text("no weights here")
     outcome = cli(*words(trained_workdir), "--model", tmp_path / "notes.pt")
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "No se ha ejecutado nada" in outcome.err
 
 
 def test_another_data_set_than_the_models_is_refused(cli, trained_workdir: Path) -> None:
     model = trained_workdir / "modelo" / "cnn_mnist.pt"
     outcome = cli(*words(trained_workdir), "--model", model, "--dataset", "kmnist", "--json")
-    assert (outcome.code, outcome.json["kind"]) == (1, "model_dataset")
+    assert (outcome.code, outcome.json["kind"]) == (2, "model_dataset")
 
 
 def test_a_network_trained_on_all_digits_has_none_to_validate_with(cli, workdir: Path) -> None:

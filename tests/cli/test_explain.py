@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
+from taller_cnn.cli import board as board_module
+from taller_cnn.cli.board import board
+from taller_cnn.cli.explain import _Told
+from taller_cnn.cli.terminal import Terminal
 from taller_cnn.explain.parts import PARTS
+from taller_cnn.messages import Messages
 
 Cli = Any
 
@@ -77,7 +82,7 @@ def test_wrong_words_are_told_with_what_there_is(
 def test_without_a_model_the_way_to_one_is_named(cli: Cli, workdir: Path) -> None:
     outcome = cli(*words(workdir))
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "taller-cnn train" in outcome.err
 
 
@@ -85,7 +90,7 @@ def test_a_model_of_another_data_set_is_refused(cli: Cli, own: Path) -> None:
     model = own / "modelo" / "cnn_mnist.pt"
     outcome = cli(*words(own, "--model", str(model), "--dataset", "kmnist"))
 
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "--dataset mnist" in outcome.err
 
 
@@ -133,3 +138,30 @@ def test_the_help_names_every_part(cli: Cli) -> None:
     text = cli("explain", "--help", "--lang", "en").sentences
 
     assert all(part in text for part in PARTS)
+
+
+def test_in_a_pipe_each_part_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal(Messages("es"))
+    with board(terminal) as shown:
+        told = _Told(terminal.messages, shown, ("data", "labels"))
+        told.part("data", 0, 1)
+        told.part("data", 1, 1)
+        told.part("labels", 0, 1)
+        told.drawing(1, 3)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "1 de 2 · Datos",
+        "2 de 2 · Etiquetas sospechosas",
+        "Dibujando",
+    ]
+
+
+def test_a_long_part_tells_now_and_then_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board_module, "LINE_SECONDS", 0.0)
+    terminal = Terminal(Messages("en"))
+    with board(terminal) as shown:
+        _Told(terminal.messages, shown, ("data", "labels")).part("labels", 50, 200)
+
+    assert capsys.readouterr().out.splitlines()[1] == "2 of 2 · Suspicious labels · 25%"

@@ -40,7 +40,7 @@ def test_the_reader_is_told_where_it_is(cli, trained_workdir: Path, tmp_path: Pa
 
 def test_without_a_model_the_way_to_one_is_told(cli, tmp_path: Path) -> None:
     outcome = cli("export", "html", "--workdir", tmp_path)
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert "taller-cnn train" in outcome.err
 
 

@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import json_schemas
 import pytest
-
-from taller_cnn.cli.lab import _access, _address, _is_loopback
 
 
 @contextmanager
@@ -33,6 +32,7 @@ def opened(workdir: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], 
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line, process.stderr.read() if process.stderr else ""
+            json_schemas.check("lab", json.loads(line))
             yield process, json.loads(line)["address"]
         finally:
             if process.poll() is None:
@@ -58,25 +58,6 @@ def test_a_port_that_was_asked_for_and_is_taken_is_told(cli, workdir: Path) -> N
         outcome = cli("lab", "--no-browser", "--port", port, "--workdir", workdir)
     assert outcome.code == 2
     assert port in outcome.err
-
-
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [("127.0.0.1", True), ("127.8.9.1", True), ("::1", True), ("localhost", True),
-     ("0.0.0.0", False), ("::", False), ("192.168.1.2", False), ("my-pc", False)],
-)  # fmt: skip
-def test_only_this_machine_gets_in_without_a_token(host: str, loopback: bool) -> None:
-    assert _is_loopback(host) is loopback
-    assert (_access(host).token is None) is loopback
-
-
-def test_the_address_carries_the_token_and_can_be_opened() -> None:
-    access = _access("192.168.1.2")
-    assert _address("192.168.1.2", 8000, access) == (
-        f"http://192.168.1.2:8000/?token={access.token}"
-    )
-    assert _address("::1", 8001, _access("::1")) == "http://[::1]:8001/"
-    assert "0.0.0.0" not in _address("0.0.0.0", 8000, _access("0.0.0.0"))
 
 
 @pytest.mark.slow

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-import inspect
+from pathlib import Path
 
-from taller_cnn.cli.options import DATASETS, PANELS, SOURCES, extended
+from taller_cnn.cli.help_page import PANELS
+from taller_cnn.cli.options import DATASETS, SOURCES, next_command
 from taller_cnn.data import DATASETS as KNOWN_DATASETS
 from taller_cnn.data import SOURCES as KNOWN_SOURCES
 from taller_cnn.messages import LANGUAGES, Messages
@@ -19,14 +20,10 @@ def test_every_panel_has_a_title_in_both_languages() -> None:
         assert all(Messages(language).has(f"cli.panel.{name}") for name in PANELS)
 
 
-def test_a_function_is_extended_by_options_that_it_gets_or_not() -> None:
-    def command(first: int = 1, **fields: object) -> None:
-        calls.append((first, fields))
-
-    calls: list[tuple[int, dict[str, object]]] = []
-    passed = extended(command, {"extra": (str, "x")}, passed=True)
-    kept = extended(passed, {"shared": (bool, False)}, passed=False)
-    assert list(inspect.signature(kept).parameters) == ["extra", "first", "shared"]
-    assert inspect.signature(kept).parameters["first"].annotation is int
-    kept(first=2, extra="y", shared=True)
-    assert calls == [(2, {"extra": "y"})]
+def test_what_is_usual_is_left_out_of_the_next_command() -> None:
+    usual = {"dataset": "mnist", "source": "auto", "workdir": Path(), "lang": "es"}
+    assert next_command("train", **usual) == "taller-cnn train"
+    other = {"dataset": "kmnist", "source": "full", "workdir": Path("a b"), "lang": "en"}
+    assert next_command("train", **other) == (
+        "taller-cnn train --dataset kmnist --source full --workdir 'a b' --lang en"
+    )

@@ -217,3 +217,30 @@ def test_a_real_process_trains_the_robust_network_once_and_reads_with_it(
     trained = robust.stat().st_mtime_ns
     assert read() == said
     assert robust.stat().st_mtime_ns == trained
+
+
+def test_brackets_in_a_files_name_are_letters_like_others(
+    cli: Cli, place: Path, pictures: Path, tmp_path: Path
+) -> None:
+    names = ["uno[copia].png", "dos[b].png"]
+    for name in names:
+        shutil.copy(pictures / "d0.png", tmp_path / name)
+    outcome = cli("predict", *(tmp_path / name for name in names), "--workdir", place)
+    assert (outcome.code, outcome.err) == (0, "")
+    table = outcome.out.partition("Archivo")[2]
+    assert all(name in table for name in names)
+
+
+def test_without_a_network_the_json_has_the_code_that_the_process_ends_with(
+    cli: Cli, pictures: Path, tmp_path: Path
+) -> None:
+    outcome = cli("predict", pictures / "d0.png", "--workdir", tmp_path, "--json")
+    assert (outcome.code, outcome.json["exit_code"]) == (2, 2)
+    assert outcome.json["kind"] == "no_model_here"
+
+
+def test_one_digit_has_no_lines_with_gaps(cli: Cli, place: Path, pictures: Path) -> None:
+    outcome = cli("predict", pictures / "d0.png", "--workdir", place, "--single", "--lines")
+    assert outcome.code == 2
+    assert "--single" in outcome.err
+    assert "--lines" in outcome.err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import inspect
 import shutil
 from pathlib import Path
 
@@ -21,7 +20,7 @@ factors = ["learning-rate"]
 levels = { learning-rate = ["x3"] }
 seeds = 2
 """
-SHARED = {"context", "source", "data_dir", "workdir"}
+SHARED = {"factor", "source", "data_dir", "workdir", "json", "lang", "help"}
 
 
 def here(workdir: Path, *words: str | Path) -> tuple[str | Path, ...]:
@@ -71,7 +70,7 @@ def studied(finished: Path, tmp_path: Path) -> Path:
 
 
 def test_every_flag_is_one_that_the_study_needs() -> None:
-    own = set(inspect.signature(study).parameters) - SHARED - {"factors"}
+    own = {parameter.name for parameter in study.params} - SHARED
     assert own == {
         "cross",
         "seeds",
@@ -136,10 +135,10 @@ def test_a_dry_run_knows_what_is_done(cli, studied: Path) -> None:
         (["--cross"], "study_cross"),
         (["--cross", "filters"], "study_cross"),
         (["--cross", "filters", "filters-fc1"], "study_same_change"),
-        (["filters", "--thorough"], "study_exclusive"),
-        (["--thorough", "--design", "x.toml"], "study_exclusive"),
-        (["--thorough", "--cross"], "study_exclusive"),
-        (["--design", "x.toml", "--cross"], "study_exclusive"),
+        (["filters", "--thorough"], "cli_exclusive"),
+        (["--thorough", "--design", "x.toml"], "cli_exclusive"),
+        (["--thorough", "--cross"], "cli_exclusive"),
+        (["--design", "x.toml", "--cross"], "cli_exclusive"),
         (["filters=x1/2", "filters=x2"], "study_factor_twice"),
         (["--design", "none.toml"], "study_design_unreadable"),
         (["--thorough", "--seeds", "30"], "study_many_trials"),
@@ -288,3 +287,47 @@ def test_a_study_in_folds_is_run_gone_on_with_and_reported_from_its_store(
     made = cli("study", "--report", "--workdir", workdir)
     assert made.code == 0, made.err
     assert "Juntas son 4.000 dígitos distintos" in report.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "one", "other"),
+    [
+        (["--report", "--dry-run"], "--report", "--dry-run"),
+        (["--report", "--scheduler", "tcp://x:1"], "--report", "--scheduler"),
+        (["--report", "--yes"], "--report", "--yes"),
+        (["--dry-run", "--export", "csv"], "--dry-run", "--export"),
+        (["--dry-run", "--yes"], "--dry-run", "--yes"),
+        (["--list", "kernel"], "--list", "FACTOR"),
+        (["--list", "--seeds", "3"], "--list", "--seeds"),
+        (["--list", "--report"], "--list", "--report"),
+    ],
+)
+def test_no_option_is_ignored_beside_another(
+    cli, studied: Path, words: list[str], one: str, other: str
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in studied.rglob("*")}
+    outcome = cli("study", *words, "--workdir", studied, "--json")
+    assert (outcome.code, outcome.json["kind"]) == (2, "cli_exclusive")
+    assert outcome.json["error"].startswith(f"{one} y {other} ")
+    assert {path: path.stat().st_mtime_ns for path in studied.rglob("*")} == before
+
+
+BRACKETS = """
+name = "brackets"
+[regimes.short]
+train_n = 64
+[factors.head]
+regime = "short"
+rates = [1]
+levels = [{ name = "[/x]" }, { name = "[b]y", model = { hidden = 16 } }]
+[[questions]]
+factors = ["head"]
+seeds = 2
+"""
+
+
+def test_brackets_in_a_levels_name_are_letters_like_others(cli, workdir: Path) -> None:
+    outcome = cli(*here(workdir, "--design", write(workdir, BRACKETS), "--dry-run"))
+    assert outcome.code == 0, outcome.err
+    assert "[/x]" in outcome.out
+    assert "[b]y" in outcome.out

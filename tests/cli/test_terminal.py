@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from taller_cnn.cli.terminal import Terminal, prepare_streams, wants_json
-from taller_cnn.errors import DataError, InterruptedRunError
+from taller_cnn.cli.terminal import Terminal, find_language, prepare_streams, wants_json
+from taller_cnn.errors import DataError, InterruptedRunError, UsageError
 from taller_cnn.messages import Messages
 
 
@@ -60,20 +60,21 @@ def test_a_result_that_is_not_a_number_is_refused() -> None:
 
 def test_a_failure_goes_to_the_reader_and_to_the_program(capsys) -> None:
     error = DataError("data_unreadable", path="x", reason="y")
-    Terminal(Messages("es"), json=True).failure(error, "una frase")
+    Terminal(Messages("es"), json=True).failure(error)
     out, err = capsys.readouterr()
-    assert err == "Error: una frase\n"
-    assert json.loads(out) == {"error": "una frase", "kind": "data_unreadable", "exit_code": 1}
+    text = "No se puede leer x: y."
+    assert err == f"Error: {text}\n"
+    assert json.loads(out) == {"error": text, "kind": "data_unreadable", "exit_code": 1}
 
 
 def test_an_interruption_is_not_called_an_error(capsys) -> None:
-    Terminal(Messages("es")).failure(InterruptedRunError("cli_interrupted"), "Interrumpido.")
+    Terminal(Messages("es")).failure(InterruptedRunError("cli_interrupted"))
     assert capsys.readouterr().err == "Interrumpido.\n"
 
 
 def test_a_long_sentence_is_one_line_where_no_terminal_is(capsys) -> None:
     terminal = Terminal(Messages("es"))
-    terminal.failure(DataError("x"), "palabra " * 40)
+    terminal.failure(DataError("data_unreadable", path="x", reason="palabra " * 40))
     terminal.say("cli.help")
     out, err = capsys.readouterr()
     assert len(err.splitlines()) == 1
@@ -86,3 +87,30 @@ def test_a_long_sentence_is_one_line_where_no_terminal_is(capsys) -> None:
 )
 def test_json_is_known_before_the_command_line_is_read(arguments: list[str], wanted: bool) -> None:
     assert wants_json(arguments) is wanted
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "tag"),
+    [
+        ([], {}, "es"),
+        ([], {"TALLER_LANG": "en"}, "en"),
+        ([], {"TALLER_LANG": ""}, "es"),
+        (["--lang", "en"], {"TALLER_LANG": "es"}, "en"),
+        (["train", "--lang=es-MX"], {}, "es-MX"),
+        (["--lang", "es", "train", "--lang", "en"], {}, "en"),
+        (["train", "--", "--lang", "en"], {}, "es"),
+        (["train", "--lang"], {"TALLER_LANG": "en"}, "en"),
+        (["--language", "en"], {}, "es"),
+    ],
+)
+def test_the_language_is_that_of_the_option_then_of_the_variable_then_spanish(
+    arguments: list[str], environment: dict[str, str], tag: str
+) -> None:
+    assert find_language(arguments, environment).tag == tag
+
+
+def test_an_unknown_language_names_its_source_and_the_choices() -> None:
+    with pytest.raises(UsageError, match=r"--lang de.*es, en"):
+        find_language(["--lang", "de"], {"TALLER_LANG": "en"})
+    with pytest.raises(UsageError, match="TALLER_LANG=klingon"):
+        find_language([], {"TALLER_LANG": "klingon"})

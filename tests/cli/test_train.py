@@ -18,7 +18,7 @@ import torch
 from taller_cnn.cli.train import _again
 from taller_cnn.config import recipe
 from taller_cnn.data import DigitsPlace
-from taller_cnn.runs import EnsemblePlan, RunRequest
+from taller_cnn.runs import EnsemblePlan, RunFiles, RunRequest
 
 SHORT = ("train", "--source", "sample", "--filters", "4", "--hidden", "16", "--batch-size", "32")
 
@@ -125,7 +125,7 @@ def test_the_recipe_fills_in_what_is_not_given(cli, workdir: Path) -> None:
 
 def test_resuming_without_a_checkpoint_fails_with_a_sentence(cli, workdir: Path) -> None:
     outcome = cli("train", "--resume", "--workdir", workdir, "--json")
-    assert (outcome.code, outcome.json["kind"]) == (1, "no_checkpoint")
+    assert (outcome.code, outcome.json["kind"]) == (2, "no_checkpoint")
     assert "--resume" in outcome.err
 
 
@@ -248,8 +248,8 @@ def test_an_ensemble_is_trained_evaluated_and_described(cli, ensemble_workdir: P
     assert measured.json["accuracy"] == told["test_accuracy"]
     assert "media de sus probabilidades" in " ".join(measured.err.split())
     exported = cli("export", "html", "--model", folder, *place)
-    assert exported.code == 1
-    assert "es un conjunto" in exported.err
+    assert exported.code == 2
+    assert "es un ensamble" in exported.err
 
 
 def test_an_ensemble_goes_on_by_itself(cli, workdir: Path) -> None:
@@ -270,14 +270,27 @@ def test_the_command_that_goes_on_with_an_ensemble_has_its_options() -> None:
         model=model,
         train=config,
         place=DigitsPlace.in_workdir(Path(), source="sample"),
-        workdir=Path(),
+        files=RunFiles.in_workdir(Path()),
     )
     fields = {"recipe": "best", "filters": (4, 4), "epochs": 0.5, "batch_norm": True, "seed": None}
-    plan = EnsemblePlan(count=3, kernel_sizes=(3, 5))
-    assert _again(request, fields, plan, None) == (
+    plan = EnsemblePlan(count=3, workdir=Path(), kernel_sizes=(3, 5))
+    assert _again(request, fields, plan, None, Path()) == (
         "taller-cnn train --ensemble 3 --recipe best --filters 4,4 --epochs 0.5 --batch-norm "
         "--kernel-sizes 3,5 --source sample"
     )
-    assert _again(request, fields, None, None) == "taller-cnn train --resume"
+    assert _again(request, fields, None, None, Path()) == "taller-cnn train --resume"
     request = dataclasses.replace(request, language="en-GB")
-    assert _again(request, fields, None, 2) == "taller-cnn train --resume --threads 2 --lang en-GB"
+    assert (
+        _again(request, fields, None, 2, Path())
+        == "taller-cnn train --resume --threads 2 --lang en-GB"
+    )
+
+
+def test_the_command_that_goes_on_keeps_all_digits_of_a_number() -> None:
+    """Rounded, it would be another training, and finished networks would be trained again."""
+    model, config = recipe("best")
+    place, files = DigitsPlace.in_workdir(Path()), RunFiles.in_workdir(Path())
+    request = RunRequest(model=model, train=config, place=place, files=files)
+    fields = {"learning_rate": 0.00123456789, "epochs": 30.0, "filters": (8, 16)}
+    again = _again(request, fields, EnsemblePlan(count=2, workdir=Path()), None, Path())
+    assert "--learning-rate 0.00123456789 --epochs 30 --filters 8,16" in again

@@ -83,8 +83,8 @@ class TestTheChoiceOfSource:
         with pytest.raises(DataError) as caught:
             place(tmp_path, source="full", mirrors=no_mirror).load()
         said = {
-            "es": ("conéctate a la red", "conexión rechazada"),
-            "en": ("connect to the network", "Connection refused"),
+            "es": ("conéctate a internet", "conexión rechazada"),
+            "en": ("connect to the internet", "Connection refused"),
         }
         for language, (network, reason) in said.items():
             text = caught.value.text(Messages(language))

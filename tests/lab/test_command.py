@@ -53,7 +53,7 @@ def test_the_command_asks_for_the_same_training(name: str, monkeypatch: pytest.M
     with pytest.raises(SystemExit):
         main(shlex.split(command)[1:])
     assert (asked[0].model, asked[0].train) == (info.model, info.train)
-    assert (asked[0].dataset, asked[0].source) == ("mnist", "sample")
+    assert (asked[0].place.dataset, asked[0].place.source) == ("mnist", "sample")
 
 
 def test_only_what_differs_from_the_recipe_is_said() -> None:

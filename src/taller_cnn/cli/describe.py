@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.table import Table
 
-from taller_cnn.cli import values
+from taller_cnn.cli.command import Option, refuse_together
 from taller_cnn.cli.config_options import network, network_options
-from taller_cnn.cli.notices import show_model_notices
-from taller_cnn.cli.options import panel
+from taller_cnn.cli.loading import show_model_notices
+from taller_cnn.cli.options import command
 from taller_cnn.cli.terminal import Terminal
+from taller_cnn.cli.values import FILE, FOLDER
 from taller_cnn.config import ModelConfig
 
 if TYPE_CHECKING:
@@ -24,45 +24,24 @@ __all__ = ["describe"]
 LEAST_WIDTH_FOR_KINDS = 60
 """Columns of a terminal that has room for the kind of each layer."""
 
-TrainedModel = Annotated[
-    Path | None,
-    panel(
-        "network",
-        "--model",
-        help="cli_describe.option.model",
-        metavar="cli.metavar.file",
-        parser=values.path,
-    ),
-]
 
-TrainedWorkdir = Annotated[
-    Path | None,
-    panel(
-        "network",
-        "--workdir",
-        help="cli_describe.option.workdir",
-        metavar="cli.metavar.folder",
-        parser=values.path,
-    ),
-]
-
-
-@network_options
+@command(
+    *network_options(),
+    Option("--model", panel="network", help="cli_describe.option.model", type=FILE),
+    Option("--workdir", panel="network", help="cli_describe.option.workdir", type=FOLDER),
+)
 def describe(
-    context: typer.Context,
-    model: TrainedModel = None,
-    workdir: TrainedWorkdir = None,
-    **fields: Any,
+    terminal: Terminal, *, model: Path | None, workdir: Path | None, **fields: Any
 ) -> None:
     """Show the layers of a network: what each makes and what it costs."""
     from taller_cnn.model import describe as describe_network
     from taller_cnn.runs import RunFiles
 
-    terminal: Terminal = context.obj
-    path = model or (workdir and RunFiles.in_workdir(workdir).model)
+    refuse_together("model", "workdir")
+    file = model or (workdir and RunFiles.in_workdir(workdir).model)
     config = network(fields)
-    if path:
-        config = _trained(terminal, path, config)
+    if file:
+        config = _trained(terminal, file, config)
     config = config or ModelConfig()
     layers = describe_network(config)
     _show(terminal, layers)
@@ -106,13 +85,11 @@ def _parameters(terminal: Terminal, layer: LayerRow) -> str:
     """The number and how it comes about."""
     if not layer.parameters:
         return ""
-    return terminal.messages(
-        "cli_describe.parameters", n=layer.parameters, arithmetic=layer.arithmetic
-    )
+    return f"{layer.arithmetic} = {terminal.messages.number(layer.parameters, 0)}"
 
 
 def _macs(terminal: Terminal, layer: LayerRow) -> str:
-    return terminal.messages("cli_describe.macs", n=layer.macs) if layer.macs else ""
+    return terminal.messages.number(layer.macs, 0) if layer.macs else ""
 
 
 def _to_json(config: ModelConfig, layers: Sequence[LayerRow]) -> dict[str, Any]:

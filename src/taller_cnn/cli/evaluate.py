@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
+from taller_cnn.cli.command import Option
 from taller_cnn.cli.config_options import network, network_options
-from taller_cnn.cli.loading import load, load_network
+from taller_cnn.cli.loading import load, load_network, warn_of_seen_digits
 from taller_cnn.cli.options import (
+    DATA_DIR,
+    DATASET_OF_MODEL,
     DATASETS,
-    DataDir,
-    Device,
-    ModelFile,
-    Source,
-    Workdir,
-    choice,
-    panel,
+    DEVICE,
+    MODEL,
+    SOURCE,
+    WORKDIR,
+    command,
 )
-from taller_cnn.cli.scores import TOP_CONFUSIONS, show_per_class, show_rows, show_score
+from taller_cnn.cli.results import TOP_CONFUSIONS, data_title, show_per_class, show_rows, show_score
 from taller_cnn.cli.terminal import Terminal
+from taller_cnn.cli.values import one_of
 from taller_cnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,33 +30,35 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-SPLITS = ("test", "validation")
 
-DatasetOfModel = Annotated[
-    str | None,
-    choice(
-        "data",
-        "--dataset",
-        "cli.option.dataset",
-        DATASETS,
-        show_default="cli_evaluate.option.dataset_default",
+@command(
+    *network_options(),
+    MODEL,
+    Option("--views", panel="model", help="cli_evaluate.option.views"),
+    DEVICE,
+    Option(
+        "--split",
+        panel="data",
+        help="cli_evaluate.option.split",
+        type=one_of("test", "validation"),
+        default="test",
     ),
-]
-Views = Annotated[bool, panel("model", "--views", help="cli_evaluate.option.views")]
-SplitName = Annotated[str, choice("data", "--split", "cli_evaluate.option.split", SPLITS)]
-
-
-@network_options
+    DATASET_OF_MODEL,
+    SOURCE,
+    DATA_DIR,
+    WORKDIR,
+)
 def evaluate(
-    context: typer.Context,
-    model: ModelFile = None,
-    views: Views = False,
-    device: Device = "auto",
-    split: SplitName = "test",
-    dataset: DatasetOfModel = None,
-    source: Source = "auto",
-    data_dir: DataDir = None,
-    workdir: Workdir = Path(),
+    terminal: Terminal,
+    *,
+    model: Path | None,
+    views: bool,
+    device: str,
+    split: str,
+    dataset: str | None,
+    source: str,
+    data_dir: Path | None,
+    workdir: Path,
     **fields: Any,
 ) -> None:
     """Measure how well a trained network does."""
@@ -64,14 +66,13 @@ def evaluate(
     from taller_cnn.data import DigitsPlace
     from taller_cnn.runs import RunFiles
 
-    terminal: Terminal = context.obj
     wanted = dataset or DATASETS[0]
     path = model or RunFiles.in_workdir(workdir, wanted).model
     loaded = load_network(terminal, path, workdir, wanted, network(fields))
     trained_on = dataset_of(path, loaded, dataset)
     place = DigitsPlace.in_workdir(workdir, data_dir, dataset=trained_on, source=source)
     digits = load(terminal, place, _holdout(path, loaded, split))
-    _warn_of_seen_digits(terminal, loaded, digits, split)
+    warn_of_seen_digits(terminal, loaded, digits, split)
     evaluation = _evaluated(loaded, digits, split, device, views=views)
     _show(terminal, path, evaluation, digits, split, views=views)
 
@@ -86,15 +87,6 @@ def _holdout(path: Path, loaded: LoadedModel, split: str) -> int:
     if split == "validation" and holdout == 0:
         raise InputError("cli_no_validation", path=path)
     return holdout
-
-
-def _warn_of_seen_digits(
-    terminal: Terminal, loaded: LoadedModel, digits: Digits, split: str
-) -> None:
-    """The sample is part of the full set's training digits: who learned one has seen the other."""
-    trained_on = loaded.info.source if loaded.info else digits.source
-    if trained_on != digits.source and (split == "validation" or digits.source == "sample"):
-        terminal.notice(terminal.messages("cli_evaluate.seen"))
 
 
 def _evaluated(
@@ -126,9 +118,7 @@ def _show(
 
     say = terminal.messages
     names = display_class_names(digits.name, say)
-    data = say(
-        "cli_data.title", title=say(f"data.title.{digits.name}"), kind=say(f"data.{digits.source}")
-    )
+    data = data_title(say, digits.name, digits.source)
     rows = [(say("cli.panel.model"), str(path)), (say("cli.panel.data"), data)]
     asked = len(VIEWS) if views else 1
     if views:

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from taller_cnn.cli.evaluate import DatasetOfModel
-from taller_cnn.cli.explain_view import explain_view
-from taller_cnn.cli.loading import load, load_network
+from taller_cnn.cli.board import Board, board
+from taller_cnn.cli.command import Option
+from taller_cnn.cli.loading import load, load_network, warn_of_seen_digits
 from taller_cnn.cli.options import (
+    DATA_DIR,
+    DATASET_OF_MODEL,
     DATASETS,
-    DataDir,
-    ModelFile,
-    Source,
-    Workdir,
-    panel,
+    MODEL,
+    SOURCE,
+    WORKDIR,
+    command,
 )
-from taller_cnn.cli.scores import show_rows
+from taller_cnn.cli.results import show_rows
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.values import whole_numbers
+from taller_cnn.cli.values import INTEGERS, Key, Value, names
 
 if TYPE_CHECKING:
-    from taller_cnn.checkpoints import LoadedModel
-    from taller_cnn.data import Digits
     from taller_cnn.explain.report import Explanation
+    from taller_cnn.messages import Messages
 
 __all__ = ["explain"]
 
@@ -33,64 +32,32 @@ FREE_BYTES = 50_000_000
 """Free disk asked for before minutes of work: pictures and page, several times over."""
 
 
-class _Numbers(tuple[int, ...]):
-    """What ``3,5`` means."""
-
-
-class _Names(tuple[str, ...]):
-    """What ``filters,errors`` means."""
-
-
-def _numbers(text: str) -> _Numbers:
-    return _Numbers(whole_numbers(text))
-
-
-def _names(text: str) -> _Names:
-    return _Names(part.strip() for part in text.split(",") if part.strip())
-
-
-Only = Annotated[
-    _Names | None,
-    panel(
-        "output",
+@command(
+    Option(
         "--only",
+        panel="output",
         help="cli_explain.option.only",
-        metavar="cli_explain.metavar.parts",
-        parser=_names,
+        type=Value(names, Key("cli_explain.metavar.parts")),
     ),
-]
-Digit = Annotated[
-    _Numbers | None,
-    panel(
-        "output",
-        "--digit",
-        help="cli_explain.option.digit",
-        metavar="cli.metavar.integers",
-        parser=_numbers,
-    ),
-]
-Index = Annotated[
-    _Numbers | None,
-    panel(
-        "output",
-        "--index",
-        help="cli_explain.option.index",
-        metavar="cli.metavar.integers",
-        parser=_numbers,
-    ),
-]
-
-
+    Option("--digit", panel="output", help="cli_explain.option.digit", type=INTEGERS),
+    Option("--index", panel="output", help="cli_explain.option.index", type=INTEGERS),
+    MODEL,
+    DATASET_OF_MODEL,
+    SOURCE,
+    DATA_DIR,
+    WORKDIR,
+)
 def explain(
-    context: typer.Context,
-    only: Only = None,
-    digit: Digit = None,
-    index: Index = None,
-    model: ModelFile = None,
-    dataset: DatasetOfModel = None,
-    source: Source = "auto",
-    data_dir: DataDir = None,
-    workdir: Workdir = Path(),
+    terminal: Terminal,
+    *,
+    only: tuple[str, ...] | None,
+    digit: tuple[int, ...] | None,
+    index: tuple[int, ...] | None,
+    model: Path | None,
+    dataset: str | None,
+    source: str,
+    data_dir: Path | None,
+    workdir: Path,
 ) -> None:
     """Open a trained network and its mistakes."""
     from taller_cnn.checkpoints import dataset_of, holdout_of
@@ -101,7 +68,6 @@ def explain(
     from taller_cnn.files import check_writable
     from taller_cnn.runs import RunFiles
 
-    terminal: Terminal = context.obj
     parts = checked_parts(only)
     files = RunFiles.in_workdir(workdir, wanted := dataset or DATASETS[0])
     loaded = load_network(terminal, path := model or files.model, workdir, wanted)
@@ -109,19 +75,39 @@ def explain(
     trained_on = dataset_of(path, loaded, dataset)
     place = DigitsPlace.in_workdir(workdir, data_dir, dataset=trained_on, source=source)
     digits = load(terminal, place, holdout_of(loaded.info))
-    _warn_of_seen_digits(terminal, loaded, digits)
+    warn_of_seen_digits(terminal, loaded, digits)
     chosen = positions(digits, digit or (), index or ())
     subject = make_subject(loaded, digits, files.results, chosen=chosen, place=place)
-    with explain_view(terminal, parts) as view:
-        made = compute(subject, parts, view.step)
-        written = write_report(made, files.results, terminal.messages, view.drawn)
+    with board(terminal) as shown:
+        told = _Told(terminal.messages, shown, parts)
+        made = compute(subject, parts, told.part)
+        written = write_report(made, files.results, terminal.messages, told.drawing)
     _tell(terminal, made, written)
 
 
-def _warn_of_seen_digits(terminal: Terminal, loaded: LoadedModel, digits: Digits) -> None:
-    """The sample is part of the full set's training digits: who learned those has seen it."""
-    if loaded.info and loaded.info.source != digits.source and digits.source == "sample":
-        terminal.notice(terminal.messages("cli_evaluate.seen"))
+class _Told:
+    """Which part is being made, on a board: a line when it begins, then how far it is."""
+
+    def __init__(self, say: Messages, shown: Board, parts: Sequence[str]) -> None:
+        self._say, self._board, self._parts = say, shown, tuple(parts)
+        self._begun = ""
+
+    def part(self, part: str, done: int, of: int) -> None:
+        """So much of a part is computed."""
+        place = {"n": self._parts.index(part) + 1, "of": len(self._parts)}
+        self._show(
+            self._say("cli_explain.part", part=self._say(f"explain.part.{part}"), **place), done, of
+        )
+
+    def drawing(self, done: int, of: int) -> None:
+        """So many pictures are drawn."""
+        self._show(self._say("cli_explain.drawing"), done, of)
+
+    def _show(self, name: str, done: int, of: int) -> None:
+        if name != self._begun:
+            self._begun = name
+            self._board.waiting(name)
+        self._board.step(name, self._say.percent(done / max(of, 1), 0), done, of)
 
 
 def _tell(terminal: Terminal, explanation: Explanation, files: dict[str, Path]) -> None:

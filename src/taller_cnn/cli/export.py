@@ -3,47 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from taller_cnn.cli.options import DataDir, ModelFile, Workdir, panel
+from taller_cnn.cli.command import Argument, Option
+from taller_cnn.cli.options import DATA_DIR, MODEL, WORKDIR, command
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.values import one_of, path
+from taller_cnn.cli.values import FILE, Key, Value, one_of
 
 __all__ = ["export"]
 
-FORMATS = ("html",)
 
-Format = Annotated[
-    str,
-    typer.Argument(
+@command(
+    Argument(
+        ["format"],
         help="cli_export.argument.format",
-        metavar="cli_export.metavar.format",
-        parser=one_of(*FORMATS),
-        show_default=False,
+        type=Value(one_of("html"), Key("cli_export.metavar.format")),
     ),
-]
-Output = Annotated[
-    Path | None,
-    panel(
-        "output",
+    MODEL,
+    Option(
         "--output",
+        panel="output",
         help="cli_export.option.output",
-        metavar="cli.metavar.file",
-        parser=path,
-        show_default="cli_export.option.output_default",
+        type=FILE,
+        show_default=Key("cli_export.option.output_default"),
     ),
-]
-
-
+    DATA_DIR,
+    WORKDIR,
+)
 def export(
-    context: typer.Context,
-    format: Format,
-    model: ModelFile = None,
-    output: Output = None,
-    data_dir: DataDir = None,
-    workdir: Workdir = Path(),
+    terminal: Terminal,
+    *,
+    format: str,
+    model: Path | None,
+    output: Path | None,
+    data_dir: Path | None,
+    workdir: Path,
 ) -> None:
     """Write the page with a model in it as one file."""
     from taller_cnn.files import atomic_path
@@ -53,16 +46,16 @@ def export(
     from taller_cnn.lab.shelf import read_model
     from taller_cnn.runs import RunFiles
 
-    terminal: Terminal = context.obj
+    assert format == "html", "the only one that there is"
     where = RunFiles.in_workdir(workdir)
-    path = model or where.model
+    file = model or where.model
     lab = Lab.in_folder(workdir, data_dir, terminal.messages.tag)
-    text = export_html(read_model("main", path), lab.gallery, lab.page_language, STATIC)
-    target = output or where.results / f"{path.stem}.html"
+    text = export_html(read_model("main", file), lab.gallery, lab.page_language, STATIC)
+    target = output or where.results / f"{file.stem}.html"
     with atomic_path(target) as temporary:
         # As it was hashed: with the line ends of another system nothing would run.
         temporary.write_text(text, encoding="utf-8", newline="\n")
     size = len(text.encode("utf-8"))
     terminal.say("cli_export.done", path=target, mb=size / 1e6)
     terminal.say("cli_export.next", "dim")
-    terminal.result({"file": str(target), "bytes": size, "model": str(path)})
+    terminal.result({"file": str(target), "bytes": size, "model": str(file)})

@@ -5,19 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from difflib import get_close_matches
 
-import typer
+import click
 
-from taller_cnn.cli.config_options import as_flag
-from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.typer_words import usage_error
-from taller_cnn.errors import InterruptedRunError, OutputError, TallerError
+from taller_cnn.cli.terminal import ClosedOutputError, Terminal
+from taller_cnn.cli.values import WrongValue
+from taller_cnn.commands import PROGRAM
+from taller_cnn.errors import InterruptedRunError, OutputError, TallerError, UsageError
+from taller_cnn.messages import Messages
 
-__all__ = ["exit_code_of"]
+__all__ = ["exit_code_of", "usage_error"]
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-# A pipe that nobody reads any more; Windows has its own name for it.
-_CLOSED = (errno.EPIPE, errno.EINVAL) if os.name == "nt" else (errno.EPIPE,)
 
 
 def exit_code_of(error: BaseException, terminal: Terminal) -> int:
@@ -29,25 +29,28 @@ def exit_code_of(error: BaseException, terminal: Terminal) -> int:
     Raises:
         BaseException: `error` again, if it is a fault of the program and not of its use.
     """
-    if isinstance(error, typer.Exit):
+    if isinstance(error, click.exceptions.Exit):
         return error.exit_code
-    if _is_closed_pipe(error):
+    if isinstance(error, ClosedOutputError):
         _silence_output()
         return 1
-    known = _as_taller_error(error, terminal)
+    known = _as_taller_error(error, terminal.messages)
     if known is None:
         raise error
-    terminal.failure(known, _text(known, terminal))
+    try:
+        terminal.failure(known)
+    except ClosedOutputError:
+        _silence_output()
     return known.exit_code
 
 
-def _as_taller_error(error: BaseException, terminal: Terminal) -> TallerError | None:
+def _as_taller_error(error: BaseException, messages: Messages) -> TallerError | None:
     """An error that its reader can do something about, or None."""
     if isinstance(error, TallerError):
         return error
-    if isinstance(error, typer.TyperException):
-        return usage_error(error, terminal.messages)
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
+    if isinstance(error, click.ClickException):
+        return usage_error(error, messages)
+    if isinstance(error, KeyboardInterrupt | click.Abort):
         return InterruptedRunError("cli_interrupted")
     if _is_out_of_memory(error):
         return TallerError("cli_no_memory")
@@ -59,12 +62,49 @@ def _as_taller_error(error: BaseException, terminal: Terminal) -> TallerError | 
     return None
 
 
-def _text(error: TallerError, terminal: Terminal) -> str:
-    """The error's sentence, with an option where it names a field of a configuration."""
-    values = dict(error.values)
-    if "field" in values:
-        values["field"] = as_flag(str(values["field"]))
-    return type(error)(error.key, **values).text(terminal.messages)
+def usage_error(error: click.ClickException, messages: Messages) -> UsageError:
+    """What click found wrong with the command line, as an error of ours."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else PROGRAM
+    match error:
+        case click.NoSuchCommand(command_name=name):
+            assert context is not None
+            names = context.command.list_commands(context)
+            if similar := get_close_matches(name, names, n=1):
+                but = {"name": name, "similar": similar[0], "command": command}
+                return UsageError("cli_no_such_command_but", **but)
+            allowed = ", ".join(names)
+            return UsageError("cli_no_such_command", name=name, allowed=allowed, command=command)
+        case click.NoSuchOption(option_name=option, possibilities=[similar, *_]):
+            but = {"option": option, "similar": similar, "command": command}
+            return UsageError("cli_no_such_option_but", **but)
+        case click.NoSuchOption(option_name=option):
+            return UsageError("cli_no_such_option", option=option, command=command)
+        case click.BadOptionUsage(option_name=option):
+            key = "cli_takes_no_value" if _is_flag(context, option) else "cli_needs_value"
+            return UsageError(key, option=option, command=command)
+        case WrongValue(param=parameter, key=key, values=values):
+            option = _shown(messages, parameter)
+            return UsageError(key, option=option, command=command, **values)
+        case click.MissingParameter(param=parameter):
+            return UsageError("cli_missing", option=_shown(messages, parameter), command=command)
+        case _:
+            return UsageError("cli_wrong_usage", reason=error.format_message(), command=command)
+
+
+def _is_flag(context: click.Context | None, option: str) -> bool:
+    parameters = context.command.params if context else []
+    named = [p for p in parameters if option in (*p.opts, *p.secondary_opts)]
+    return any(isinstance(p, click.Option) and p.is_flag for p in named)
+
+
+def _shown(messages: Messages, parameter: click.Parameter | None) -> str:
+    """An option by its flag, an argument by what stands for it on the help page."""
+    if isinstance(parameter, click.Argument):
+        from taller_cnn.cli.help_page import value_name
+
+        return value_name(messages, parameter)
+    return parameter.opts[0] if parameter else ""
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -73,10 +113,6 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and ("out of memory" in text or "allocate memory" in text)
     )
-
-
-def _is_closed_pipe(error: BaseException) -> bool:
-    return isinstance(error, OSError) and error.errno in _CLOSED
 
 
 def _silence_output() -> None:

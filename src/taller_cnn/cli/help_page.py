@@ -1,55 +1,44 @@
-"""Help pages in the reader's language, drawn from what typer knows about a command.
+"""Help pages in the reader's language, drawn from what click knows about a command.
 
-typer's own pages have English words in them ("Usage", "Options", "[default: ]"), and importing
-their renderer takes longer than everything else that ``--help`` does. The texts that typer is
-given are message keys; here they become words.
+click's own pages have English words in them ("Usage", "Options", "[default: ]"). The texts that
+its commands and options were given are message keys; here they become words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import click
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
-from typer.core import TyperArgument, TyperOption
 
-from taller_cnn.cli.options import PANELS
+from taller_cnn.cli.command import Argument, Option
 from taller_cnn.cli.terminal import Terminal
+from taller_cnn.cli.values import Key, Value
 from taller_cnn.messages import Messages
 
-__all__ = ["Parameter", "argument_name", "show_help"]
+__all__ = ["PANELS", "show_help", "value_name"]
 
-Parameter = TyperOption | TyperArgument
-Row = tuple[Text, Text]
-
+PANELS = ("arguments", "commands", "model", "training", "network", "data", "output", "general")
+"""The groups of a help page, top to bottom; the titles are ``cli.panel.<name>``."""
 FLAG_WIDTH = 30
 """Widest flag that still has its value beside it; leaves 44 of 80 columns for the text."""
 LEAST_TEXT_WIDTH = 24
 """Columns that a text needs beside its flag; with less it goes below, indented."""
 
+Row = tuple[Text, Text]
 
-def show_help(
-    terminal: Terminal,
-    name: str,
-    help_key: str,
-    parameters: Sequence[Parameter],
-    commands: Sequence[str] = (),
-) -> None:
-    """Print the help page of a command.
 
-    Args:
-        terminal: where, and in which language.
-        name: the command as one types it, e.g. ``taller-cnn train``.
-        help_key: key of the message that explains it.
-        parameters: its arguments and options, with ``--help``.
-        commands: names of the commands under it; ``cli_<name>.help`` explains each.
-    """
-    say = terminal.messages
-    terminal.show(Padding(_usage(say, name, parameters, commands), (1, 1)))
-    terminal.show(Padding(Text(say(help_key)), (0, 1, 1, 1)))
-    panels = _panels(say, parameters, commands)
+def show_help(context: click.Context) -> None:
+    """Print the help page of the command that `context` is of."""
+    terminal: Terminal = context.obj
+    say, command = terminal.messages, context.command
+    commands = command.list_commands(context) if isinstance(command, click.Group) else []
+    terminal.show(Padding(_usage(say, context.command_path, command.params, commands), (1, 1)))
+    terminal.show(Padding(Text(say(command.help or "")), (0, 1, 1, 1)))
+    panels = _panels(say, command.params, commands)
     rows = [row for key in PANELS for row in panels.get(key, [])]
     width = max(max(map(len, flags.plain.splitlines())) for flags, _ in rows)
     for key in PANELS:
@@ -57,28 +46,32 @@ def show_help(
             _show_panel(terminal, say(f"cli.panel.{key}"), panels[key], width)
 
 
-def argument_name(messages: Messages, parameter: Parameter) -> str:
+def value_name(messages: Messages, parameter: click.Parameter) -> str:
     """What stands for an argument or an option's value, e.g. ``CARPETA``."""
-    name = parameter.metavar or parameter.name.upper()
-    return messages(name) if messages.has(name) else name
+    kind = parameter.type
+    return _words(messages, kind.metavar if isinstance(kind, Value) else parameter.name.upper())
+
+
+def _words(messages: Messages, text: str) -> str:
+    return messages(text) if isinstance(text, Key) else text
 
 
 def _usage(
-    say: Messages, name: str, parameters: Sequence[Parameter], commands: Sequence[str]
+    say: Messages, name: str, parameters: Sequence[click.Parameter], commands: Sequence[str]
 ) -> Text:
-    arguments = [_in_usage(say, p) for p in parameters if isinstance(p, TyperArgument)]
+    arguments = [_in_usage(say, p) for p in parameters if isinstance(p, Argument)]
     if commands:
         arguments.append(say("cli.usage.command"))
     words = " ".join([name, *arguments, say("cli.usage.options")])
     return Text.assemble((say("cli.usage.label") + " ", "bold yellow"), (words, "bold"))
 
 
-def _in_usage(say: Messages, argument: TyperArgument) -> str:
+def _in_usage(say: Messages, argument: Argument) -> str:
     """``FILE``, in brackets if it may be left out, with dots if there may be several.
 
     A name that comes with brackets already says so itself.
     """
-    name = argument_name(say, argument)
+    name = value_name(say, argument)
     if name.startswith("["):
         return name
     name += "..." if argument.nargs != 1 else ""
@@ -86,16 +79,20 @@ def _in_usage(say: Messages, argument: TyperArgument) -> str:
 
 
 def _panels(
-    say: Messages, parameters: Sequence[Parameter], commands: Sequence[str]
+    say: Messages, parameters: Sequence[click.Parameter], commands: Sequence[str]
 ) -> dict[str, list[Row]]:
     """The rows of each panel."""
     panels: dict[str, list[Row]] = {}
     if commands:
         panels["commands"] = [(Text(name, "bold cyan"), _summary(say, name)) for name in commands]
     for parameter in parameters:
-        other = "arguments" if isinstance(parameter, TyperArgument) else "general"
-        key = parameter.rich_help_panel or other
-        panels.setdefault(key, []).append(_parameter_row(say, parameter))
+        assert isinstance(parameter, Argument | Option)
+        text = Text(say(parameter.help or ""))
+        if isinstance(parameter, Argument):
+            row = Text(value_name(say, parameter), "bold yellow"), text
+        else:
+            row = _flags(say, parameter), text.append("".join(_notes(say, parameter)), "dim")
+        panels.setdefault(parameter.panel, []).append(row)
     return panels
 
 
@@ -113,36 +110,26 @@ def _show_panel(terminal: Terminal, title: str, rows: list[Row], width: int) -> 
     terminal.show(Panel(table, title=Text(title), title_align="left", border_style="dim"))
 
 
-def _parameter_row(say: Messages, parameter: Parameter) -> Row:
-    text = Text(say(parameter.help or ""))
-    for note in _notes(say, parameter):
-        text.append(f" [{note}]", "dim")
-    return _flags(say, parameter), text
-
-
-def _flags(say: Messages, parameter: Parameter) -> Text:
+def _flags(say: Messages, parameter: Option) -> Text:
     """``--epochs NUMBER``, on two lines if one would be too long."""
-    value = argument_name(say, parameter)
-    if isinstance(parameter, TyperArgument):
-        return Text(value, "bold yellow")
     separator = "/" if parameter.secondary_opts else ", "
     names = sorted(parameter.opts, key=len, reverse=True) + parameter.secondary_opts
     flags = Text(separator.join(names), "bold cyan")
     if parameter.is_flag:
         return flags
+    value = value_name(say, parameter)
     gap = " " if len(flags) + len(value) < FLAG_WIDTH else "\n  "
     return flags.append(gap).append(value, "yellow")
 
 
-def _notes(say: Messages, parameter: Parameter) -> Iterable[str]:
+def _notes(say: Messages, parameter: Option) -> Iterable[str]:
     """What stands in brackets behind the text: environment variable and default."""
     if isinstance(parameter.envvar, str):
-        yield say("cli.environment_variable", name=parameter.envvar)
-    shown, default = parameter.show_default, parameter.default
-    if isinstance(shown, str):
-        yield say("cli.default", value=say(shown) if say.has(shown) else shown)
-    elif default is not None and not isinstance(default, bool):
-        yield say("cli.default", value=default)
+        yield f" [{say('cli.environment_variable', name=parameter.envvar)}]"
+    shown = parameter.show_default if isinstance(parameter.show_default, str) else None
+    default = _words(say, shown) if shown else parameter.default
+    if default is not None and not isinstance(default, bool):
+        yield f" [{say('cli.default', value=default)}]"
 
 
 def _summary(say: Messages, command: str) -> Text:

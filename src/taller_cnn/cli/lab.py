@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import socket
 import sys
 import threading
 import webbrowser
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from taller_cnn.cli.options import DataDir, Workdir, panel
+from taller_cnn.cli.command import Option
+from taller_cnn.cli.options import DATA_DIR, WORKDIR, command
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.values import WrongValue, whole_number
-from taller_cnn.errors import TallerError
+from taller_cnn.cli.values import Key, Value, WrongValue, whole_number
 
 if TYPE_CHECKING:
     from taller_cnn.lab.lab import Lab
@@ -27,8 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["lab"]
 
 LOOPBACK = "127.0.0.1"
-PORT = 8000
-ALL_ADDRESSES = ("0.0.0.0", "::")
+DEFAULT_PORT = 8000
 
 
 def _port(text: str) -> int:
@@ -38,52 +32,51 @@ def _port(text: str) -> int:
     return value
 
 
-NoBrowser = Annotated[bool, panel("general", "--no-browser", help="cli_lab.option.no_browser")]
-Host = Annotated[
-    str,
-    panel(
-        "general",
+@command(
+    Option("--no-browser", panel="general", help="cli_lab.option.no_browser"),
+    Option(
         "--host",
+        panel="general",
         help="cli_lab.option.host",
-        metavar="cli_lab.metavar.address",
-        parser=str,
+        type=Value(str, Key("cli_lab.metavar.address")),
+        default=LOOPBACK,
     ),
-]
-Port = Annotated[
-    int | None,
-    panel(
-        "general",
+    Option(
         "--port",
+        panel="general",
         help="cli_lab.option.port",
-        metavar="cli.metavar.integer",
-        parser=_port,
-        show_default="cli_lab.option.port_default",
+        type=Value(_port, Key("cli.metavar.integer")),
+        show_default=Key("cli_lab.option.port_default"),
     ),
-]
-
-
+    DATA_DIR,
+    WORKDIR,
+)
 def lab(
-    context: typer.Context,
-    no_browser: NoBrowser = False,
-    host: Host = LOOPBACK,
-    port: Port = None,
-    data_dir: DataDir = None,
-    workdir: Workdir = Path(),
+    terminal: Terminal,
+    *,
+    no_browser: bool,
+    host: str,
+    port: int | None,
+    data_dir: Path | None,
+    workdir: Path,
 ) -> None:
     """Open the lab: a page to draw, look inside, train and compare."""
-    terminal: Terminal = context.obj
     terminal.say("cli_lab.starting", "dim")
     # What is imported and read here is not waited for by the page.
+    import torch
+
     from taller_cnn.lab.app import create_app
     from taller_cnn.lab.lab import Lab
+    from taller_cnn.lab.opening import access_for, page_address, prepare
     from taller_cnn.lab.server import listen, serve
 
-    _one_thread()
+    # A digit is too small to share between threads, and the training has a process of its own.
+    torch.set_num_threads(1)
     opened = Lab.in_folder(workdir, data_dir, terminal.messages.tag)
-    access = _access(host)
-    server = listen(host, PORT if port is None else port, or_any=port is None)
-    _warm_up(opened)
-    address = _address(host, server.getsockname()[1], access)
+    access = access_for(host)
+    server = listen(host, DEFAULT_PORT if port is None else port, or_any=port is None)
+    prepare(opened)
+    address = page_address(host, server.getsockname()[1], access)
 
     def ready() -> None:
         _announce(terminal, opened, address, access)
@@ -95,56 +88,6 @@ def lab(
     terminal.say("cli_lab.closed", "dim")
 
 
-def _one_thread() -> None:
-    """A digit is too small to share between threads, and the training has a process of its own."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
-def _warm_up(opened: Lab) -> None:
-    """Read what the page asks for first; what is missing the page says itself."""
-    from taller_cnn.lab.predicting import warm_up
-
-    with suppress(TallerError):
-        warm_up(opened.shelf.get())
-    with suppress(TallerError):
-        opened.gallery.digits()
-
-
-def _access(host: str) -> Access:
-    """Everybody on this machine; from elsewhere, whoever has the printed address."""
-    from taller_cnn.lab.security import Access
-
-    if _is_loopback(host):
-        return Access()
-    own = socket.gethostname()
-    return Access.for_network(host, [own, f"{own}.local", socket.getfqdn(), _outer_address()])
-
-
-def _is_loopback(host: str) -> bool:
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host.lower() == "localhost"
-
-
-def _outer_address() -> str:
-    """The address that others reach this machine by; nothing is sent to find it."""
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        # An address that documentation may use (RFC 5737): only the route to it is looked up.
-        probe.connect(("192.0.2.1", 9))
-        return str(probe.getsockname()[0])
-    return socket.gethostname()
-
-
-def _address(host: str, port: int, access: Access) -> str:
-    """What to open in a browser."""
-    name = _outer_address() if host in ALL_ADDRESSES else host
-    shown = f"[{name}]" if ":" in name else name
-    query = f"?token={access.token}" if access.token else ""
-    return f"http://{shown}:{port}/{query}"
-
-
 def _announce(terminal: Terminal, opened: Lab, address: str, access: Access) -> None:
     if access.token:
         terminal.notice(terminal.messages("cli_lab.network"))
@@ -153,7 +96,6 @@ def _announce(terminal: Terminal, opened: Lab, address: str, access: Access) -> 
     terminal.say("cli_lab.address", "bold", address=address)
     terminal.say("cli_lab.how_to_stop", "dim")
     terminal.result({"address": address})
-    sys.stdout.flush()
 
 
 def _has_screen() -> bool:

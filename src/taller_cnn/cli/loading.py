@@ -1,24 +1,29 @@
-"""What a command needs from disk: digits, with a download shown as it goes, and a network."""
+"""What a command needs from disk, and what there is to say of it: digits, and a network."""
 
 from __future__ import annotations
 
-import shlex
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taller_cnn.cli.notices import show_model_notices, show_sample_notice
-from taller_cnn.cli.options import DATASETS
-from taller_cnn.cli.progress import view
+from taller_cnn.cli.board import Board, board
+from taller_cnn.cli.options import DATASETS, next_command
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.errors import ModelError
 
 if TYPE_CHECKING:
     from taller_cnn.checkpoints import LoadedModel
     from taller_cnn.config import ModelConfig
-    from taller_cnn.data import Digits, DigitsPlace
+    from taller_cnn.data import Digits, DigitsPlace, DownloadProgress
+    from taller_cnn.errors import TallerError
 
-__all__ = ["load", "load_network"]
+__all__ = [
+    "load",
+    "load_network",
+    "show_download",
+    "show_model_notices",
+    "show_sample_notice",
+    "warn_of_seen_digits",
+]
 
 
 def load(terminal: Terminal, place: DigitsPlace, holdout: int = 5000) -> Digits:
@@ -30,16 +35,24 @@ def load(terminal: Terminal, place: DigitsPlace, holdout: int = 5000) -> Digits:
     from taller_cnn.data import Digits
 
     digits = None
-    with view(terminal, quiet=False, stop=threading.Event()) as shown:
-        shown.waiting("cli.loading")
+    with board(terminal) as shown:
+        shown.waiting(terminal.messages("cli.loading"))
         for item in place.loading(holdout):
             if isinstance(item, Digits):
                 digits = item
             else:
-                shown.step(item, 0)
+                show_download(terminal, shown, item)
     assert digits is not None, "loading ends with the digits"
     show_sample_notice(terminal, place, digits.source, digits.fallback_reason)
     return digits
+
+
+def show_download(terminal: Terminal, shown: Board, progress: DownloadProgress) -> None:
+    """Tell how much of a file has come."""
+    say = terminal.messages
+    received = f"{say.number(progress.received / 1e6, 1)} MB"
+    file = say("cli.download.file", file=progress.file)
+    shown.step(file, received, progress.received, progress.total)
 
 
 def load_network(
@@ -66,12 +79,43 @@ def load_network(
     from taller_cnn.runs import RunFiles
 
     if path == RunFiles.in_workdir(workdir, dataset).model and not path.exists():
-        words = ["taller-cnn", "train"]
-        if dataset != DATASETS[0]:
-            words += ["--dataset", dataset]
-        if workdir != Path():
-            words += ["--workdir", str(workdir)]
-        raise ModelError("no_model_here", path=path, command=shlex.join(words))
+        place = {"dataset": dataset, "workdir": workdir}
+        command = next_command("train", lang=terminal.messages.tag, **place)
+        raise ModelError("no_model_here", path=path, command=command)
     loaded = load_model(path, config)
     show_model_notices(terminal, loaded)
     return loaded
+
+
+def show_model_notices(terminal: Terminal, loaded: LoadedModel) -> None:
+    """Tell what is to be known about a model that was read."""
+    for notice in loaded.notices:
+        terminal.notice(terminal.messages(f"model.{notice}", wrapping=loaded.wrapping))
+
+
+def show_sample_notice(
+    terminal: Terminal, place: DigitsPlace, source: str, reason: TallerError | None = None
+) -> None:
+    """Tell that the digits are the sample, if they are, and how to get the full set.
+
+    Args:
+        terminal: where.
+        place: where the reader wanted the digits from.
+        source: of the digits.
+        reason: why the full set could not be had.
+    """
+    if source != "sample":
+        return
+    say = terminal.messages
+    key = "cli.sample.asked" if place.source == "sample" else "cli.sample.otherwise"
+    lines = [say("cli.sample.what"), say(key, folder=place.data_dir)]
+    terminal.notice("\n".join(lines + ([reason.text(say)] if reason else [])))
+
+
+def warn_of_seen_digits(
+    terminal: Terminal, loaded: LoadedModel, digits: Digits, split: str = "test"
+) -> None:
+    """The sample is part of the full set's training digits: who learned one has seen the other."""
+    trained_on = loaded.info.source if loaded.info else digits.source
+    if trained_on != digits.source and (split == "validation" or digits.source == "sample"):
+        terminal.notice(terminal.messages("cli_evaluate.seen"))

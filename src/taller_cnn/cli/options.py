@@ -1,148 +1,107 @@
-"""Options that several commands share.
-
-Here ``help``, ``metavar``, ``rich_help_panel`` and ``show_default`` may be message keys:
-`taller_cnn.cli.help_page` puts the reader's words in their place.
-"""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING
 
-import typer
-
-from taller_cnn.cli.language import VARIABLE as LANGUAGE_VARIABLE
-from taller_cnn.cli.values import one_of, path
+from taller_cnn.cli.command import Command, Option
+from taller_cnn.cli.terminal import LANGUAGE_VARIABLE
+from taller_cnn.cli.values import FILE, FOLDER, TEXT, Key, Value, one_of
+from taller_cnn.commands import command_line
 from taller_cnn.messages import DEFAULT_LANGUAGE, LANGUAGES
 
+if TYPE_CHECKING:
+    import click
+
 __all__ = [
-    "PANELS",
-    "DataDir",
-    "Dataset",
-    "Device",
-    "ModelFile",
-    "Source",
-    "Workdir",
-    "choice",
-    "extended",
-    "panel",
-    "with_shared_options",
+    "DATASET",
+    "DATASETS",
+    "DATASET_OF_MODEL",
+    "DATA_DIR",
+    "DEVICE",
+    "LANG",
+    "MODEL",
+    "SOURCE",
+    "SOURCES",
+    "WORKDIR",
+    "command",
+    "next_command",
 ]
 
 DATASETS = ("mnist", "fashion-mnist", "kmnist")
 SOURCES = ("auto", "full", "sample")
 DATA_DIR_VARIABLE = "TALLER_DATA_DIR"
 
-PANELS = (
-    "arguments",
-    "commands",
-    "model",
-    "training",
-    "network",
-    "data",
-    "output",
-    "general",
+DATASET = Option(
+    "--dataset",
+    panel="data",
+    help="cli.option.dataset",
+    type=one_of(*DATASETS),
+    default=DATASETS[0],
 )
-"""The groups of a help page, top to bottom; the titles are ``cli.panel.<name>``."""
+DATASET_OF_MODEL = Option(
+    "--dataset",
+    panel="data",
+    help="cli.option.dataset",
+    type=one_of(*DATASETS),
+    show_default=Key("cli_evaluate.option.dataset_default"),
+)
+SOURCE = Option(
+    "--source", panel="data", help="cli.option.source", type=one_of(*SOURCES), default=SOURCES[0]
+)
+DATA_DIR = Option(
+    "--data-dir",
+    panel="data",
+    help="cli.option.data_dir",
+    type=FOLDER,
+    envvar=DATA_DIR_VARIABLE,
+    show_default=Key("cli.option.data_dir_default"),
+)
+MODEL = Option(
+    "--model",
+    panel="model",
+    help="cli.option.model",
+    type=FILE,
+    show_default=Key("cli.option.model_default"),
+)
+DEVICE = Option("--device", panel="model", help="config.device", type=TEXT, default="auto")
+WORKDIR = Option(
+    "--workdir",
+    panel="output",
+    help="cli.option.workdir",
+    type=FOLDER,
+    default=Path(),
+    show_default=Key("cli.option.workdir_default"),
+)
+# Read before the command line is parsed, and known here so that it may be given.
+LANG = Option(
+    "--lang",
+    panel="general",
+    help="cli.option.lang",
+    type=Value(str, "|".join(LANGUAGES)),
+    default=DEFAULT_LANGUAGE,
+    envvar=LANGUAGE_VARIABLE,
+    expose_value=False,
+)
+JSON = Option("--json", panel="output", help="cli.option.json", expose_value=False)
 
 
-def panel(name: str, flag: str, **settings: Any) -> Any:
-    """A typer option in the help panel `name`."""
-    return typer.Option(flag, rich_help_panel=name, **settings)
+def command(*parameters: click.Parameter) -> Callable[[Callable[..., None]], Command]:
+    """Make a command of a function, with its parameters and those that all commands have.
 
-
-def choice(name: str, flag: str, help_key: str, allowed: tuple[str, ...], **settings: Any) -> Any:
-    """A typer option that takes one of some words."""
-    parser, metavar = one_of(*allowed), "|".join(allowed)
-    return panel(name, flag, help=help_key, metavar=metavar, parser=parser, **settings)
-
-
-Dataset = Annotated[str, choice("data", "--dataset", "cli.option.dataset", DATASETS)]
-Source = Annotated[str, choice("data", "--source", "cli.option.source", SOURCES)]
-DataDir = Annotated[
-    Path | None,
-    panel(
-        "data",
-        "--data-dir",
-        help="cli.option.data_dir",
-        metavar="cli.metavar.folder",
-        parser=path,
-        envvar=DATA_DIR_VARIABLE,
-        show_default="cli.option.data_dir_default",
-    ),
-]
-ModelFile = Annotated[
-    Path | None,
-    panel(
-        "model",
-        "--model",
-        help="cli.option.model",
-        metavar="cli.metavar.file",
-        parser=path,
-        show_default="cli.option.model_default",
-    ),
-]
-Device = Annotated[
-    str,
-    panel("model", "--device", help="config.device", metavar="cli.metavar.text", parser=str),
-]
-Workdir = Annotated[
-    Path,
-    panel(
-        "output",
-        "--workdir",
-        help="cli.option.workdir",
-        metavar="cli.metavar.folder",
-        parser=path,
-        show_default="cli.option.workdir_default",
-    ),
-]
-Lang = Annotated[
-    str,
-    panel(
-        "general",
-        "--lang",
-        help="cli.option.lang",
-        metavar="|".join(LANGUAGES),
-        parser=str,
-        envvar=LANGUAGE_VARIABLE,
-    ),
-]
-Json = Annotated[bool, panel("output", "--json", help="cli.option.json")]
-
-
-def with_shared_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that are read before the commands are built."""
-    shared = {"json": (Json, False), "lang": (Lang, DEFAULT_LANGUAGE)}
-    return extended(function, shared, passed=False)
-
-
-def extended(
-    function: Callable[..., None], extra: Mapping[str, tuple[Any, Any]], *, passed: bool
-) -> Callable[..., None]:
-    """`function` with more options for typer to read.
-
-    Args:
-        function: a command; its ``**fields`` take the place of the options that are passed on.
-        extra: type and default by parameter name.
-        passed: whether `function` gets their values.
+    The function gets the `Terminal`, and the value of each parameter by its name.
     """
-    keyword, rest = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD
-    own = inspect.signature(function, eval_str=True).parameters.values()
-    kept = [p.replace(kind=keyword) for p in own if p.kind is not rest]
-    added = [
-        inspect.Parameter(name, keyword, default=default, annotation=hint)
-        for name, (hint, default) in extra.items()
-    ]
 
-    @functools.wraps(function)
-    def call(**values: Any) -> None:
-        function(**{k: v for k, v in values.items() if passed or k not in extra})
+    def make(function: Callable[..., None]) -> Command:
+        return Command(function.__name__, function, [*parameters, JSON, LANG])
 
-    vars(call)["__signature__"] = inspect.Signature([*added, *kept] if passed else [*kept, *added])
-    # typer reads both, and the signature has the types already.
-    call.__annotations__ = {}
-    return call
+    return make
+
+
+def next_command(name: str, *words: str, lang: str, **options: object) -> str:
+    """A command of ours to go on with, in the reader's language; what is usual is left out."""
+    usual = {"dataset": DATASETS[0], "source": SOURCES[0], "workdir": Path()}
+    usual["lang"] = DEFAULT_LANGUAGE
+    return command_line(name, *words, options={**options, "lang": lang}, defaults=usual)

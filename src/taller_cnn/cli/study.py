@@ -2,106 +2,92 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from taller_cnn.cli.language import language_flags
+from taller_cnn.cli.board import board
+from taller_cnn.cli.command import Argument, Option, refuse_together
 from taller_cnn.cli.loading import load
-from taller_cnn.cli.options import DataDir, Source, Workdir, choice, panel
-from taller_cnn.cli.scores import show_rows
+from taller_cnn.cli.options import DATA_DIR, SOURCE, WORKDIR, command, next_command
+from taller_cnn.cli.results import show_rows
 from taller_cnn.cli.signals import stop_on_signals
-from taller_cnn.cli.study_tables import design_json, list_factors, show_design
-from taller_cnn.cli.study_view import study_view
+from taller_cnn.cli.study_view import design_json, list_factors, show_design, tell
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.values import count, path
+from taller_cnn.cli.values import COUNT, FILE, Key, Value, one_of
 from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
 
 if TYPE_CHECKING:
     import threading
 
-    from taller_cnn.cli.study_view import StudyView
     from taller_cnn.data import Digits, DigitsPlace
     from taller_cnn.messages import Messages
-    from taller_cnn.study import Design, Plan, Store, StudyDone
+    from taller_cnn.study import Design, Event, Plan, Store, StudyDone
 
 __all__ = ["study"]
 
 MOST_TRIALS = 1000
 """Trials of a study that nobody starts by mistake."""
-EXPORTS = ("csv", "parquet")
 
-Factors = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help="cli_study.argument.factors", metavar="cli_study.metavar.factor", show_default=False
+
+@command(
+    Argument(
+        ["factor"],
+        help="cli_study.argument.factors",
+        type=Value(str, Key("cli_study.metavar.factor")),
+        nargs=-1,
     ),
-]
-Cross = Annotated[bool, panel("training", "--cross", help="cli_study.option.cross")]
-Seeds = Annotated[
-    int | None,
-    panel(
-        "training",
+    Option("--cross", panel="training", help="cli_study.option.cross"),
+    Option(
         "--seeds",
+        panel="training",
         help="cli_study.option.seeds",
-        metavar="cli.metavar.integer",
-        parser=count,
-        show_default="cli_study.option.seeds_default",
+        type=COUNT,
+        show_default=Key("cli_study.option.seeds_default"),
     ),
-]
-DesignFile = Annotated[
-    Path | None,
-    panel(
-        "training",
-        "--design",
-        help="cli_study.option.design",
-        metavar="cli.metavar.file",
-        parser=path,
-    ),
-]
-Thorough = Annotated[bool, panel("training", "--thorough", help="cli_study.option.thorough")]
-Scheduler = Annotated[
-    str | None,
-    panel(
-        "training",
+    Option("--design", panel="training", help="cli_study.option.design", type=FILE),
+    Option("--thorough", panel="training", help="cli_study.option.thorough"),
+    Option(
         "--scheduler",
+        panel="training",
         help="cli_study.option.scheduler",
-        metavar="cli_study.metavar.address",
-        parser=str,
+        type=Value(str, Key("cli_study.metavar.address")),
     ),
-]
-Yes = Annotated[bool, panel("training", "--yes", help="cli_study.option.yes")]
-List = Annotated[bool, panel("output", "--list", help="cli_study.option.list")]
-DryRun = Annotated[bool, panel("output", "--dry-run", help="cli_study.option.dry_run")]
-Report = Annotated[bool, panel("output", "--report", help="cli_study.option.report")]
-Export = Annotated[str | None, choice("output", "--export", "cli_study.option.export", EXPORTS)]
-
-
+    Option("--yes", panel="training", help="cli_study.option.yes"),
+    Option("--list", "list_", panel="output", help="cli_study.option.list"),
+    Option("--dry-run", panel="output", help="cli_study.option.dry_run"),
+    Option("--report", panel="output", help="cli_study.option.report"),
+    Option(
+        "--export", panel="output", help="cli_study.option.export", type=one_of("csv", "parquet")
+    ),
+    SOURCE,
+    DATA_DIR,
+    WORKDIR,
+)
 def study(
-    context: typer.Context,
-    factors: Factors = None,
-    cross: Cross = False,
-    seeds: Seeds = None,
-    design: DesignFile = None,
-    thorough: Thorough = False,
-    scheduler: Scheduler = None,
-    yes: Yes = False,
-    list_: List = False,
-    dry_run: DryRun = False,
-    report: Report = False,
-    export: Export = None,
-    source: Source = "auto",
-    data_dir: DataDir = None,
-    workdir: Workdir = Path(),
+    terminal: Terminal,
+    *,
+    factor: tuple[str, ...],
+    cross: bool,
+    seeds: int | None,
+    design: Path | None,
+    thorough: bool,
+    scheduler: str | None,
+    yes: bool,
+    list_: bool,
+    dry_run: bool,
+    report: bool,
+    export: str | None,
+    source: str,
+    data_dir: Path | None,
+    workdir: Path,
 ) -> None:
     """Measure what filters, layers and the rest do."""
-    terminal: Terminal = context.obj
+    _refuse_contradictions()
     asked = _Asked(
-        factors=tuple(factors or ()),
+        factors=factor,
         cross=cross,
         seeds=seeds,
         design=design,
@@ -119,6 +105,16 @@ def study(
         _report_again(terminal, asked)
     else:
         _study(terminal, asked, dry_run=dry_run, yes=yes)
+
+
+def _refuse_contradictions() -> None:
+    """Refuse options of which one would be ignored."""
+    refuse_together("design", "thorough", "factor", "cross")
+    refuse_together("thorough", "factor", "cross")
+    plan = ("factor", "cross", "seeds", "design", "thorough")
+    refuse_together("list_", "report", "dry_run", "export", "scheduler", "yes", *plan)
+    refuse_together("report", "dry_run", "scheduler", "yes")
+    refuse_together("dry_run", "export", "scheduler", "yes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,19 +163,10 @@ class _Asked:
         """What to find out.
 
         Raises:
-            UsageError: the words contradict each other, or name what there is not.
+            UsageError: a word names what there is not.
         """
         from taller_cnn.study import default_plan, plan_of, read_plan, thorough_plan
 
-        given = {
-            "--design": self.design,
-            "--thorough": self.thorough,
-            "FACTOR": self.factors,
-            "--cross": self.cross,
-        }
-        names = [name for name, value in given.items() if value]
-        if len(names) > 1 and names != ["FACTOR", "--cross"]:
-            raise UsageError("study_exclusive", one=names[0], other=names[1])
         if self.design is not None:
             plan = read_plan(self.design)
         elif self.thorough:
@@ -191,19 +178,19 @@ class _Asked:
 
     def command(self) -> str:
         """The command that goes on with the study."""
-        words = ["taller-cnn", "study", *self.factors]
-        words += ["--cross"] * self.cross + ["--thorough"] * self.thorough
-        valued = {
-            "--seeds": self.seeds,
-            "--design": self.design,
-            "--scheduler": self.scheduler,
-            "--source": None if self.source == "auto" else self.source,
-            "--data-dir": self.data_dir,
-            "--workdir": None if self.workdir == Path() else self.workdir,
-        }
-        for flag, value in valued.items():
-            words += [] if value is None else [flag, str(value)]
-        return shlex.join(words + language_flags(self.language))
+        return next_command(
+            "study",
+            *self.factors,
+            cross=self.cross or None,
+            thorough=self.thorough or None,
+            seeds=self.seeds,
+            design=self.design,
+            scheduler=self.scheduler,
+            source=self.source,
+            data_dir=self.data_dir,
+            workdir=self.workdir,
+            lang=self.language,
+        )
 
 
 def _study(terminal: Terminal, asked: _Asked, *, dry_run: bool, yes: bool) -> None:
@@ -244,24 +231,30 @@ def _run(
     terminal: Terminal, asked: _Asked, design: Design, digits: Digits, store: Store
 ) -> StudyDone:
     """Run what is missing, and show how it goes."""
-    with stop_on_signals() as stop, study_view(terminal, design, stop) as shown:
+    from taller_cnn.study import StudyDone
+
+    with (
+        stop_on_signals() as stop,
+        board(terminal, stop=stop, stopping="cli_study.stopping") as shown,
+        closing(_events(asked, design, digits, store, stop)) as events,
+    ):
         try:
-            return _follow(asked, design, digits, store, stop, shown)
+            for event in events:
+                tell(terminal, shown, design, event)
+                if isinstance(event, StudyDone):
+                    return event
         except InterruptedRunError as error:
             raise InterruptedRunError(
                 "study_stopped", **error.values, again=asked.command()
             ) from error
+    raise AssertionError("a study that is not interrupted ends with StudyDone")
 
 
-def _follow(
-    asked: _Asked,
-    design: Design,
-    digits: Digits,
-    store: Store,
-    stop: threading.Event,
-    shown: StudyView,
-) -> StudyDone:
-    from taller_cnn.study import Evaluated, StudyDone, run_study
+def _events(
+    asked: _Asked, design: Design, digits: Digits, store: Store, stop: threading.Event
+) -> Generator[Event, None, None]:
+    """What happens while the missing trials are run."""
+    from taller_cnn.study import Evaluated, run_study
 
     place = replace(
         asked.place,
@@ -269,7 +262,7 @@ def _follow(
         data_dir=asked.place.data_dir.resolve(),
         sample_dir=asked.place.sample_dir.resolve(),
     )
-    events = run_study(
+    return run_study(
         design,
         place,
         store,
@@ -279,12 +272,6 @@ def _follow(
         stop=stop,
         scheduler=asked.scheduler,
     )
-    with closing(events):
-        for event in events:
-            shown.show(event)
-            if isinstance(event, StudyDone):
-                return event
-    raise AssertionError("a study that is not interrupted ends with StudyDone")
 
 
 def _report_again(terminal: Terminal, asked: _Asked) -> None:

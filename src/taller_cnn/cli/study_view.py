@@ -1,170 +1,189 @@
-"""A study as it goes: a live bar on a terminal, lines in a pipe or a file."""
+"""A study for its reader: how it goes, its factors explained, its trials listed."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Set
+from typing import TYPE_CHECKING, Any
 
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
+from taller_cnn.cli.results import show_rows
 from taller_cnn.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from taller_cnn.cli.board import Board
+    from taller_cnn.messages import Messages
+    from taller_cnn.study import Cell, Design, Event, Question, Standing, TrialDone
 
-    from taller_cnn.study import Design, Event, Standing, TrialDone
+__all__ = ["design_json", "list_factors", "show_design", "tell"]
 
-__all__ = ["StudyView", "study_view"]
-
-LINE_SECONDS = 10.0
-"""Least time between two lines of progress where there is no live bar."""
-REFRESH_PER_SECOND = 4
+# ----------------------------------------------------------------------- as it goes
 
 
-@contextmanager
-def study_view(terminal: Terminal, design: Design, stop: threading.Event) -> Iterator[StudyView]:
-    """What fits the place that is written to."""
-    if not terminal.out.is_terminal:
-        yield StudyView(terminal, design)
-        return
-    from rich.live import Live
+def tell(terminal: Terminal, shown: Board, design: Design, event: Event) -> None:
+    """Tell what has happened."""
+    from taller_cnn.study import (
+        Calibrated,
+        StudyStarted,
+        TrialDone,
+        WorkerJoined,
+        WorkerLost,
+        WorkerRefused,
+    )
 
-    bar = _LiveStudyView(terminal, design, stop)
-    with Live(
-        console=terminal.out,
-        get_renderable=bar.draw,
-        refresh_per_second=REFRESH_PER_SECOND,
-        transient=True,
-    ):
-        yield bar
-
-
-class StudyView:
-    """Events as lines of text; progress at most every ten seconds."""
-
-    def __init__(self, terminal: Terminal, design: Design) -> None:
-        self.terminal, self._design = terminal, design
-        self._last = time.monotonic()
-
-    def show(self, event: Event) -> None:
-        """Tell what has happened."""
-        from taller_cnn.study import (
-            Calibrated,
-            StudyStarted,
-            TrialDone,
-            WorkerJoined,
-            WorkerLost,
-            WorkerRefused,
-        )
-
-        say = self.terminal.say
-        if isinstance(event, StudyStarted):
-            say("cli_study.started", "bold", n=event.of, done=event.done, name=self._design.name)
-            waits = event.done < event.of
-            self.waiting("cli_study.starting" if waits else "cli_study.nothing_new")
-        elif isinstance(event, WorkerJoined):
-            worker = event.worker
-            values = {"n": worker.slots, "processor": worker.introduction.processor}
-            say("cli_study.joined", "dim", machine=worker.introduction.machine, **values)
-        elif isinstance(event, WorkerRefused):
-            reason = event.reason.text(self.terminal.messages)
-            say("cli_study.refused", "yellow", address=event.address, reason=reason)
-        elif isinstance(event, WorkerLost):
-            say("cli_study.lost", "yellow", machine=event.worker.introduction.machine)
-        elif isinstance(event, Calibrated):
-            say("cli_study.estimate", n=event.trials, slots=event.slots, seconds=event.seconds)
-        elif isinstance(event, TrialDone):
+    say = terminal.messages
+    match event:
+        case StudyStarted(of=of, done=done):
+            shown.line(Text(say("cli_study.started", n=of, done=done, name=design.name), "bold"))
+            shown.waiting(say("cli_study.starting" if done < of else "cli_study.nothing_new"))
+        case WorkerJoined(worker=worker):
+            told = worker.introduction
+            values = {"machine": told.machine, "n": worker.slots, "processor": told.processor}
+            shown.line(Text(say("cli_study.joined", **values), "dim"))
+        case WorkerRefused(address=address, reason=reason):
+            words = say("cli_study.refused", address=address, reason=reason.text(say))
+            shown.line(Text(words, "yellow"))
+        case WorkerLost(worker=worker):
+            words = say("cli_study.lost", machine=worker.introduction.machine)
+            shown.line(Text(words, "yellow"))
+        case Calibrated(trials=n, slots=slots, seconds=seconds):
+            shown.line(Text(say("cli_study.estimate", n=n, slots=slots, seconds=seconds)))
+        case TrialDone():
             if event.result.status != "ok":
-                self._tell_failure(event)
-            self.progress(event)
-
-    def waiting(self, key: str) -> None:
-        """Something of unknown length goes on."""
-        self.terminal.say(key, "dim")
-
-    def progress(self, event: TrialDone) -> None:
-        """So many trials are done."""
-        now = time.monotonic()
-        if event.done == event.of or now - self._last >= LINE_SECONDS:
-            self._last = now
-            position, standing = self.words(event)
-            self.terminal.out.print(Text(f"{position} · {standing}" if standing else position))
-
-    def words(self, event: TrialDone) -> tuple[str, str]:
-        """How far the study is, and which levels lead."""
-        say = self.terminal.messages
-        position = say("cli_study.calibrating", done=event.done, of=event.of)
-        if event.seconds_left is not None:
-            position = say("cli_study.position", **_values(event))
-        best, worst = event.best, event.worst
-        if best is None or worst is None or best.levels == worst.levels:
-            return position, ""
-        return position, say(
-            "cli_study.standing",
-            best=self._label(best),
-            best_error=best.validation_error,
-            worst=self._label(worst),
-            worst_error=worst.validation_error,
-        )
-
-    def _label(self, standing: Standing) -> str:
-        from taller_cnn.study.labels import level_label
-
-        factors = next(q.factors for q in self._design.questions if q.name == standing.question)
-        return level_label(factors, standing.levels, self.terminal.messages)
-
-    def _tell_failure(self, event: TrialDone) -> None:
-        from taller_cnn.study.labels import level_label
-
-        say = self.terminal.messages
-        reason = event.result.reason or ""
-        if say.has(f"study.reason.{reason}"):
-            reason = say(f"study.reason.{reason}")
-        question, cell = next(
-            (question, cell)
-            for question in self._design.questions
-            for cell in question.cells
-            if event.trial in cell.trials.values()
-        )
-        level = f"{question.name}: {level_label(question.factors, cell.levels, say)}"
-        seed = event.trial.train.seed
-        self.terminal.say("cli_study.failed", "yellow", level=level, seed=seed, reason=reason)
+                shown.line(Text(_failure(say, design, event), "yellow"))
+            shown.step(*_standing(say, design, event), event.done, event.of)
 
 
-class _LiveStudyView(StudyView):
-    """A bar that is drawn again and again, below the lines."""
+def _standing(say: Messages, design: Design, event: TrialDone) -> tuple[str, str]:
+    """How far the study is, and which levels lead."""
+    from taller_cnn.study.labels import level_label
 
-    def __init__(self, terminal: Terminal, design: Design, stop: threading.Event) -> None:
-        super().__init__(terminal, design)
-        self._stop = stop
-        self._content: RenderableType = Text("")
+    def label(standing: Standing) -> str:
+        factors = next(q.factors for q in design.questions if q.name == standing.question)
+        return level_label(factors, standing.levels, say)
 
-    def waiting(self, key: str) -> None:
-        """Show a line for as long as it takes."""
-        self._content = Text(self.terminal.messages(key), "dim")
-
-    def progress(self, event: TrialDone) -> None:
-        """Show how far it is: a bar, and the leading levels below it."""
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-
-        position, standing = self.words(event)
-        line = Table.grid(padding=(0, 1), expand=True)
-        line.add_column(no_wrap=True)
-        line.add_column(ratio=1)
-        line.add_row(Text(position), ProgressBar(total=event.of, completed=event.done))
-        self._content = Group(line, Text(standing, "dim", no_wrap=True, overflow="ellipsis"))
-
-    def draw(self) -> RenderableType:
-        """What stands on the screen now; called from the thread that draws."""
-        if self._stop.is_set():
-            return Text(self.terminal.messages("cli_study.stopping"), "bold yellow")
-        return self._content
+    place: dict[str, object] = {"done": event.done, "of": event.of}
+    position = say("cli_study.calibrating", **place)
+    if event.seconds_left is not None:
+        position = say("cli_study.position", seconds_left=event.seconds_left, **place)
+    best, worst = event.best, event.worst
+    if best is None or worst is None or best.levels == worst.levels:
+        return position, ""
+    errors = {"best_error": best.validation_error, "worst_error": worst.validation_error}
+    return position, say("cli_study.standing", best=label(best), worst=label(worst), **errors)
 
 
-def _values(event: TrialDone) -> dict[str, object]:
-    return {"done": event.done, "of": event.of, "seconds_left": event.seconds_left}
+def _failure(say: Messages, design: Design, event: TrialDone) -> str:
+    """Which trial has failed, and why."""
+    from taller_cnn.study.labels import level_label
+
+    reason = event.result.reason or ""
+    if say.has(f"study.reason.{reason}"):
+        reason = say(f"study.reason.{reason}")
+    question, cell = next(
+        (question, cell)
+        for question in design.questions
+        for cell in question.cells
+        if event.trial in cell.trials.values()
+    )
+    level = f"{question.name}: {level_label(question.factors, cell.levels, say)}"
+    return say("cli_study.failed", level=level, seed=event.trial.train.seed, reason=reason)
+
+
+# -------------------------------------------------------------------- before it is run
+
+
+def list_factors(terminal: Terminal) -> None:
+    """Explain every factor in a sentence, and the regimes."""
+    from taller_cnn.study import DEFAULT_REGIMES, FACTORS
+
+    say = terminal.messages
+    told = []
+    for factor in FACTORS.values():
+        names = [level.name for level in factor.levels]
+        values = {"levels": ", ".join(names), "reference": factor.reference}
+        regime = say(f"study.regime.{factor.regime}.title")
+        explanation = say(f"study.factor.{factor.name}.explain")
+        levels = say("cli_study.levels", regime=regime, **values)
+        terminal.out.print(Text(factor.name, "bold cyan"))
+        terminal.show(Padding(Text(explanation), (0, 0, 0, 2)))
+        terminal.show(Padding(Text(levels, "dim"), (0, 0, 0, 2)))
+        told.append({"name": factor.name, "explanation": explanation, **values, "levels": names})
+    regimes = [
+        (say(f"study.regime.{r}.title"), say(f"study.regime.{r}.explain")) for r in DEFAULT_REGIMES
+    ]
+    show_rows(terminal, regimes, say("cli_study.regimes"))
+    terminal.result({"factors": told})
+
+
+def show_design(terminal: Terminal, design: Design, done: Set[str]) -> None:
+    """Print the trials of a design, a line for each level."""
+    say = terminal.messages
+    for question in design.questions:
+        regime = question.regime
+        if say.has(f"study.regime.{regime}.title"):
+            regime = say(f"study.regime.{regime}.title")
+        folds = design.regimes[question.regime].folds
+        key = "cli_study.panel.question_folds" if folds else "cli_study.panel.question"
+        title = say(key, name=question.name, regime=regime, folds=folds)
+        terminal.out.print(Text(title, "bold"))
+        terminal.show(_cells(terminal, question))
+    trials = design.trials()
+    kept = sum(design.key(trial) in done for trial in trials)
+    terminal.say("cli_study.total", "bold", n=len(trials), done=kept)
+
+
+def _cells(terminal: Terminal, question: Question) -> Table:
+    say = terminal.messages
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("  " + say("cli_study.heading.levels"), no_wrap=True)
+    for name in ("rates", "seeds", "digits", "epochs", "parameters", "macs"):
+        table.add_column(say(f"cli_study.heading.{name}"), justify="right")
+    for cell in question.cells:
+        table.add_row(*_cell_row(terminal, question, cell))
+    return table
+
+
+def _cell_row(terminal: Terminal, question: Question, cell: Cell) -> tuple[str, ...]:
+    from taller_cnn.study.labels import level_label
+
+    say = terminal.messages
+    trials = list(cell.trials.values())
+    first = trials[0]
+    rates = dict.fromkeys(trial.train.learning_rate for trial in trials)
+    return (
+        "  " + level_label(question.factors, cell.levels, say),
+        " ".join(say.significant(rate, 4) for rate in rates),
+        f"0–{question.seeds[-1]}" if len(question.seeds) > 1 else "0",
+        say.number(first.train_n, 0),
+        say.significant(first.train.epochs, 4),
+        say.number(first.parameters, 0),
+        f"{say.number(first.macs / 1e6, 2)} M",
+    )
+
+
+def design_json(design: Design, done: Set[str]) -> dict[str, Any]:
+    """Every trial of a design."""
+    trials = [
+        {
+            "question": question.name,
+            "regime": question.regime,
+            "levels": list(cell.levels),
+            "rate": rate,
+            "seed": seed,
+            "key": design.key(trial),
+            "done": design.key(trial) in done,
+            **trial.to_dict(),
+        }
+        for question in design.questions
+        for cell in question.cells
+        for (rate, seed), trial in cell.trials.items()
+    ]
+    return {
+        "study": design.name,
+        "design": design.hash,
+        "different_trials": len(design.trials()),
+        "trials": trials,
+    }

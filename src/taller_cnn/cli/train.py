@@ -4,122 +4,119 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shlex
 import threading
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from taller_cnn.cli.config_options import configs, flags, training_options
-from taller_cnn.cli.language import language_flags
-from taller_cnn.cli.options import DataDir, Dataset, Source, Workdir, panel
-from taller_cnn.cli.progress import View, view
+from taller_cnn.cli.board import Board, board
+from taller_cnn.cli.command import Option
+from taller_cnn.cli.config_options import configs, training_options
+from taller_cnn.cli.loading import show_sample_notice
+from taller_cnn.cli.options import DATA_DIR, DATASET, SOURCE, WORKDIR, command, next_command
+from taller_cnn.cli.results import EpochTable, show_files, show_rows, show_score, show_training
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.training_report import (
-    show_ensemble,
-    show_member,
-    show_result,
-    show_start,
-)
-from taller_cnn.cli.values import count, whole_numbers
+from taller_cnn.cli.values import COUNT, INTEGERS, Key
 from taller_cnn.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
     from taller_cnn.data import DigitsPlace
-    from taller_cnn.runs import EnsemblePlan, EnsembleResult, RunFiles, RunRequest, RunResult
+    from taller_cnn.runs import (
+        EnsemblePlan,
+        EnsembleResult,
+        Member,
+        RunFiles,
+        RunRequest,
+        RunResult,
+        Started,
+    )
 
 __all__ = ["train"]
 
 THREADS_PER_PROCESSOR = 8
 """More of them only wait for each other."""
 
-Threads = Annotated[
-    int | None,
-    panel(
-        "training",
+
+@command(
+    *training_options(),
+    Option(
         "--threads",
+        panel="training",
         help="cli_train.option.threads",
-        metavar="cli.metavar.integer",
-        parser=count,
-        show_default="cli_train.option.threads_default",
+        type=COUNT,
+        show_default=Key("cli_train.option.threads_default"),
     ),
-]
-Resume = Annotated[bool, panel("training", "--resume", help="cli_train.option.resume")]
-Members = Annotated[
-    int | None,
-    panel(
-        "training",
+    Option("--resume", panel="training", help="cli_train.option.resume"),
+    Option(
         "--ensemble",
+        panel="training",
         help="cli_train.option.ensemble",
-        metavar="cli.metavar.integer",
-        parser=count,
-        show_default="cli_train.option.ensemble_default",
+        type=COUNT,
+        show_default=Key("cli_train.option.ensemble_default"),
     ),
-]
-Kernels = Annotated[
-    str | None,
-    panel(
-        "training",
+    Option(
         "--kernel-sizes",
+        panel="training",
         help="cli_train.option.kernel_sizes",
-        metavar="cli.metavar.integers",
-        parser=whole_numbers,
-        show_default="cli_train.option.kernel_sizes_default",
+        type=INTEGERS,
+        show_default=Key("cli_train.option.kernel_sizes_default"),
     ),
-]
-Quiet = Annotated[bool, panel("output", "--quiet", help="cli_train.option.quiet")]
-
-
-@training_options
+    DATASET,
+    SOURCE,
+    DATA_DIR,
+    WORKDIR,
+    Option("--quiet", panel="output", help="cli_train.option.quiet"),
+)
 def train(
-    context: typer.Context,
-    threads: Threads = None,
-    resume: Resume = False,
-    ensemble: Members = None,
-    kernel_sizes: Kernels = None,
-    dataset: Dataset = "mnist",
-    source: Source = "auto",
-    data_dir: DataDir = None,
-    workdir: Workdir = Path(),
-    quiet: Quiet = False,
+    terminal: Terminal,
+    *,
+    threads: int | None,
+    resume: bool,
+    ensemble: int | None,
+    kernel_sizes: tuple[int, ...] | None,
+    dataset: str,
+    source: str,
+    data_dir: Path | None,
+    workdir: Path,
+    quiet: bool,
     **fields: Any,
 ) -> None:
     """Train a network; leave the model, its figures and its numbers."""
     from taller_cnn.data import DigitsPlace
     from taller_cnn.runs import RunFiles, RunResult
 
-    terminal: Terminal = context.obj
     plan = _plan(ensemble, kernel_sizes, workdir, resume=resume)
     _use_threads(threads)
     place = DigitsPlace.in_workdir(workdir, data_dir, dataset=dataset, source=source)
     files = RunFiles.in_workdir(workdir, dataset)
     request = _request(fields, place, files, resume=resume, language=terminal.messages.tag)
-    with stop_on_signals() as stop, view(terminal, quiet=quiet, stop=stop) as shown:
+    with stop_on_signals() as stop, board(terminal, is_quiet=quiet, stop=stop) as shown:
         again = _again(request, fields, plan, threads, workdir)
         result = _follow(request, plan, stop, shown, terminal, again)
     if isinstance(result, RunResult):
-        show_result(terminal, request, result)
+        _show_result(terminal, request, result)
     else:
-        show_ensemble(terminal, request, result)
+        _show_ensemble(terminal, request, result)
     terminal.result(result.summary)
 
 
+# --------------------------------------------------------------------- what is asked for
+
+
 def _plan(
-    count: int | None, kernel_sizes: Any, workdir: Path, *, resume: bool
+    members: int | None, kernel_sizes: tuple[int, ...] | None, workdir: Path, *, resume: bool
 ) -> EnsemblePlan | None:
     """The ensemble that is asked for; None for one network."""
     from taller_cnn.runs import EnsemblePlan
 
-    if count is None:
+    if members is None:
         if kernel_sizes is not None:
             raise UsageError("ensemble_kernel_sizes")
         return None
     if resume:
         raise UsageError("ensemble_resume")
-    return EnsemblePlan(count=count, workdir=workdir, kernel_sizes=kernel_sizes or ())
+    return EnsemblePlan(count=members, workdir=workdir, kernel_sizes=kernel_sizes or ())
 
 
 def _use_threads(threads: int | None) -> None:
@@ -130,7 +127,7 @@ def _use_threads(threads: int | None) -> None:
     # Thousands would be started, and the system refuses them with a crash.
     most = THREADS_PER_PROCESSOR * (os.cpu_count() or 1)
     if threads > most:
-        raise UsageError("config_range", field="--threads", value=threads, least=1, most=most)
+        raise UsageError("config_range", field="threads", value=threads, least=1, most=most)
     torch.set_num_threads(threads)
 
 
@@ -151,45 +148,6 @@ def _request(
     )
 
 
-def _follow(
-    request: RunRequest,
-    plan: EnsemblePlan | None,
-    stop: threading.Event,
-    shown: View,
-    terminal: Terminal,
-    again: str,
-) -> RunResult | EnsembleResult:
-    """Run to the end and show what happens; `again` is the command that goes on."""
-    from taller_cnn.runs import EnsembleResult, Member, RunResult, Started, run, run_ensemble
-    from taller_cnn.training import EpochResult
-
-    shown.waiting("cli.loading")
-    result: RunResult | EnsembleResult | None = None
-    running = run_ensemble(request, plan, stop) if plan else run(request, stop)
-    try:
-        # Closed, so that the folder's lock does not wait for the garbage collector.
-        with closing(running) as events:
-            for event in events:
-                if isinstance(event, Started):
-                    show_start(terminal, event, request)
-                elif isinstance(event, Member):
-                    show_member(terminal, event)
-                    seeded = request.train.replace(seed=event.seed)
-                    request = dataclasses.replace(request, train=seeded)
-                elif isinstance(event, EpochResult):
-                    shown.epoch(event)
-                elif isinstance(event, RunResult | EnsembleResult):
-                    result = event
-                else:
-                    shown.step(event, request.train.epochs)
-    except InterruptedRunError as error:
-        if "step" not in error.values:
-            raise
-        raise InterruptedRunError("cli_stopped", **error.values, again=again) from error
-    assert result is not None, "a run that is not interrupted ends with its result"
-    return result
-
-
 def _again(
     request: RunRequest,
     fields: dict[str, Any],
@@ -200,20 +158,130 @@ def _again(
     """The command that goes on with a stopped training; an ensemble's needs its options again."""
     from taller_cnn.data import DigitsPlace
 
-    words, place = ["taller-cnn", "train"], request.place
+    place = request.place
+    options: dict[str, object] = {"resume": True}
     if plan:
-        words += ["--ensemble", str(plan.count), *flags(fields)]
-        if plan.kernel_sizes:
-            words += ["--kernel-sizes", ",".join(map(str, plan.kernel_sizes))]
-        words += [] if place.source == "auto" else ["--source", place.source]
-    else:
-        words += ["--resume"]
-    if threads is not None:
-        words += ["--threads", str(threads)]
-    if workdir != Path():
-        words += ["--workdir", str(workdir)]
-    if place.dataset != "mnist":
-        words += ["--dataset", place.dataset]
-    if place.data_dir != DigitsPlace.in_workdir(workdir).data_dir:
-        words += ["--data-dir", str(place.data_dir)]
-    return shlex.join(words + language_flags(request.language))
+        options = {"ensemble": plan.count, **fields, "kernel_sizes": plan.kernel_sizes or None}
+        options["source"] = place.source
+    usual_folder = DigitsPlace.in_workdir(workdir).data_dir
+    return next_command(
+        "train",
+        **options,
+        threads=threads,
+        workdir=workdir,
+        dataset=place.dataset,
+        data_dir=None if place.data_dir == usual_folder else place.data_dir,
+        lang=request.language,
+    )
+
+
+# ----------------------------------------------------------------------- while it runs
+
+
+def _follow(
+    request: RunRequest,
+    plan: EnsemblePlan | None,
+    stop: threading.Event,
+    shown: Board,
+    terminal: Terminal,
+    again: str,
+) -> RunResult | EnsembleResult:
+    """Run to the end and show what happens; `again` is the command that goes on."""
+    from taller_cnn.runs import EnsembleResult, Member, RunResult, Started, run, run_ensemble
+    from taller_cnn.training import EpochResult
+
+    shown.waiting(terminal.messages("cli.loading"))
+    epochs = EpochTable(terminal.messages, shown)
+    result: RunResult | EnsembleResult | None = None
+    running = run_ensemble(request, plan, stop) if plan else run(request, stop)
+    try:
+        # Closed, so that the folder's lock does not wait for the garbage collector.
+        with closing(running) as events:
+            for event in events:
+                if isinstance(event, Started):
+                    _show_start(terminal, event, request)
+                elif isinstance(event, Member):
+                    _show_member(terminal, event)
+                    seeded = request.train.replace(seed=event.seed)
+                    request = dataclasses.replace(request, train=seeded)
+                elif isinstance(event, EpochResult):
+                    epochs.add(event)
+                    shown.step(terminal.messages("cli_train.saving"))
+                elif isinstance(event, RunResult | EnsembleResult):
+                    result = event
+                else:
+                    show_training(terminal, shown, event, request.train.epochs)
+    except InterruptedRunError as error:
+        if "step" not in error.values:
+            raise
+        raise InterruptedRunError("cli_stopped", **error.values, again=again) from error
+    assert result is not None, "a run that is not interrupted ends with its result"
+    return result
+
+
+# ------------------------------------------------------------- what the reader is told
+
+
+def _show_start(terminal: Terminal, started: Started, request: RunRequest) -> None:
+    """Print what is about to be trained, and what was chosen for the reader with the reason."""
+    say = terminal.messages
+    for notice in started.notices:
+        terminal.notice(say(f"runs.{notice}"))
+    show_sample_notice(terminal, request.place, started.source, started.fallback_reason)
+    words = {
+        "title": say(f"data.title.{started.dataset}"),
+        "kind": say(f"data.{started.source}"),
+        "device_because": say(f"devices.{started.device_reason}"),
+        "precision_because": say(f"devices.{started.precision_reason}"),
+    }
+    values = {**vars(started), **request.train.to_dict(), **words, "device": started.device}
+    values |= {"precision": started.precision, "n": started.threads}
+    names = ["data", "network", "recipe", "machine"]
+    names += ["resumed"] if request.resume or started.resumed_step else []
+    rows = [
+        (say(f"cli_train.start.{k}"), say(f"cli_train.start.{k}_value", **values)) for k in names
+    ]
+    show_rows(terminal, rows)
+
+
+def _show_result(terminal: Terminal, request: RunRequest, result: RunResult) -> None:
+    """Print the closing summary: how good the network is and where everything lies."""
+    from taller_cnn.data import display_class_names
+
+    say = terminal.messages
+    names = display_class_names(request.place.dataset, say)
+    time = say("cli_train.end.time"), say("cli_train.end.time_value", **result.summary)
+    show_score(terminal, result.test, names, "test", [time])
+    if result.test.is_guessing:
+        rate = request.train.learning_rate / 10
+        terminal.notice(say("cli_train.end.guessing", learning_rate=rate))
+    _show_files(terminal, result)
+    # Again, so that nobody takes the sample's figures for MNIST's.
+    show_sample_notice(terminal, request.place, result.summary["source"])
+
+
+def _show_member(terminal: Terminal, member: Member) -> None:
+    """Print which network of the ensemble is next, or that it is there."""
+    key = "there" if member.is_there else "next"
+    terminal.say(f"cli_train.ensemble.{key}", "bold", **vars(member))
+
+
+def _show_ensemble(terminal: Terminal, request: RunRequest, result: EnsembleResult) -> None:
+    """Print how good the networks are alone and together, and where everything lies."""
+    from taller_cnn.data import display_class_names
+
+    say = terminal.messages
+    alone = [member["test"]["accuracy"] for member in result.summary["members"]]
+    figures = {"mean": sum(alone) / len(alone), "least": min(alone), "most": max(alone)}
+    row = say("cli_train.ensemble.alone"), say("cli_train.ensemble.alone_value", **figures)
+    names = display_class_names(request.place.dataset, say)
+    show_score(terminal, result.test, names, "test", [row])
+    _show_files(terminal, result)
+    show_sample_notice(terminal, request.place, result.summary["source"])
+
+
+def _show_files(terminal: Terminal, result: RunResult | EnsembleResult) -> None:
+    """Print where everything lies, and which figures there are not and why."""
+    show_files(terminal, result.files)
+    for error in result.not_drawn:
+        terminal.notice(error.text(terminal.messages))

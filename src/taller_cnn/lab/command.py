@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
-from typing import Any
-
 from taller_cnn.checkpoints import ModelInfo
+from taller_cnn.commands import command_line
 from taller_cnn.config import RECIPES, recipe
 
 __all__ = ["train_command"]
@@ -25,19 +23,7 @@ def train_command(info: ModelInfo) -> str | None:
         return None
     usual_model, usual_train = recipe(train.recipe)
     usual = usual_model.to_dict() | usual_train.to_dict()
+    del usual["recipe"]
+    origin = {"recipe": train.recipe, "dataset": info.dataset, "source": info.source}
     fields = info.model.to_dict() | train.to_dict()
-    words = ["taller-cnn", "train", "--recipe", train.recipe]
-    words += ["--dataset", info.dataset, "--source", info.source]
-    for name, value in fields.items():
-        if value != usual[name]:
-            words += _option(name, value)
-    return shlex.join(words)
-
-
-def _option(name: str, value: Any) -> list[str]:
-    flag = name.replace("_", "-")
-    if isinstance(value, bool):
-        return [f"--{flag}" if value else f"--no-{flag}"]
-    if isinstance(value, list):
-        return [f"--{flag}", ",".join(map(str, value))]
-    return [f"--{flag}", str(value)]
+    return command_line("train", options=origin | fields, defaults=usual)

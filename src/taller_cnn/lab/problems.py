@@ -12,7 +12,6 @@ from taller_cnn.errors import (
     BusyError,
     ConfigError,
     DataError,
-    InputError,
     ModelError,
     OutputError,
     TallerError,
@@ -129,12 +128,10 @@ class Problem(BaseModel):
 
 
 _STATUS: tuple[tuple[type[TallerError], int], ...] = (
-    (ConfigError, 422),
-    (InputError, 422),
+    (ModelError, 409),
     (UsageError, 422),
     (BusyError, 409),
     (DataError, 409),
-    (ModelError, 409),
     (OutputError, 507),
 )
 

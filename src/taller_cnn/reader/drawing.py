@@ -6,15 +6,18 @@ Not with matplotlib, which takes as long to start as all the rest.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from taller_cnn.files import atomic_path
 from taller_cnn.messages import Messages
+from taller_cnn.reader.files import STDIN, FileReading
 from taller_cnn.reader.reading import DigitReading, PictureReading
 
-__all__ = ["annotated", "steps_strip"]
+__all__ = ["Drawings", "annotated", "steps_strip"]
 
 SURE, UNSURE, NOT_READ = (0, 114, 178), (213, 94, 0), (128, 128, 128)
 """Okabe and Ito's blue and vermilion, told apart with any colour vision; grey."""
@@ -22,6 +25,52 @@ LEAST_SIDE = 480
 PANEL = 240
 """Side of a stage in the strip, in pixels."""
 MARGIN = 8
+
+
+class Drawings:
+    """Pictures of readings in a folder, each under the name of its file.
+
+    Args:
+        folder: where ``lectura_<name>.png`` and ``etapas_<name>.png`` are written.
+        messages: the language in them.
+        annotate: whether each picture is written with its reading on it.
+        show_steps: whether the stages of each reading are; it was read with its steps kept.
+    """
+
+    def __init__(
+        self, folder: Path, messages: Messages, *, annotate: bool, show_steps: bool
+    ) -> None:
+        self._folder, self._messages = folder, messages
+        self._annotate, self._show_steps = annotate, show_steps
+        self._taken: set[str] = set()
+
+    def write(self, file: FileReading) -> None:
+        """Write what is wanted of one file; of one that was not read, nothing.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        if file.picture is None or file.reading is None:
+            return
+        name = self._free_name("stdin" if file.name == STDIN else Path(file.name).stem)
+        drawings = (
+            ("lectura", annotated, self._annotate),
+            ("etapas", steps_strip, self._show_steps),
+        )
+        for prefix, draw, is_wanted in drawings:
+            if is_wanted:
+                image = draw(file.picture.pixels, file.reading, self._messages)
+                with atomic_path(self._folder / f"{prefix}_{name}.png") as path:
+                    image.save(path, "PNG")
+
+    def _free_name(self, stem: str) -> str:
+        """The name of a file, with a number if another one has it."""
+        name, number = stem, 1
+        while name in self._taken:
+            number += 1
+            name = f"{stem}_{number}"
+        self._taken.add(name)
+        return name
 
 
 def annotated(

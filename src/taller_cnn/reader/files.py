@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from taller_cnn.errors import InputError, TallerError
 from taller_cnn.reader.finding import Found, Options, find
-from taller_cnn.reader.loading import Picture, load_picture
+from taller_cnn.reader.loading import Picture, load_picture, picture_files, read_bytes
 from taller_cnn.reader.reading import PictureReading, Reader, read_found
 
-__all__ = ["FileReading", "Source", "in_file_pixels", "read_files"]
+__all__ = [
+    "STDIN",
+    "FileReading",
+    "Source",
+    "in_file_pixels",
+    "named_sources",
+    "read_files",
+    "refusals",
+]
+
+STDIN = "-"
+"""What stands for standard input."""
 
 BATCH = 64
 """Pictures that the network sees together."""
@@ -42,6 +55,68 @@ class FileReading:
 
 _Loaded = tuple[str, Picture | None, Found | None, TallerError | None]
 """What a file is called, its picture, what is in it, or why there is none."""
+
+
+def named_sources(words: Sequence[str], stdin: BinaryIO) -> Iterator[tuple[str, Source]]:
+    """The pictures that words stand for, each with its name; for a word that has none, why.
+
+    Args:
+        words: files, folders, patterns that the shell has left as they are, and `STDIN`.
+        stdin: the bytes of `STDIN`.
+    """
+    for word in words:
+        name = word
+        try:
+            if word == STDIN:
+                yield STDIN, read_bytes(stdin, STDIN)
+                continue
+            for place in _expanded(word):
+                name = str(place)
+                yield from ((str(path), path) for path in picture_files(place))
+        except InputError as error:
+            yield name, error
+
+
+def _expanded(word: str) -> list[Path]:
+    """The files and folders of a pattern; a word that is none, or the name of a file, as it is.
+
+    Raises:
+        InputError: nothing matches.
+    """
+    path = Path(word)
+    try:
+        exists = path.exists()
+    except (OSError, ValueError):
+        exists = False
+    if exists or not glob.has_magic(word):
+        return [path]
+    matches = sorted(glob.glob(word, recursive=True))  # noqa: PTH207 - absolute ones too
+    if not matches:
+        raise InputError("reader_no_match", path=word)
+    return [Path(match) for match in matches]
+
+
+def refusals(
+    sources: Sequence[tuple[str, Source]], *, closely: bool
+) -> list[tuple[str, TallerError]]:
+    """Why none of the pictures can be read; nothing where one can.
+
+    Args:
+        sources: from `named_sources`.
+        closely: whether files are opened; otherwise it is enough that they are there.
+    """
+    refused = []
+    for name, source in sources:
+        try:
+            if isinstance(source, TallerError):
+                raise source
+            if closely:
+                load_picture(source, name=name)
+        except TallerError as error:
+            refused.append((name, error))
+        else:
+            return []
+    return refused
 
 
 def read_files(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from taller_cnn.cli.scores import loss_text, show_per_class, show_rows, show_score
+from taller_cnn.cli.results import loss_text, show_per_class, show_rows, show_score
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.evaluation import Evaluation
 from taller_cnn.messages import Messages

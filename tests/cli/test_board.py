@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
-from taller_cnn.cli import progress
-from taller_cnn.cli.progress import view
+from taller_cnn.cli import board as module
+from taller_cnn.cli.board import board
+from taller_cnn.cli.loading import show_download
+from taller_cnn.cli.results import EpochTable, show_training
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.data import DownloadProgress
 from taller_cnn.evaluation import Score
@@ -41,6 +44,10 @@ def terminal_on(width: int, language: str = "es", **settings: Any) -> Terminal:
     return terminal
 
 
+def live_terminal(width: int = 80, language: str = "es") -> Terminal:
+    return terminal_on(width, language, force_terminal=True, color_system=None)
+
+
 def written(terminal: Terminal) -> str:
     assert isinstance(terminal.out.file, io.StringIO)
     return terminal.out.file.getvalue().replace("\xa0", " ")
@@ -55,36 +62,36 @@ def written(terminal: Terminal) -> str:
     ],
 )
 def test_the_bar_shows_loss_accuracy_speed_and_time_left(width, language, figures) -> None:
-    terminal = terminal_on(width, language, force_terminal=True, color_system=None)
-    with view(terminal, quiet=False, stop=threading.Event()) as shown:
-        shown.step(STEP, 10)
+    terminal = live_terminal(width, language)
+    with board(terminal) as shown:
+        show_training(terminal, shown, STEP, 10)
     assert figures in written(terminal)
     assert max(len(line) for line in written(terminal).split("\n") if figures in line) < width + 20
 
 
 def test_the_bar_says_that_the_training_is_being_stopped() -> None:
-    terminal = terminal_on(80, force_terminal=True, color_system=None)
-    stop = threading.Event()
-    with view(terminal, quiet=False, stop=stop) as shown:
-        shown.step(STEP, 10)
+    terminal, stop = live_terminal(), threading.Event()
+    with board(terminal, stop=stop) as shown:
+        show_training(terminal, shown, STEP, 10)
         stop.set()
     assert "Deteniendo y guardando el estado" in written(terminal)
 
 
 def test_epochs_are_lines_above_the_bar() -> None:
-    terminal = terminal_on(80, force_terminal=True, color_system=None)
-    with view(terminal, quiet=False, stop=threading.Event()) as shown:
-        shown.step(STEP, 10)
-        shown.epoch(EPOCH)
+    terminal = live_terminal()
+    with board(terminal) as shown:
+        show_training(terminal, shown, STEP, 10)
+        EpochTable(terminal.messages, shown).add(EPOCH)
     assert "0,2500   92,00 %   0,1000   97,00 %" in written(terminal)
 
 
 @pytest.mark.parametrize("language", ["es", "en"])
 def test_the_headings_stand_over_their_columns(language: str) -> None:
     terminal = terminal_on(80, language)
-    with view(terminal, quiet=False, stop=threading.Event()) as shown:
-        shown.epoch(EPOCH)
-        shown.epoch(EPOCH)
+    with board(terminal) as shown:
+        epochs = EpochTable(terminal.messages, shown)
+        epochs.add(EPOCH)
+        epochs.add(EPOCH)
     above, names, *rows = written(terminal).splitlines()
     assert len(rows) == 2
     assert len(names) == len(rows[0]) <= 80
@@ -97,28 +104,49 @@ def test_the_headings_stand_over_their_columns(language: str) -> None:
 
 def test_without_a_terminal_a_line_now_and_then_is_enough(monkeypatch) -> None:
     terminal = terminal_on(80)
-    with view(terminal, quiet=False, stop=threading.Event()) as shown:
-        shown.step(STEP, 10)
+    with board(terminal) as shown:
+        show_training(terminal, shown, STEP, 10)
         assert written(terminal) == ""
-        monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
-        shown.step(STEP, 10)
+        monkeypatch.setattr(module, "LINE_SECONDS", 0.0)
+        show_training(terminal, shown, STEP, 10)
     assert written(terminal).startswith("Época 1,4 de 10 · pérdida 0,123")
 
 
+def test_what_begins_and_what_stays_are_lines_at_once_without_a_terminal() -> None:
+    terminal = terminal_on(80)
+    with board(terminal) as shown:
+        shown.waiting("Cargando…")
+        shown.line(Text("hecho"))
+        shown.step("1 de 2", "", 1, 2)
+    assert written(terminal) == "Cargando…\nhecho\n"
+
+
+def test_a_bar_comes_and_goes_and_its_words_are_no_markup() -> None:
+    terminal = live_terminal()
+    with board(terminal) as shown:
+        shown.waiting("[b]uno[/x]")
+        shown.step("dos[copia]", "", 1, 2)
+        shown.line(Text("queda"))
+    out = written(terminal)
+    assert "dos[copia]" in out
+    assert "━" in out
+    assert "queda" in out
+
+
 def test_quiet_is_quiet() -> None:
-    terminal = terminal_on(80, force_terminal=True)
-    with view(terminal, quiet=True, stop=threading.Event()) as shown:
-        shown.waiting("cli.loading")
-        shown.step(STEP, 10)
-        shown.epoch(EPOCH)
+    terminal = live_terminal()
+    with board(terminal, is_quiet=True) as shown:
+        shown.waiting("Cargando…")
+        show_training(terminal, shown, STEP, 10)
+        EpochTable(terminal.messages, shown).add(EPOCH)
     assert written(terminal) == ""
 
 
 @pytest.mark.parametrize("total", [9_912_422, None])
 def test_a_download_is_shown_with_its_file(total: int | None) -> None:
-    terminal = terminal_on(80, force_terminal=True, color_system=None)
+    terminal = live_terminal()
     download = DownloadProgress(file="train-images-idx3-ubyte", received=5_000_000, total=total)
-    with view(terminal, quiet=False, stop=threading.Event()) as shown:
-        shown.step(download, 0)
+    with board(terminal) as shown:
+        show_download(terminal, shown, download)
     assert "Descargando train-images-idx3-ubyte" in written(terminal)
     assert "5,0 MB" in written(terminal)

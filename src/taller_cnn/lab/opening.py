@@ -1,0 +1,60 @@
+"""How the lab is opened: who gets in, by which address, and what is read before it is."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from contextlib import suppress
+
+from taller_cnn.errors import TallerError
+from taller_cnn.lab.lab import Lab
+from taller_cnn.lab.predicting import warm_up
+from taller_cnn.lab.security import Access
+
+__all__ = ["access_for", "is_loopback", "page_address", "prepare"]
+
+ALL_ADDRESSES = ("0.0.0.0", "::")
+
+
+def access_for(host: str) -> Access:
+    """Everybody on this machine; from elsewhere, whoever has the address with the token.
+
+    Args:
+        host: what the lab listens on: an address, or a name of this machine.
+    """
+    if is_loopback(host):
+        return Access()
+    name = socket.gethostname()
+    return Access.for_network(host, [name, f"{name}.local", socket.getfqdn(), _outer_address()])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address or a name."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host.lower() == "localhost"
+
+
+def page_address(host: str, port: int, access: Access) -> str:
+    """The address to open in a browser."""
+    name = _outer_address() if host in ALL_ADDRESSES else host
+    shown = f"[{name}]" if ":" in name else name
+    query = f"?token={access.token}" if access.token else ""
+    return f"http://{shown}:{port}/{query}"
+
+
+def _outer_address() -> str:
+    """The address that others reach this machine by; nothing is sent to learn it."""
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # An address that documentation may use (RFC 5737): only the route to it is looked up.
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+    return socket.gethostname()
+
+
+def prepare(lab: Lab) -> None:
+    """Read what the page asks for first; what is missing the page says itself."""
+    with suppress(TallerError):
+        warm_up(lab.shelf.get())
+    with suppress(TallerError):
+        lab.gallery.digits()
