@@ -75,8 +75,8 @@ def test_a_phrase_inside_an_error_is_translated_with_it() -> None:
     reason = Phrase("reason_code", {"code": "posix.system"})
     error = ModelError("model_unreadable", path="a.pt", reason=reason)
     assert "(contiene código: posix.system)" in error.text(Messages("es"))
-    assert "(it holds code: posix.system; whoever" in error.text(Messages("en"))
-    assert str(reason).startswith("it holds code: posix.system; ")
+    assert "(it holds code: posix.system)" in error.text(Messages("en"))
+    assert str(reason) == "it holds code: posix.system"
 
 
 def test_an_error_names_paths_with_braces_as_they_are() -> None:
