@@ -8,11 +8,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from taller_cnn.errors import InputError
 from taller_cnn.lab.app import create_app
 from taller_cnn.lab.lab import Lab
+from taller_cnn.lab.security import Access
 from taller_cnn.lab.server import listen, serve
 
 
@@ -94,3 +95,20 @@ def test_what_goes_wrong_before_the_address_is_told_ends_the_server(fresh_lab: L
 
     with pytest.raises(ArithmeticError, match="no browser"):
         serve(create_app(fresh_lab), fresh_lab, server, threading.Event(), broken)
+
+
+def test_a_lab_on_the_network_lets_its_own_first_requests_in(fresh_lab: Lab) -> None:
+    access, statuses, stop = Access.for_network("0.0.0.0"), [], threading.Event()
+    app = create_app(fresh_lab, access)
+
+    async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+        async def note(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+            await send(message)
+
+        await app(scope, receive, note)
+
+    serve(noted, fresh_lab, listen("127.0.0.1", 0, or_any=True), stop, stop.set, access)
+    assert len(statuses) >= 5
+    assert set(statuses) == {200}

@@ -18,7 +18,6 @@ from taller_cnn.cli.options import DataDir, Workdir, data_folder, panel
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.values import WrongValue, whole_number
-from taller_cnn.errors import TallerError
 
 if TYPE_CHECKING:
     from taller_cnn.lab.lab import Lab
@@ -82,7 +81,6 @@ def lab(
     opened = Lab.in_folder(workdir, data_folder(data_dir, workdir), terminal.messages.tag)
     access = _access(host)
     server = listen(host, PORT if port is None else port, or_any=port is None)
-    _warm_up(opened)
     address = _address(host, server.getsockname()[1], access)
 
     def ready() -> None:
@@ -91,7 +89,7 @@ def lab(
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
     with stop_on_signals() as stop:
-        serve(create_app(opened, access), opened, server, stop, ready)
+        serve(create_app(opened, access), opened, server, stop, ready, access)
     terminal.say("cli_lab.closed", "dim")
 
 
@@ -100,16 +98,6 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
-
-
-def _warm_up(opened: Lab) -> None:
-    """Read what the page asks for first; what is missing the page says itself."""
-    from taller_cnn.lab.predicting import warm_up
-
-    with suppress(TallerError):
-        warm_up(opened.shelf.get())
-    with suppress(TallerError):
-        opened.gallery.digits()
 
 
 def _access(host: str) -> Access:
@@ -148,7 +136,7 @@ def _address(host: str, port: int, access: Access) -> str:
 def _announce(terminal: Terminal, opened: Lab, address: str, access: Access) -> None:
     if access.token:
         terminal.notice(terminal.messages("cli_lab.network"))
-    if opened.shelf.default is None:
+    if opened.models.default is None:
         terminal.notice(terminal.messages("cli_lab.no_model"))
     terminal.say("cli_lab.address", "bold", address=address)
     terminal.say("cli_lab.how_to_stop", "dim")

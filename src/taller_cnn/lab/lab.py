@@ -8,10 +8,10 @@ from pathlib import Path
 from starlette.requests import Request
 
 from taller_cnn.lab.gallery import Gallery
+from taller_cnn.lab.model_store import ModelStore
 from taller_cnn.lab.predicting import Batcher
 from taller_cnn.lab.problems import wanted_messages
 from taller_cnn.lab.runs import DataPlace, Runs
-from taller_cnn.lab.shelf import Shelf
 from taller_cnn.messages import DEFAULT_LANGUAGE, Messages
 from taller_cnn.runs import Workdir
 
@@ -22,7 +22,7 @@ __all__ = ["Lab"]
 class Lab:
     """What the routes work with."""
 
-    shelf: Shelf
+    models: ModelStore
     gallery: Gallery
     runs: Runs
     batcher: Batcher
@@ -49,11 +49,11 @@ class Lab:
         """
         where = Workdir(workdir)
         place = DataPlace(data_dir=data_dir, sample_dir=where.sample)
-        shelf = Shelf(where.model.parent)
+        models = ModelStore(where.model.parent)
         return cls(
-            shelf=shelf,
+            models=models,
             gallery=Gallery(place),
-            runs=Runs(shelf, place),
+            runs=Runs(models, place),
             batcher=Batcher(),
             study_folder=where.results / "estudio",
             language=language,
