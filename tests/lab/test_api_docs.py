@@ -58,7 +58,10 @@ def test_the_page_needs_nothing_from_elsewhere(client) -> None:
 
 
 def test_what_a_prediction_takes_and_gives_is_typed(client) -> None:
-    schemas = client.get("/openapi.json").json()["components"]["schemas"]
-    assert set(schemas["PredictRequest"]["properties"]) == {"image", "images", "model"}
+    document = client.get("/openapi.json").json()
+    body = document["paths"]["/api/predict"]["post"]["requestBody"]
+    asked = body["content"]["application/json"]["schema"]
+    assert set(asked["properties"]) == {"image", "images", "model"}
+    schemas = document["components"]["schemas"]
     assert "filters" in str(schemas["NewRun"])
     assert schemas["Problem"]["properties"]["errors"]

@@ -69,15 +69,15 @@ def _grey_levels(images: Any) -> NDArray[np.float32] | None:
         return None
     try:
         if kinds == {int}:
-            levels = np.frombuffer(bytes(values), np.uint8)
+            levels = np.frombuffer(bytes(values), np.uint8).astype(np.float32)
         else:
-            levels = np.array(values, dtype=np.float64)
+            levels = np.array(values, dtype=np.float32)
     except (ValueError, OverflowError):
         return None
-    # NaN is neither.
-    if not (levels.min() >= 0 and levels.max() <= 255):
+    # Bytes are within these; NaN is neither.
+    if kinds != {int} and not (levels.min() >= 0 and levels.max() <= 255):
         return None
-    return levels.astype(np.float32).reshape(-1, SIDE, SIDE)
+    return levels.reshape(-1, SIDE, SIDE)
 
 
 def _rows(images: Any) -> list[list[Any]] | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.lab.arrays import Base64Images, GreyImage, GreyImages
@@ -54,17 +52,6 @@ class PredictRequest(_Request):
     image: GreyImage | None = Field(default=None, description="28 rows of 28 grey levels, 0 to 255")
     images: GreyImages | None = Field(default=None, description="1 to 1,000 of them")
     model: ModelId | None = Field(default=None, max_length=40)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_any_type(cls, value: Any) -> Any:
-        """A body is JSON even where its content type is another, as curl's is by itself."""
-        if not isinstance(value, bytes):
-            return value
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            raise PydanticCustomError("json_invalid", "not JSON") from None
 
 
 class Prediction(BaseModel):
