@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.lab.arrays import Base64Images, GreyImage, GreyImages
-from taller_cnn.lab.names import NAME_PATTERN
 from taller_cnn.lab.problems import Problem
 from taller_cnn.model import LayerRow, Stage
 
 __all__ = [
+    "RESERVED",
     "Box",
     "DigitsAnswer",
     "Health",
@@ -35,9 +36,24 @@ __all__ = [
     "StudyPicture",
     "StudyTable",
     "UnreadableModel",
+    "is_name",
 ]
 
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
+RESERVED = ("main", "robust")
+"""Ids of the models outside the lab's own folder."""
+
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])")
+"""Names that Windows keeps for itself, in every folder."""
+
 ModelId = Annotated[str, Field(description="`main`, `robust` or the name of a kept model")]
+
+
+def is_name(text: str) -> bool:
+    """Whether a kept model can be called so; what is no name never leads to a path."""
+    # fullmatch, because "$" also matches before a line feed at the end.
+    known = re.fullmatch(NAME_PATTERN.strip("^$"), text) is not None
+    return known and text not in RESERVED and not _DEVICES.fullmatch(text)
 
 
 class _Request(BaseModel):
