@@ -59,7 +59,8 @@ class Run:
         self.history = EventHistory()
         self.process: BaseProcess | None = None
         self.pipe: Connection[Any, Any] | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._follower: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     @property
     def active(self) -> bool:
@@ -99,8 +100,8 @@ class Run:
         process, pipe = await asyncio.to_thread(_start_process, self.order)
         self.process, self.pipe = process, pipe
         self.become("starting")
-        follower = asyncio.create_task(self._follow(process, pipe))
-        self._tasks = [follower, asyncio.create_task(self._stop_if_alone(grace))]
+        self._follower = asyncio.create_task(self._follow(process, pipe))
+        self._watcher = asyncio.create_task(self._stop_if_alone(grace))
 
     async def _follow(self, process: BaseProcess, pipe: Connection[Any, Any]) -> None:
         """Take what the process tells until it has ended."""
@@ -137,12 +138,14 @@ class Run:
         if not kept:
             # From now on the end of the process is no failure.
             self.state = "discarded"
-        if self.process is not None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self.process is not None and self._follower is not None:
             self.process.terminate()
-            _, alive = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+            _, alive = await asyncio.wait([self._follower], timeout=STOP_SECONDS)
             if alive:
                 self.process.kill()
-                await asyncio.wait(alive)
+                await self._follower
         if not kept:
             self.history.add("discarded", {})
         self.history.end()
