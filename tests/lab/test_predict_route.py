@@ -52,7 +52,9 @@ def test_an_empty_image_is_no_class(client) -> None:
     assert answer["predictions"] == [{"digit": None, "probabilities": None}]
 
 
-@pytest.mark.parametrize("value", [-1, 256, 255.5, "9", None, True, [1], 10**400, 10**19])
+@pytest.mark.parametrize(
+    "value", [-1, 256, 255.5, 255.0000001, 1e39, "9", None, True, [1], 10**400, 10**19]
+)
 def test_a_pixel_that_is_no_grey_level_is_named(refused: Any, value: Any) -> None:
     assert refused(json.dumps({"image": image_with(value)}).encode()) == "/image/2/5"
     body = json.dumps({"images": [ZEROS, image_with(value)]}).encode()

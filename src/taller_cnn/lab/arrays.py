@@ -54,7 +54,7 @@ _Images = Annotated[list[_Rows], Field(min_length=1, max_length=MOST_IMAGES, fai
 
 
 def _grey_levels(images: Any) -> NDArray[np.float32] | None:
-    """Images as an array, ten times as fast as pydantic checks them one number after the other.
+    """Images as an array, faster than pydantic checks them one number after the other.
 
     Returns:
         float32 ``[N, 28, 28]``; None where something is wrong, which pydantic can say.
@@ -67,17 +67,18 @@ def _grey_levels(images: Any) -> NDArray[np.float32] | None:
     kinds = set(map(type, values))
     if not kinds <= _NUMBERS:
         return None
+    levels: NDArray[Any]
     try:
         if kinds == {int}:
-            levels = np.frombuffer(bytes(values), np.uint8).astype(np.float32)
+            levels = np.frombuffer(bytes(values), np.uint8)
         else:
-            levels = np.array(values, dtype=np.float32)
+            levels = np.array(values, dtype=np.float64)
     except (ValueError, OverflowError):
         return None
     # Bytes are within these; NaN is neither.
     if kinds != {int} and not (levels.min() >= 0 and levels.max() <= 255):
         return None
-    return levels.reshape(-1, SIDE, SIDE)
+    return levels.astype(np.float32).reshape(-1, SIDE, SIDE)
 
 
 def _rows(images: Any) -> list[list[Any]] | None:

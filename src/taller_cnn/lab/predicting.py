@@ -20,7 +20,7 @@ INK = 16
 LOOP_MACS = 100_000_000
 """Multiply-accumulates of a pass in the event loop at most: about 10 ms on one core."""
 THREAD_MACS = 5_000_000_000
-"""Of a pass in a thread: about half a second, after which it is another request's turn."""
+"""Of a pass in a thread at most; then it is another request's turn."""
 MOST_TOGETHER = 64
 """Images that a pass is filled up to while requests wait."""
 LARGEST_PART = 500

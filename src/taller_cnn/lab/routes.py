@@ -156,8 +156,8 @@ def model_routes(lab: Lab) -> APIRouter:
 def _asked(body: bytes) -> PredictRequest:
     """What `POST /api/predict` is asked.
 
-    Programs ask thousands of times a second, and the framework's way of reading a body, with the
-    standard library's parser, takes longer than the network.
+    Programs ask many times a second, and the framework's way of reading a body, with the standard
+    library's parser, takes about as long as the network.
 
     Raises:
         LabError: the body is not JSON.

@@ -136,7 +136,7 @@ async def _warm_up(app: ASGIApp, lab: Lab, access: Access) -> None:
             await lab.batcher.ask(model, np.zeros((n, 28, 28), dtype=np.float32))
     for path in FIRST_ASKED:
         await _ask(app, path, access)
-    # What is there now stays: looking through it for garbage would hold up answers by 100 ms.
+    # What is there now stays: looking through all of it for garbage would hold up answers.
     gc.collect()
     gc.freeze()
 
