@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import taller_cnn
 from taller_cnn import errors
-from taller_cnn.errors import TallerError, UsageError
-from taller_cnn.messages import DEFAULT_LANGUAGE, LANGUAGES, Messages
+from taller_cnn.errors import TallerError
+from taller_cnn.messages import DEFAULT_LANGUAGE, LANGUAGES, LanguageError, Messages
 
 SOURCE = Path(taller_cnn.__file__).parent
 NO_BREAK_SPACE = "\u00a0"
@@ -313,9 +313,9 @@ def test_a_territory_that_is_not_known_is_ignored(tag: str) -> None:
 
 @pytest.mark.parametrize("tag", ["fr", "", "spanish", "e", "xx-ES", "../en"])
 def test_another_language_is_refused_by_name(tag: str) -> None:
-    with pytest.raises(UsageError, match="Choose one of: es, en") as caught:
+    with pytest.raises(LanguageError, match="none of the languages es, en") as caught:
         Messages(tag)
-    assert caught.value.values["value"] == tag
+    assert caught.value.tag == tag
 
 
 @given(st.text(max_size=12))

@@ -22,10 +22,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-if TYPE_CHECKING:
-    from taller_cnn.messages import Messages
+from taller_cnn.messages import Messages
 
 __all__ = [
     "BusyError",
@@ -62,8 +61,6 @@ class Phrase:
         return messages(f"errors.{self.key}", **values)
 
     def __str__(self) -> str:
-        from taller_cnn.messages import Messages
-
         return self.text(Messages("en"))
 
 

@@ -29,12 +29,11 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from taller_cnn.commands import flag_of
-from taller_cnn.errors import UsageError
 
 if TYPE_CHECKING:
     from babel import Locale
 
-__all__ = ["DEFAULT_LANGUAGE", "LANGUAGES", "Messages"]
+__all__ = ["DEFAULT_LANGUAGE", "LANGUAGES", "LanguageError", "Messages"]
 
 LANGUAGES = ("es", "en")
 DEFAULT_LANGUAGE = "es"
@@ -60,6 +59,18 @@ def _catalogue(language: str, name: str) -> dict[str, Any]:
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
+class LanguageError(ValueError):
+    """A language that there are no texts in.
+
+    Attributes:
+        tag: the language tag that was asked for.
+    """
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(f"{tag} is none of the languages {', '.join(LANGUAGES)}")
+        self.tag = tag
+
+
 class Messages(string.Formatter):
     """The texts in one language, with numbers in the style of one locale.
 
@@ -70,7 +81,7 @@ class Messages(string.Formatter):
         options: the options of the command that speaks; None outside of a command.
 
     Raises:
-        UsageError: the language is neither Spanish nor English.
+        LanguageError: the language is neither Spanish nor English.
     """
 
     def __init__(self, tag: str = DEFAULT_LANGUAGE, options: Set[str] | None = None) -> None:
@@ -78,7 +89,7 @@ class Messages(string.Formatter):
         self.options = options
         self.language = tag.replace("_", "-").split("-")[0].lower()
         if self.language not in LANGUAGES:
-            raise UsageError("language", value=tag, allowed=", ".join(LANGUAGES))
+            raise LanguageError(tag)
         self._locale: Locale | None = None
 
     @property

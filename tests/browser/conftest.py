@@ -103,13 +103,13 @@ def _train_other(workdir: Path, folder: Path) -> None:
     """Another network, as the lab itself trains one that is then kept."""
     from taller_cnn.config import recipe
     from taller_cnn.data import DigitsPlace
-    from taller_cnn.lab.wire import TrainingOrder
-    from taller_cnn.lab.worker import Commands, work
+    from taller_cnn.lab.worker import Actions, work
+    from taller_cnn.lab.worker_protocol import TrainingOrder
 
     model, train = recipe("quick", model=OTHER_NETWORK, train={"epochs": 1.0})
     place = DigitsPlace.in_workdir(workdir, source="sample")
     order = TrainingOrder(model=model, train=train, place=place, folder=folder)
-    work(order, Commands(iter(()), lambda: None), lambda event, data: None)
+    work(order, Actions(lambda: "continue", lambda: None), lambda event, data: None)
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,12 @@ def test_a_training_can_be_paused_stopped_and_thrown_away(train: Any) -> None:
     train.wait_for_selector("[data-state=running]")
     train.get_by_role("button", name="Parar").click()
     train.wait_for_selector("[data-state=stopped]", timeout=LONG)
+    # Another one begins only if this one may go.
+    asked: list[str] = []
+    train.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    train.get_by_role("button", name="Entrenar").click()
+    assert "no se ha guardado" in asked[0]
+    assert train.locator(".run-state").get_attribute("data-state") == "stopped"
     train.get_by_role("button", name="Descartar").click()
     train.wait_for_selector("[data-state=none]")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import MNIST_SCALE
 from taller_cnn.lab.app import create_app
 from taller_cnn.lab.lab import Lab
+from taller_cnn.lab.problems import LabError
 from taller_cnn.model import SimpleCNN
 
 SMALL = ModelConfig(filters=(4,), hidden=16)
@@ -123,6 +125,19 @@ def shake_norms() -> Callable[[SimpleCNN], None]:
 def own_lab(workdir: Path) -> Lab:
     """A lab in a folder that the test may change; there is no model yet."""
     return Lab.in_folder(workdir, workdir / "data", "en")
+
+
+@pytest.fixture(scope="session")
+def refused() -> Callable[..., Any]:
+    """Checks that something is refused with a status."""
+
+    @contextmanager
+    def check(status: int, match: str | None = None) -> Iterator[pytest.ExceptionInfo[LabError]]:
+        with pytest.raises(LabError, match=match) as caught:
+            yield caught
+        assert caught.value.status == status
+
+    return check
 
 
 Problem = Callable[..., dict[str, Any]]

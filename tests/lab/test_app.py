@@ -17,10 +17,10 @@ from taller_cnn.lab.lab import Lab
 class _NoRuns:
     """Starts no process: what a training does is tried elsewhere."""
 
-    async def start(self, *arguments: Any) -> Any:
-        from taller_cnn.lab.problems import ConflictError
+    async def start(self, *arguments: Any, replace: bool) -> Any:
+        from taller_cnn.lab.problems import LabError
 
-        raise ConflictError("lab_busy")
+        raise LabError(409, "lab_busy")
 
 
 @pytest.fixture(scope="module")

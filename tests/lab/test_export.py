@@ -36,7 +36,7 @@ def static(tmp_path: Path) -> Path:
 
 
 def exported(lab: Lab, static: Path) -> str:
-    return export_html(lab.shelf.get(), lab.gallery, "en", static)
+    return export_html(lab.models.get(), lab.gallery, "en", static)
 
 
 def data_of(text: str) -> dict:
@@ -49,7 +49,7 @@ def test_the_page_carries_the_model_and_a_hundred_digits(shared_lab: Lab, static
     text = exported(shared_lab, static)
     assert '<html lang="en">' in text
     data = data_of(text)
-    assert base64.b64decode(data["model"]) == shared_lab.shelf.get().safetensors
+    assert base64.b64decode(data["model"]) == shared_lab.models.get().safetensors
     assert data["digits"]["labels"] == [c for c in range(10) for _ in range(10)]
     images = base64.b64decode(data["digits"]["images"])
     assert len(images) == 100 * 784

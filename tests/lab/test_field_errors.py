@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from taller_cnn.lab.app import MOST_TOLD
-from taller_cnn.lab.field_errors import KNOWN, reason_of
+from taller_cnn.lab.problems import MOST_FIELDS, REASONS, reason_of
 from taller_cnn.lab.schemas import NewRun, PredictRequest, RunAction
 from taller_cnn.messages import LANGUAGES, Messages
 
@@ -86,7 +85,7 @@ def test_every_error_of_a_request_has_words_of_its_own(model: Any, data: st.Data
         model.model_validate(value)
     except ValidationError as error:
         for found in error.errors(include_url=False):
-            assert found["type"] in KNOWN
+            assert found["type"] in REASONS
             for language in LANGUAGES:
                 assert found["msg"] not in reason_of(found).text(Messages(language))
 
@@ -118,4 +117,4 @@ def test_of_a_body_of_wrong_fields_the_first_are_told(client) -> None:
     answer = client.post("/api/runs", json={f"field{i}": 1 for i in range(5000)})
     assert answer.status_code == 422
     told = [error["field"] for error in answer.json()["errors"]]
-    assert told == [f"/field{i}" for i in range(MOST_TOLD)]
+    assert told == [f"/field{i}" for i in range(MOST_FIELDS)]

@@ -35,7 +35,7 @@ def test_validation_digits_are_the_held_out_ones(shared_lab: Lab) -> None:
 
 
 def test_a_model_is_asked_once_about_the_test_digits(shared_lab: Lab) -> None:
-    model, digits = shared_lab.shelf.get(), shared_lab.gallery.digits()
+    model, digits = shared_lab.models.get(), shared_lab.gallery.digits()
     found = shared_lab.gallery.evaluation(model)
     assert shared_lab.gallery.evaluation(model) is found
     again = evaluate(model.loaded.model, digits.test, MNIST_SCALE)

@@ -7,7 +7,6 @@ import pytest
 
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.page import LANGUAGE_MARK, STATIC, PageFiles
-from taller_cnn.lab.problems import NotFoundError
 
 needs_page = pytest.mark.skipif(
     not (STATIC / "index.html").exists(), reason="the page is not there"
@@ -40,18 +39,20 @@ def test_files_are_checked_again_at_each_visit(client) -> None:
     assert client.get("/static/index.html", headers=tag).status_code == 304
 
 
-def test_a_file_that_changes_is_given_anew(tmp_path: Path) -> None:
+def test_a_file_that_changes_is_given_anew(tmp_path: Path, client_of) -> None:
     file = tmp_path / "page.js"
     file.write_text("let a = 1;", encoding="utf-8")
-    files = PageFiles(tmp_path)
-    first = files.answer("page.js", None)
-    assert first.body == b"let a = 1;"
+    asking = client_of(PageFiles(directory=tmp_path))
+    first = asking.get("/page.js")
+    assert first.text == "let a = 1;"
     assert first.headers["content-type"].startswith("text/javascript")
     file.write_text("let a = 12;", encoding="utf-8")
-    assert files.answer("page.js", first.headers["etag"]).body == b"let a = 12;"
-    file.unlink()
-    with pytest.raises(NotFoundError):
-        files.answer("page.js", None)
+    tag = {"If-None-Match": first.headers["etag"]}
+    assert asking.get("/page.js", headers=tag).text == "let a = 12;"
+
+
+def test_a_file_that_the_page_has_not_is_told(client, problem) -> None:
+    problem(client.get("/static/nothing.js"), 404, "lab_no_such_address")
 
 
 @pytest.mark.parametrize("path", ["../app.py", "%2e%2e/app.py", "..%2fapp.py", "/etc/passwd"])

@@ -4,12 +4,19 @@ import json
 
 import pytest
 
-from taller_cnn.errors import BusyError, ConfigError, OutputError, Phrase, TallerError
+from taller_cnn.errors import (
+    BusyError,
+    ConfigError,
+    DivergedError,
+    ModelError,
+    OutputError,
+    Phrase,
+    TallerError,
+)
 from taller_cnn.lab.problems import (
-    FieldError,
-    NotFoundError,
-    problem_bytes,
+    LabError,
     problem_of,
+    problem_response,
     status_of,
     wanted_messages,
 )
@@ -19,10 +26,12 @@ from taller_cnn.messages import Messages
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (NotFoundError("lab_unknown_model", value="x"), 404),
-        (FieldError("lab_name_missing", pointer="/name"), 422),
+        (LabError(404, "lab_unknown_model", value="x"), 404),
+        (LabError(422, "lab_name_missing", pointer="/name"), 422),
         (BusyError("busy", path="x"), 409),
         (OutputError("cannot_write", path="x", reason=Phrase("reason_disk_full")), 507),
+        (DivergedError("lab_diverged", epoch=1, step=2, suggestion=0.1), 422),
+        (ModelError("lab_ensemble", path="x"), 409),
         (TallerError("lab_fault"), 500),
     ],
 )
@@ -39,14 +48,14 @@ def test_a_full_disk_is_told_in_words() -> None:
 
 def test_a_configuration_names_its_field() -> None:
     error = ConfigError("config_range", field="seed", value=-1, least=0, most=9)
-    found = problem_of(error, Messages("en"), prefix="/train")
+    found = problem_of(error, Messages("en"))
     assert found.errors is not None
-    assert found.errors[0].field == "/train/seed"
+    assert found.errors[0].field == "/seed"
 
 
 def test_whatever_was_sent_can_be_told() -> None:
-    error = NotFoundError("lab_unknown_model", value="\ud800ñ\0")
-    value = json.loads(problem_bytes(problem_of(error, Messages("en"))))
+    error = LabError(404, "lab_unknown_model", value="\ud800ñ\0")
+    value = json.loads(problem_response(error, Messages("en")).body)
     assert "\ud800ñ" in value["detail"]
     assert "errors" not in value
 
@@ -60,10 +69,15 @@ def test_whatever_was_sent_can_be_told() -> None:
         ("*", "es"),
         ("es_ES", "es"),
         (";;,,=", "es"),
+        ("en;q=0.1, es", "es"),
+        ("es;q=0.2,en;q=0.7", "en"),
+        ("en;q=0", "es"),
+        ("fr;q=1, en ; q=0.5, es;q=0.4", "en"),
+        ("en;q=nonsense", "en"),
         ("en-" + "x" * 5000, "en"),
     ],
 )
-def test_the_language_is_the_first_of_the_wanted_ones(header: str, language: str) -> None:
+def test_the_language_is_the_one_that_is_wanted_most(header: str, language: str) -> None:
     messages = wanted_messages(header, "es")
     assert messages.language == language
     assert messages("lab.problem.404")

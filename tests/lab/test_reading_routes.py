@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from taller_cnn.data import Digits
+from taller_cnn.lab.lab import Lab
 
 
 def picture_of(*images: np.ndarray) -> bytes:
@@ -54,6 +55,20 @@ def test_a_blank_picture_has_no_digits(client) -> None:
     Image.new("L", (50, 50), 255).save(buffer, "PNG")
     found = client.post("/api/readings", content=buffer.getvalue()).json()
     assert (found["text"], found["digits"]) == ("", [])
+
+
+def test_a_broken_robust_network_leaves_the_reading_to_the_main_one(
+    own_lab: Lab, client_of, save_small, digits: np.ndarray
+) -> None:
+    save_small(own_lab.models.folder / "cnn_mnist.pt")
+    (own_lab.models.folder / "cnn_mnist.robust.pt").write_bytes(b"PK\x03\x04 and then nothing")
+    asking = client_of(own_lab)
+    answer = asking.post("/api/readings", content=picture_of(*digits))
+    assert answer.status_code == 200
+    assert len(answer.json()["digits"]) == 2
+    # It is not hushed up.
+    unreadable = asking.get("/api/models").json()["unreadable"]
+    assert [model["id"] for model in unreadable] == ["robust"]
 
 
 def test_what_is_no_picture_is_told(client, problem: Any) -> None:

@@ -51,7 +51,7 @@ def test_an_unknown_model_is_told(client, problem: Any, path: str) -> None:
 
 
 def test_a_damaged_model_is_listed_as_such(client_of, own_lab: Lab) -> None:
-    path = own_lab.shelf.folder / "cnn_mnist.pt"
+    path = own_lab.models.folder / "cnn_mnist.pt"
     path.parent.mkdir()
     path.write_bytes(b"")
     listed = client_of(own_lab).get("/api/models", headers={"Accept-Language": "es"}).json()

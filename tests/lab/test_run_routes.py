@@ -1,16 +1,27 @@
 from __future__ import annotations
 
 import json
+import math
+import pickle
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from taller_cnn.config import ModelConfig, TrainConfig, recipe
-from taller_cnn.errors import TallerError
+from taller_cnn.errors import (
+    ConfigError,
+    DataError,
+    DivergedError,
+    OutputError,
+    Phrase,
+    TallerError,
+    UsageError,
+)
 from taller_cnn.lab.lab import Lab
-from taller_cnn.lab.problems import ConflictError
+from taller_cnn.lab.problems import LabError
 from taller_cnn.lab.runs import Run
-from taller_cnn.lab.wire import TrainingOrder
+from taller_cnn.lab.worker_protocol import TrainingOrder
 
 
 @pytest.mark.parametrize(
@@ -67,9 +78,9 @@ def test_what_is_not_sent_is_the_recipes(
 ) -> None:
     started: list[Any] = []
 
-    async def start(model: ModelConfig, train: TrainConfig, source: str) -> None:
+    async def start(model: ModelConfig, train: TrainConfig, source: str, *, replace: bool) -> None:
         started.append((model, train))
-        raise ConflictError("lab_busy")
+        raise LabError(409, "lab_busy")
 
     monkeypatch.setattr(own_lab.runs, "start", start)
     problem(client_of(own_lab).post("/api/runs", json=body), 409, "lab_busy")
@@ -88,6 +99,17 @@ def test_not_a_number_is_no_setting(client) -> None:
     answer = client.post("/api/runs", content=text, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "/train/learning_rate"
+
+
+def test_a_body_over_the_limit_that_comes_in_pieces_is_too_large(client, problem: Any) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(12):
+            yield b"x" * 1_000_000
+
+    headers = {"Content-Type": "application/json"}
+    answer = client.post("/api/runs", content=pieces(), headers=headers)
+    problem(answer, 413, "lab_body")
+    assert answer.headers["connection"] == "close"
 
 
 def test_a_training_that_is_not_there_is_told(client, problem: Any) -> None:
@@ -119,9 +141,9 @@ def ended(own_lab: Lab) -> tuple[Lab, Run]:
         folder=own_lab.runs.folder / "x",
     )
     run = own_lab.runs.present = Run(order, ExitStack())
-    run.take({"event": "started", "data": {"steps": 9}})
-    run.take({"event": "progress", "data": {"step": 4, "loss": 2.0}})
-    error = TallerError("lab_diverged", epoch=0.5, step=5, suggestion=0.001)
+    run.take("started", {"steps": 9})
+    run.take("progress", {"step": 4, "loss": 2.0})
+    error = DivergedError("lab_diverged", epoch=0.5, step=5, suggestion=0.001)
     run.become("diverged", error)
     run.history.end()
     return own_lab, run
@@ -131,7 +153,7 @@ def test_events_are_told_in_the_readers_language(ended: tuple[Lab, Run], client_
     lab, run = ended
     answer = client_of(lab).get(f"/api/runs/{run.id}/events", headers={"Accept-Language": "es-ES"})
     assert answer.headers["content-type"].startswith("text/event-stream")
-    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["cache-control"] == "no-cache"
     blocks = [dict(line.split(": ", 1) for line in block.splitlines())
               for block in answer.text.strip().split("\n\n")]  # fmt: skip
     assert [block["event"] for block in blocks] == ["started", "progress", "state"]
@@ -139,6 +161,35 @@ def test_events_are_told_in_the_readers_language(ended: tuple[Lab, Run], client_
     assert (state["state"], state["step"], state["steps"]) == ("diverged", 4, 9)
     assert state["problem"]["key"] == "lab_diverged"
     assert "0,001" in state["problem"]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (OutputError("cannot_write", path="x", reason=Phrase("reason_disk_full")), 507),
+        (DataError("data_no_sample", dataset="x"), 409),
+        (ConfigError("holdout_too_large", field="holdout", value=9, total=8, most=7), 422),
+        (UsageError("lab_memory"), 422),
+        (TallerError("lab_process_ended", code=-9), 500),
+    ],
+)
+def test_why_a_training_failed_keeps_its_own_answer(
+    ended: tuple[Lab, Run], client_of, error: TallerError, status: int
+) -> None:
+    lab, run = ended
+    run.become("running")
+    run.take("end", {"state": "failed", "error": pickle.loads(pickle.dumps(error))})
+    told = client_of(lab).get("/api/health").json()["run"]
+    assert (told["state"], told["problem"]["key"]) == ("failed", error.key)
+    assert told["problem"]["status"] == status
+
+
+def test_a_number_that_json_has_no_word_for_is_null(ended: tuple[Lab, Run], client_of) -> None:
+    lab, run = ended
+    run.history.add("progress", {"step": 5, "loss": math.nan})
+    text = client_of(lab).get(f"/api/runs/{run.id}/events").text
+    assert '"loss": null' in text
+    assert "NaN" not in text
 
 
 def test_who_comes_back_gets_only_what_is_new(ended: tuple[Lab, Run], client_of) -> None:

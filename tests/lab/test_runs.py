@@ -18,7 +18,7 @@ import pytest
 from taller_cnn.config import ModelConfig, TrainConfig, recipe
 from taller_cnn.errors import BusyError
 from taller_cnn.lab.lab import Lab
-from taller_cnn.lab.problems import ConflictError, FieldError, NotFoundError
+from taller_cnn.lab.problems import status_of
 from taller_cnn.lab.runs import Run, Runs
 
 PATIENCE = 60.0
@@ -60,64 +60,100 @@ def trained(runs: Runs, script: Callable[[Run], Awaitable[None]], **train: Any) 
     return asyncio.run(main())
 
 
-def test_a_training_is_paused_continued_stopped_and_kept(own_lab: Lab) -> None:
+def test_a_training_is_paused_continued_stopped_and_kept(refused, own_lab: Lab) -> None:
     runs, states = own_lab.runs, []
 
     async def script(run: Run) -> None:
         assert run.process is not None
         states.append(run.state)
-        with pytest.raises(ConflictError):
+        with refused(409):
             await runs.act(run.id, "pause")
         await until(lambda: run.step > 0)
-        with pytest.raises(ConflictError):
+        with refused(409):
             await runs.start(*configs(), "sample")
-        with pytest.raises(ConflictError):
+        with refused(409):
             await runs.act(run.id, "keep", "mine")
         for action in ("pause", "continue"):
             states.append((await runs.act(run.id, action)).state)
         await runs.act(run.id, "stop")
         await until(lambda: not run.active)
         states.append(run.state)
-        with pytest.raises(FieldError):
+        with refused(422):
             await runs.act(run.id, "keep")
-        with pytest.raises(FieldError):
+        with refused(422):
             await runs.act(run.id, "keep", "../../mine")
         states.append((await runs.act(run.id, "keep", "mine")).state)
         await until(lambda: not alive(run.process.pid))
 
     run = trained(runs, script)
     assert states == ["starting", "paused", "running", "stopped", "kept"]
-    assert own_lab.shelf.default == run.model == "mine"
-    card = own_lab.shelf.get("mine").card
-    assert card.config["filters"] == [2]
+    assert own_lab.models.default == run.model == "mine"
+    card = own_lab.models.get("mine").card
+    assert card.config.filters == (2,)
     assert card.test is not None
     assert card.test.n == 1000
     assert not list(runs.folder.glob("*/"))
 
 
-def test_what_is_not_there_cannot_be_steered(own_lab: Lab) -> None:
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_discarded_training_ends_as_that_and_leaves_nothing(own_lab: Lab, paused: bool) -> None:
+    async def script(run: Run) -> None:
+        assert run.process is not None
+        await until(lambda: run.step > 0)
+        if paused:
+            await own_lab.runs.act(run.id, "pause")
+        await own_lab.runs.discard(run.id)
+        assert not alive(run.process.pid)
+        assert own_lab.runs.present is None
+        with run.history.listen() as happening:
+            told = [event async for event in happening]
+        states = [event.data["state"] for event in told if event.name == "state"]
+        assert states == ["paused" if paused else "running"]
+        assert told[-1].name == "discarded"
+
+    run = trained(own_lab.runs, script)
+    assert (run.state, run.error) == ("discarded", None)
+    assert own_lab.models.ids() == []
+    assert not list(own_lab.runs.folder.glob("*/"))
+
+
+def test_another_training_does_not_throw_an_unkept_one_away_unasked(
+    refused: Any, own_lab: Lab
+) -> None:
+    async def script(run: Run) -> None:
+        await until(lambda: not run.active)
+        with refused(409, "has not been kept"):
+            await own_lab.runs.start(*configs(), "sample")
+        assert own_lab.runs.present is run
+        other = await own_lab.runs.start(*configs(), "sample", replace=True)
+        assert own_lab.runs.present is other
+        assert (run.state, run.order.folder.exists()) == ("discarded", False)
+
+    trained(own_lab.runs, script, epochs=0.1)
+
+
+def test_a_training_that_cannot_begin_says_why(own_lab: Lab) -> None:
+    async def main() -> Run:
+        # Of which there is nothing in this folder.
+        run = await own_lab.runs.start(*configs(), "full")
+        await until(lambda: not run.active)
+        await own_lab.runs.close()
+        return run
+
+    run = asyncio.run(main())
+    assert run.error is not None
+    assert (run.error.key, status_of(run.error)) == ("data_unavailable", 409)
+
+
+def test_what_is_not_there_cannot_be_steered(refused, own_lab: Lab) -> None:
     for work in (own_lab.runs.act("x", "pause"), own_lab.runs.discard("../x")):
-        with pytest.raises(NotFoundError):
+        with refused(404):
             asyncio.run(work)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
-def test_a_discarded_training_leaves_nothing(own_lab: Lab) -> None:
-    async def script(run: Run) -> None:
-        await until(lambda: run.step > 0)
-        await own_lab.runs.discard(run.id)
-        assert run.process is not None
-        assert not alive(run.process.pid)
-        assert own_lab.runs.present is None
-
-    trained(own_lab.runs, script)
-    assert own_lab.shelf.ids() == []
-    assert not list(own_lab.runs.folder.glob("*/"))
-
-
-@pytest.mark.slow
 def test_a_training_that_nobody_watches_is_stopped_and_can_still_be_kept(own_lab: Lab) -> None:
-    runs = Runs(own_lab.shelf, own_lab.gallery.place, grace=0.5)
+    runs = Runs(own_lab.models, own_lab.gallery.place, grace=0.5)
 
     async def main() -> None:
         run = await runs.start(*configs(), "sample")
@@ -126,7 +162,7 @@ def test_a_training_that_nobody_watches_is_stopped_and_can_still_be_kept(own_lab
         await runs.close()
 
     asyncio.run(main())
-    assert own_lab.shelf.ids() == ["forgotten"]
+    assert own_lab.models.ids() == ["forgotten"]
 
 
 @pytest.mark.slow
@@ -144,7 +180,7 @@ def test_a_process_that_dies_is_told(own_lab: Lab) -> None:
 
 @pytest.mark.slow
 def test_two_labs_do_not_train_in_one_folder(own_lab: Lab) -> None:
-    other = Runs(own_lab.shelf, own_lab.gallery.place)
+    other = Runs(own_lab.models, own_lab.gallery.place)
 
     async def script(run: Run) -> None:
         with pytest.raises(BusyError):
@@ -158,6 +194,7 @@ import asyncio, sys
 from pathlib import Path
 from taller_cnn.config import ModelConfig, recipe
 from taller_cnn.lab.lab import Lab
+from taller_cnn.lab.problems import status_of
 
 async def main():
     lab = Lab.in_folder(Path(sys.argv[1]), Path(sys.argv[1]) / "data")
@@ -187,7 +224,7 @@ def test_a_killed_lab_leaves_no_process_and_no_model(own_lab: Lab, workdir: Path
     while alive(child):
         assert time.monotonic() < end
         time.sleep(0.05)
-    assert own_lab.shelf.ids() == []
+    assert own_lab.models.ids() == []
     left = list(own_lab.runs.folder.glob("*/"))
 
     async def script(run: Run) -> None:
@@ -199,11 +236,11 @@ def test_a_killed_lab_leaves_no_process_and_no_model(own_lab: Lab, workdir: Path
 
 @pytest.mark.slow
 def test_a_folder_that_was_kept_aside_is_not_touched(own_lab: Lab, save_small) -> None:
-    save_small(own_lab.shelf.kept / "mine" / "cnn_mnist.pt")
+    save_small(own_lab.models.kept / "mine" / "cnn_mnist.pt")
 
     async def script(run: Run) -> None:
         await until(lambda: run.step > 0)
 
     trained(own_lab.runs, script)
-    assert own_lab.shelf.ids() == ["mine"]
-    shutil.rmtree(own_lab.shelf.kept)
+    assert own_lab.models.ids() == ["mine"]
+    shutil.rmtree(own_lab.models.kept)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from taller_cnn.lab.security import COOKIE, MOST_BODY, Access, Gate
+from taller_cnn.lab.problems import MOST_BODY
+from taller_cnn.lab.security import COOKIE, Access, Gate
 
 TOKEN = "t" * 43
 NETWORK = Access(names=frozenset({"192.168.1.5", "localhost"}), token=TOKEN, session="s" * 43)
@@ -23,12 +24,12 @@ async def page(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 def local(client_of):
-    return client_of(Gate(page, page, Access(), "en"))
+    return client_of(Gate(page, Access(), "en"))
 
 
 @pytest.fixture
 def network(client_of):
-    return client_of(Gate(page, page, NETWORK, "en"), "http://192.168.1.5:8000")
+    return client_of(Gate(page, NETWORK, "en"), "http://192.168.1.5:8000")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_programs_may_send_the_token_itself(network, problem) -> None:
 def test_a_lab_on_all_addresses_answers_to_numbers_but_not_to_any_name(client_of, problem) -> None:
     access = Access.for_network("0.0.0.0", ["Pc-1"])
     headers = {"Authorization": f"Bearer {access.token}"}
-    asking = client_of(Gate(page, page, access, "en"))
+    asking = client_of(Gate(page, access, "en"))
     for host in ("10.0.0.3:8000", "pc-1:8000", "[fe80::1]:8000"):
         assert asking.get("/x", headers={**headers, "Host": host}).status_code == 200
     answer = asking.get("/x", headers={**headers, "Host": "evil.example"})
@@ -134,7 +135,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(problem, client_of) 
     async def never(scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError("let in")
 
-    asking = client_of(Gate(never, never, Access(), "en"))
+    asking = client_of(Gate(never, Access(), "en"))
     answer = asking.post("/api/readings", content=b"x", headers={"Content-Length": "10000001"})
     problem(answer, 413, "lab_body")
     assert answer.headers["connection"] == "close"
@@ -156,7 +157,7 @@ def test_a_fault_of_the_lab_tells_no_insides(client_of, problem, caplog) -> None
     async def broken(scope: Any, receive: Any, send: Any) -> None:
         raise RuntimeError("secret path /home/ana")
 
-    answer = client_of(Gate(broken, broken, Access(), "es")).get("/api/models")
+    answer = client_of(Gate(broken, Access(), "es")).get("/api/models")
     assert "secret" not in problem(answer, 500, "lab_fault")["detail"]
     assert "secret path" in caplog.text
 
@@ -174,5 +175,5 @@ def test_what_is_no_request_is_passed_on() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope["type"])
 
-    asyncio.run(Gate(app, app, NETWORK, "en")({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    asyncio.run(Gate(app, NETWORK, "en")({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
     assert seen == ["lifespan"]

@@ -5,15 +5,21 @@ import socket
 import threading
 import time
 import urllib.request
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from taller_cnn.config import recipe
 from taller_cnn.errors import InputError
 from taller_cnn.lab.app import create_app
 from taller_cnn.lab.lab import Lab
+from taller_cnn.lab.runs import Run
+from taller_cnn.lab.security import Access
 from taller_cnn.lab.server import listen, serve
+from taller_cnn.lab.worker_protocol import TrainingOrder
 
 
 @pytest.fixture
@@ -105,3 +111,54 @@ def test_what_goes_wrong_before_the_address_is_told_ends_the_server(fresh_lab: L
 
     with pytest.raises(ArithmeticError, match="no browser"):
         serve(create_app(fresh_lab), fresh_lab, server, threading.Event(), broken)
+
+
+def test_a_lab_on_the_network_lets_its_own_first_requests_in(fresh_lab: Lab) -> None:
+    access, statuses, stop = Access.for_network("0.0.0.0"), [], threading.Event()
+    app = create_app(fresh_lab, access)
+
+    async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+        async def note(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+            await send(message)
+
+        await app(scope, receive, note)
+
+    serve(noted, fresh_lab, listen("127.0.0.1", 0, or_any=True), stop, stop.set, access)
+    assert len(statuses) >= 5
+    assert set(statuses) == {200}
+
+
+def test_who_has_closed_the_page_is_no_longer_counted(fresh_lab: Lab) -> None:
+    model, train = recipe("quick")
+    place = replace(fresh_lab.gallery.place, source="sample")
+    folder = fresh_lab.runs.folder / "x"
+    order = TrainingOrder(model=model, train=train, place=place, folder=folder)
+    run = fresh_lab.runs.present = Run(order, ExitStack())
+    stop, counted = threading.Event(), []
+    server = listen("127.0.0.1", 0, or_any=True)
+    address = server.getsockname()
+
+    def listeners_become(count: int) -> bool:
+        end = time.monotonic() + 20
+        while run.history.listeners != count and time.monotonic() < end:
+            time.sleep(0.02)
+        return run.history.listeners == count
+
+    def open_and_close() -> None:
+        with socket.create_connection(address) as page:
+            ask = f"GET /api/runs/{run.id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            page.sendall(ask.encode("ascii"))
+            counted.append(listeners_become(1))
+        counted.append(listeners_become(0))
+        stop.set()
+
+    serve(
+        create_app(fresh_lab),
+        fresh_lab,
+        server,
+        stop,
+        lambda: threading.Thread(target=open_and_close).start(),
+    )
+    assert counted == [True, True]

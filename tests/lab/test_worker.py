@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import queue
 import threading
@@ -13,8 +12,9 @@ import pytest
 from taller_cnn.checkpoints import load_model
 from taller_cnn.config import ModelConfig, recipe
 from taller_cnn.data import DigitsPlace
-from taller_cnn.lab.wire import TrainingOrder
-from taller_cnn.lab.worker import Commands, work
+from taller_cnn.errors import Phrase
+from taller_cnn.lab.worker import Actions, work
+from taller_cnn.lab.worker_protocol import Action, TrainingOrder
 
 
 class Lab:
@@ -22,14 +22,23 @@ class Lab:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
-        self.lines: queue.Queue[bytes] = queue.Queue()
-        self.commands = Commands(iter(self.lines.get, b""), lambda: None)
+        self.sent: queue.Queue[Action | None] = queue.Queue()
+        self.actions = Actions(self.receive, lambda: None)
         self.on: dict[str, Any] = {}
-        self.listener = threading.Thread(target=self.commands.listen, daemon=True)
+        self.listener = threading.Thread(target=self.actions.listen, daemon=True)
         self.listener.start()
 
-    def send(self, action: str) -> None:
-        self.lines.put(json.dumps({"action": action}).encode() + b"\n")
+    def receive(self) -> Action:
+        action = self.sent.get()
+        if action is None:
+            raise EOFError
+        return action
+
+    def send(self, action: Action) -> None:
+        self.sent.put(action)
+
+    def leave(self) -> None:
+        self.sent.put(None)
 
     def tell(self, name: str, data: Any) -> None:
         self.events.append((name, dict(data)))
@@ -44,7 +53,7 @@ class Lab:
 def lab():
     made = Lab()
     yield made
-    made.lines.put(b"")
+    made.leave()
     made.listener.join(5)
 
 
@@ -64,7 +73,7 @@ def test_a_training_tells_all_that_the_page_shows_and_leaves_a_model(
     lab: Lab, workdir: Path
 ) -> None:
     asked = order(workdir, epochs=2, seed=3)
-    work(asked, lab.commands, lab.tell)
+    work(asked, lab.actions, lab.tell)
     names = [name for name, _ in lab.events]
     assert names[0] == "started"
     assert names[1] == "snapshot"
@@ -90,11 +99,11 @@ def test_the_same_seed_begins_with_the_same_weights(workdir: Path) -> None:
     begun = []
     for folder, seed in (("a", 5), ("b", 5), ("c", 6)):
         lab = Lab()
-        lab.on["started"] = lambda lab=lab: lab.commands.__setattr__("stop", True)
-        work(order(workdir, folder, seed=seed), lab.commands, lab.tell)
+        lab.on["started"] = lambda lab=lab: lab.actions.__setattr__("stop", True)
+        work(order(workdir, folder, seed=seed), lab.actions, lab.tell)
         snapshot = lab.told("snapshot")[0]["conv1"]["values"]
         begun.append((lab.told("started")[0]["initial"], snapshot))
-        lab.lines.put(b"")
+        lab.leave()
     assert begun[0] == begun[1]
     assert begun[0][0] != begun[2][0]
     assert begun[0][1] != begun[2][1]
@@ -103,7 +112,7 @@ def test_the_same_seed_begins_with_the_same_weights(workdir: Path) -> None:
 def test_a_training_that_is_stopped_keeps_what_it_has_learned(lab: Lab, workdir: Path) -> None:
     asked = order(workdir, epochs=500)
     lab.on["progress"] = lambda: lab.send("stop")
-    work(asked, lab.commands, lab.tell)
+    work(asked, lab.actions, lab.tell)
     result = lab.told("result")[0]
     assert 0 < result["step"] < result["steps"]
     assert lab.told("end") == [{"state": "stopped"}]
@@ -117,7 +126,7 @@ def test_a_paused_training_waits_until_it_may_go_on(lab: Lab, workdir: Path) -> 
         lab.on["continued"] = lambda: lab.send("stop")
 
     lab.on["progress"] = pause
-    work(order(workdir, epochs=500), lab.commands, lab.tell)
+    work(order(workdir, epochs=500), lab.actions, lab.tell)
     paused, continued = lab.told("paused")[0], lab.told("continued")[0]
     assert paused["step"] == continued["step"]
     assert lab.told("end") == [{"state": "stopped"}]
@@ -126,7 +135,7 @@ def test_a_paused_training_waits_until_it_may_go_on(lab: Lab, workdir: Path) -> 
 def test_a_paused_training_can_be_stopped(lab: Lab, workdir: Path) -> None:
     lab.on["progress"] = lambda: lab.send("pause")
     lab.on["paused"] = lambda: lab.send("stop")
-    work(order(workdir, epochs=500), lab.commands, lab.tell)
+    work(order(workdir, epochs=500), lab.actions, lab.tell)
     assert lab.told("end") == [{"state": "stopped"}]
 
 
@@ -136,18 +145,18 @@ def test_a_loss_that_is_no_number_is_told_and_nothing_is_left(
     # The largest rate that is allowed does not overflow float32 in so few steps.
     monkeypatch.setattr("taller_cnn.training.loop.lr_scale", lambda *_: 1e40)
     asked = order(workdir, learning_rate=0.5)
-    work(asked, lab.commands, lab.tell)
+    work(asked, lab.actions, lab.tell)
     end = lab.told("end")[0]
-    assert (end["state"], end["error"]["key"]) == ("diverged", "lab_diverged")
-    assert end["error"]["values"]["suggestion"] == pytest.approx(0.05)
+    assert (end["state"], end["error"].key) == ("diverged", "lab_diverged")
+    assert end["error"].values["suggestion"] == pytest.approx(0.05)
     assert not (asked.folder / "cnn_mnist.pt").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_told(lab: Lab, workdir: Path) -> None:
     (workdir / "out").write_text("a file where the folder should be", encoding="utf-8")
-    work(order(workdir), lab.commands, lab.tell)
+    work(order(workdir), lab.actions, lab.tell)
     end = lab.told("end")[0]
-    assert (end["state"], end["error"]["key"]) == ("failed", "cannot_write")
+    assert (end["state"], end["error"].key) == ("failed", "cannot_write")
 
 
 def test_a_disk_that_fills_up_meanwhile_is_told_and_leaves_no_model(
@@ -158,14 +167,21 @@ def test_a_disk_that_fills_up_meanwhile_is_told_and_leaves_no_model(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     asked = order(workdir)
-    work(asked, lab.commands, lab.tell)
+    work(asked, lab.actions, lab.tell)
     error = lab.told("end")[0]["error"]
-    assert error["key"] == "cannot_write"
-    assert error["values"]["reason"] == {"phrase": "reason_disk_full", "values": {}}
+    assert error.key == "cannot_write"
+    assert error.values["reason"] == Phrase("reason_disk_full")
     assert list(asked.folder.iterdir()) == []
 
 
 def test_when_the_lab_is_gone_the_process_ends() -> None:
     gone = threading.Event()
-    Commands(iter([b'{"action": "pause"}\n']), gone.set).listen()
+    sent: list[Action] = ["pause"]
+
+    def receive() -> Action:
+        if not sent:
+            raise EOFError
+        return sent.pop()
+
+    Actions(receive, gone.set).listen()
     assert gone.is_set()

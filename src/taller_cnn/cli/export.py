@@ -42,8 +42,8 @@ def export(
     from taller_cnn.files import atomic_path
     from taller_cnn.lab.export import export_html
     from taller_cnn.lab.lab import Lab
+    from taller_cnn.lab.model_store import read_model
     from taller_cnn.lab.page import STATIC
-    from taller_cnn.lab.shelf import read_model
     from taller_cnn.runs import RunFiles
 
     assert format == "html", "the only one that there is"

@@ -67,7 +67,7 @@ def lab(
 
     from taller_cnn.lab.app import create_app
     from taller_cnn.lab.lab import Lab
-    from taller_cnn.lab.opening import access_for, page_address, prepare
+    from taller_cnn.lab.opening import access_for, page_address
     from taller_cnn.lab.server import listen, serve
 
     # A digit is too small to share between threads, and the training has a process of its own.
@@ -75,7 +75,6 @@ def lab(
     opened = Lab.in_folder(workdir, data_dir, terminal.messages.tag)
     access = access_for(host)
     server = listen(host, DEFAULT_PORT if port is None else port, or_any=port is None)
-    prepare(opened)
     address = page_address(host, server.getsockname()[1], access)
 
     def ready() -> None:
@@ -84,14 +83,14 @@ def lab(
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
     with stop_on_signals() as stop:
-        serve(create_app(opened, access), opened, server, stop, ready)
+        serve(create_app(opened, access), opened, server, stop, ready, access)
     terminal.say("cli_lab.closed", "dim")
 
 
 def _announce(terminal: Terminal, opened: Lab, address: str, access: Access) -> None:
     if access.token:
         terminal.notice(terminal.messages("cli_lab.network"))
-    if opened.shelf.default is None:
+    if opened.models.default is None:
         terminal.notice(terminal.messages("cli_lab.no_model"))
     terminal.say("cli_lab.address", "bold", address=address)
     terminal.say("cli_lab.how_to_stop", "dim")

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from taller_cnn.errors import UsageError
-from taller_cnn.messages import DEFAULT_LANGUAGE, LANGUAGES, Messages
+from taller_cnn.messages import DEFAULT_LANGUAGE, LANGUAGES, LanguageError, Messages
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -60,7 +60,7 @@ def find_language(arguments: Sequence[str], environment: Mapping[str, str]) -> M
     tag = given or environment.get(LANGUAGE_VARIABLE) or DEFAULT_LANGUAGE
     try:
         return Messages(tag)
-    except UsageError:
+    except LanguageError:
         shown = f"{LANGUAGE_OPTION} {tag}" if given else f"{LANGUAGE_VARIABLE}={tag}"
         raise UsageError("language", value=shown, allowed=", ".join(LANGUAGES)) from None
 

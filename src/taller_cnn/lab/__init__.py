@@ -3,10 +3,10 @@
     lab = Lab.in_folder(workdir, data_dir)
     serve(create_app(lab), lab, listen("127.0.0.1", 8000, or_any=True), stop, ready)
 
-- `weights`, `shelf`, `names`: models as the page reads them, and those that were kept.
-- `predicting`, `predict_route`: the network for other programs, many requests at once.
-- `runs`, `worker`, `wire`, `history`: trainings in a process of their own.
-- `gallery`, `study_files`: real digits, mistakes, the study.
+- `model_store`, `weights`: models as the page reads them, and those that were kept.
+- `predicting`, `arrays`: the network for other programs, many requests at once.
+- `runs`, `worker`, `worker_protocol`, `history`: trainings in a process of their own.
+- `gallery`, `readings`, `study_files`: real digits, mistakes, pictures, the study.
 - `security`, `problems`, `schemas`: who gets in, what is refused, what goes over the wire.
 - `app`, the `routes`, `page`, `api_docs`, `server`: HTTP. `bundle`, `export`: the page as one file.
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from taller_cnn import __version__
+from taller_cnn.lab.arrays import to_base64
 from taller_cnn.lab.bundle import join_modules
 from taller_cnn.lab.gallery import Gallery
-from taller_cnn.lab.shelf import ShelfModel
+from taller_cnn.lab.model_store import StoredModel
 
 __all__ = ["EXPORTED_DIGITS", "export_html"]
 
@@ -20,7 +21,7 @@ EXPORTED_DIGITS = 100
 _MARK = "<!-- taller:{} -->"
 
 
-def export_html(model: ShelfModel, gallery: Gallery, language: str, static: Path) -> str:
+def export_html(model: StoredModel, gallery: Gallery, language: str, static: Path) -> str:
     """The page as one file.
 
     Args:
@@ -77,7 +78,7 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode('ascii')}"
 
 
-def _data(model: ShelfModel, gallery: Gallery, language: str) -> str:
+def _data(model: StoredModel, gallery: Gallery, language: str) -> str:
     digits = gallery.first(EXPORTED_DIGITS)
     value: dict[str, Any] = {
         "format": FORMAT,
@@ -86,7 +87,7 @@ def _data(model: ShelfModel, gallery: Gallery, language: str) -> str:
         "model": base64.b64encode(model.safetensors).decode("ascii"),
         "digits": {
             "labels": digits.labels,
-            "images": base64.b64encode(digits.images.tobytes()).decode("ascii"),
+            "images": to_base64(digits.images),
         },
         "source": digits.source,
     }

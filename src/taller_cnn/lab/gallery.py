@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from taller_cnn.data import Digits, DigitsPlace, LabelledImages
 from taller_cnn.evaluation import Evaluation, evaluate
-from taller_cnn.lab.shelf import ShelfModel
+from taller_cnn.lab.model_store import StoredModel
 
-__all__ = ["Chosen", "Gallery"]
+__all__ = ["DigitBatch", "Gallery"]
 
 MOST_EVALUATIONS = 8
 """Models whose answers on the test split are kept: 400 kB each for 10,000 images."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Chosen:
+class DigitBatch:
     """Digits of one split."""
 
     source: str
@@ -58,37 +58,37 @@ class Gallery:
                 self._digits = self.place.load()
             return self._digits
 
-    def first(self, n: int, split: str = "test") -> Chosen:
+    def first(self, n: int, split: str = "test") -> DigitBatch:
         """The first digits of each class, in class order: `n` in all, or a few less."""
         labels, classes = self._split(split).labels, self.digits().n_classes
         each = max(1, n // classes)
         of_class = [(labels == c).nonzero()[:each, 0] for c in range(classes)]
-        return self._chosen(torch.cat(of_class)[:n], split)
+        return self._batch(torch.cat(of_class)[:n], split)
 
-    def random(self, n: int, seed: int, split: str = "test") -> Chosen:
+    def random(self, n: int, seed: int, split: str = "test") -> DigitBatch:
         """Digits drawn at random, the same ones for the same seed."""
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(self._split(split)), generator=generator)
-        return self._chosen(order[:n], split)
+        return self._batch(order[:n], split)
 
-    def at(self, indices: list[int], split: str = "test") -> Chosen:
+    def at(self, indices: list[int], split: str = "test") -> DigitBatch:
         """The digits at some places of a split."""
-        return self._chosen(torch.tensor(indices, dtype=torch.int64), split)
+        return self._batch(torch.tensor(indices, dtype=torch.int64), split)
 
     def _split(self, name: str) -> LabelledImages:
         digits = self.digits()
         return digits.validation if name == "validation" else digits.test
 
-    def _chosen(self, indices: torch.Tensor, split: str) -> Chosen:
+    def _batch(self, indices: torch.Tensor, split: str) -> DigitBatch:
         found = self._split(split)
-        return Chosen(
+        return DigitBatch(
             source=self.digits().source,
             indices=indices.tolist(),
             labels=found.labels[indices].tolist(),
             images=found.images[indices, 0].numpy(),
         )
 
-    def evaluation(self, model: ShelfModel) -> Evaluation:
+    def evaluation(self, model: StoredModel) -> Evaluation:
         """What a model says about the test split; kept for the next time."""
         digits, key = self.digits(), model.card.sha256
         with self._evaluating:

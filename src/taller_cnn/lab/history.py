@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from taller_cnn.lab.wire import to_line
-
 __all__ = ["Event", "EventHistory"]
 
-MOST_PROGRESS = 200
-"""Progress events that are kept for those who come later; every second one goes beyond that."""
-MOST_WAITING = 1000
-"""Events that a listener may be behind; who does not read is dropped."""
-ONLY_LAST = ("snapshot", "state")
+MOST_KEPT: Mapping[str, int] = {"snapshot": 1, "state": 1, "progress": 200}
+"""Events of a name that are kept for those who come later; beyond that, every second one goes."""
 
 
 @dataclass(frozen=True)
@@ -25,80 +20,68 @@ class Event:
     """Something that happened."""
 
     id: int
+    """Its place in the history, from 1 on."""
     name: str
     data: Mapping[str, Any]
 
-    def to_bytes(self) -> bytes:
-        """As a server-sent event."""
-        head = f"id: {self.id}\nevent: {self.name}\ndata: "
-        return head.encode("ascii") + to_line(self.data) + b"\n"
-
 
 class EventHistory:
-    """The events of one training; who listens gets the past ones first, then those to come."""
+    """The events of one training, in a list that only grows, so that an event keeps its number.
+
+    Whoever listens reads along the list at its own speed, first what is past, then what comes.
+    Events that later ones have made superfluous leave an empty place.
+    """
 
     def __init__(self) -> None:
-        self._events: list[Event] = []
-        self._next = 1
-        self._listeners: set[asyncio.Queue[Event | None]] = set()
+        self._events: list[Event | None] = []
+        self._places: dict[str, list[int]] = {}
+        """Where the events of each name are, without those that have gone."""
+        self._news = asyncio.Event()
+        """Set, and replaced by a new one, when there is more to read."""
         self._ended = False
+        self.listeners = 0
         self.alone_since = time.monotonic()
         """When the last listener went, by `time.monotonic`."""
 
-    @property
-    def listeners(self) -> int:
-        """How many listen."""
-        return len(self._listeners)
-
     def add(self, name: str, data: Mapping[str, Any]) -> None:
-        """Keep an event and tell it to those who listen."""
-        event = Event(self._next, name, data)
-        self._next += 1
-        if name in ONLY_LAST:
-            self._events = [e for e in self._events if e.name != name]
-        self._events.append(event)
-        if name == "progress":
-            self._thin_out()
-        for queue in tuple(self._listeners):
-            self._put(queue, event)
-
-    def _thin_out(self) -> None:
-        progress = [e.id for e in self._events if e.name == "progress"]
-        if len(progress) > MOST_PROGRESS:
-            gone = set(progress[1::2])
-            self._events = [e for e in self._events if e.id not in gone]
-
-    def _put(self, queue: asyncio.Queue[Event | None], event: Event | None) -> None:
-        if queue.qsize() < MOST_WAITING:
-            queue.put_nowait(event)
-            return
-        self._remove(queue)
-        # It reads what waits, then the end, and may come back for the rest.
-        queue.put_nowait(None)
-
-    def _remove(self, queue: asyncio.Queue[Event | None]) -> None:
-        self._listeners.discard(queue)
-        if not self._listeners:
-            self.alone_since = time.monotonic()
-
-    @contextmanager
-    def listen(self, after: int = 0) -> Iterator[tuple[list[Event], asyncio.Queue[Event | None]]]:
-        """The past events after number `after`, and a queue of those to come; None is the end.
-
-        The past ones are apart: a long training has more of them than a listener may be behind.
-        """
-        past = [event for event in self._events if event.id > after]
-        queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        if self._ended:
-            queue.put_nowait(None)
-        self._listeners.add(queue)
-        try:
-            yield past, queue
-        finally:
-            self._remove(queue)
+        """Keep an event and wake those who listen."""
+        self._events.append(Event(len(self._events) + 1, name, data))
+        places = self._places.setdefault(name, [])
+        places.append(len(self._events) - 1)
+        if len(places) > MOST_KEPT.get(name, len(places)):
+            for place in places[-2::-2]:
+                self._events[place] = None
+            del places[-2::-2]
+        self._wake()
 
     def end(self) -> None:
         """Tell those who listen, now or later, that nothing more comes."""
         self._ended = True
-        for queue in tuple(self._listeners):
-            self._put(queue, None)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    @contextmanager
+    def listen(self, after: int = 0) -> Iterator[AsyncIterator[Event]]:
+        """The events after number `after`, those to come too, until the history ends."""
+        self.listeners += 1
+        try:
+            yield self._follow(min(after, len(self._events)))
+        finally:
+            self.listeners -= 1
+            if not self.listeners:
+                self.alone_since = time.monotonic()
+
+    async def _follow(self, place: int) -> AsyncIterator[Event]:
+        while True:
+            news = self._news
+            while place < len(self._events):
+                event = self._events[place]
+                place += 1
+                if event is not None:
+                    yield event
+            if self._ended:
+                return
+            await news.wait()

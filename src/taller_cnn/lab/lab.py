@@ -9,10 +9,10 @@ from starlette.requests import Request
 
 from taller_cnn.data import DigitsPlace
 from taller_cnn.lab.gallery import Gallery
+from taller_cnn.lab.model_store import ModelStore
 from taller_cnn.lab.predicting import Batcher
 from taller_cnn.lab.problems import wanted_messages
 from taller_cnn.lab.runs import Runs
-from taller_cnn.lab.shelf import Shelf
 from taller_cnn.messages import DEFAULT_LANGUAGE, Messages
 from taller_cnn.runs import RunFiles
 
@@ -23,7 +23,7 @@ __all__ = ["Lab"]
 class Lab:
     """What the routes work with."""
 
-    shelf: Shelf
+    models: ModelStore
     gallery: Gallery
     runs: Runs
     batcher: Batcher
@@ -53,11 +53,11 @@ class Lab:
         where = RunFiles.in_workdir(workdir)
         # No mirrors: a page that is opened without a network must not wait for one.
         place = DigitsPlace.in_workdir(workdir, data_dir, mirrors=())
-        shelf = Shelf(where.model.parent)
+        models = ModelStore(where.model.parent)
         return cls(
-            shelf=shelf,
+            models=models,
             gallery=Gallery(place),
-            runs=Runs(shelf, place),
+            runs=Runs(models, place),
             batcher=Batcher(),
             study_folder=where.results / "estudio",
             language=language,

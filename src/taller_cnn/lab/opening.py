@@ -1,4 +1,4 @@
-"""How the lab is opened: who gets in, by which address, and what is read before it is."""
+"""How the lab is opened: who gets in, and by which address."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import ipaddress
 import socket
 from contextlib import suppress
 
-from taller_cnn.errors import TallerError
-from taller_cnn.lab.lab import Lab
-from taller_cnn.lab.predicting import warm_up
 from taller_cnn.lab.security import Access
 
-__all__ = ["access_for", "is_loopback", "page_address", "prepare"]
+__all__ = ["access_for", "is_loopback", "page_address"]
 
 ALL_ADDRESSES = ("0.0.0.0", "::")
 
@@ -50,11 +47,3 @@ def _outer_address() -> str:
         probe.connect(("192.0.2.1", 9))
         return str(probe.getsockname()[0])
     return socket.gethostname()
-
-
-def prepare(lab: Lab) -> None:
-    """Read what the page asks for first; what is missing the page says itself."""
-    with suppress(TallerError):
-        warm_up(lab.shelf.get())
-    with suppress(TallerError):
-        lab.gallery.digits()

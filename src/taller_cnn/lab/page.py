@@ -3,95 +3,67 @@
 from __future__ import annotations
 
 import html
+import mimetypes
+import os
 from importlib import resources
 from pathlib import Path as FilePath
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, FastAPI, Path, Query, Request
+from fastapi import FastAPI, Path, Query
 from fastapi.responses import HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from taller_cnn.lab.api_docs import docs_page
 from taller_cnn.lab.export import export_html
 from taller_cnn.lab.lab import Lab
-from taller_cnn.lab.problems import NotFoundError, documented
+from taller_cnn.lab.problems import documented
 
-__all__ = ["STATIC", "PageFiles", "page_routes"]
+__all__ = ["STATIC", "PageFiles", "add_page"]
 
 STATIC = FilePath(str(resources.files("taller_cnn.lab") / "static"))
 LANGUAGE_MARK = '<html lang="es">'
-TYPES = {
-    ".css": "text/css",
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-}
-"""Media types by suffix."""
 
 
-class PageFiles:
-    """The page's files, in memory; a file that has changed is read again.
+class PageFiles(StaticFiles):
+    """Files that the browser asks for again at each visit, so that an update is seen at once."""
 
-    A page asks for fifty of them at once. Read from the disk each time, by threads, they took half
-    a second on a busy machine.
-
-    Args:
-        folder: where they are; nothing else is ever given.
-    """
-
-    def __init__(self, folder: FilePath) -> None:
-        self._paths = {path.name: path for path in folder.iterdir() if path.suffix in TYPES}
-        self._read: dict[str, tuple[str, bytes]] = {}
-
-    def answer(self, name: str, known: str | None) -> Response:
-        """A file, which the browser asks for again each time, so that an update is seen at once.
-
-        Args:
-            name: of the file, without any folder.
-            known: what the browser has: an ``ETag`` of an earlier answer, or None.
-
-        Raises:
-            NotFoundError: the page has no such file.
-        """
-        tag, data = self._version(name)
-        headers = {"ETag": tag, "Cache-Control": "no-cache"}
-        if known == tag:
-            return Response(status_code=304, headers=headers)
-        return Response(data, headers=headers, media_type=TYPES[self._paths[name].suffix])
-
-    def _version(self, name: str) -> tuple[str, bytes]:
-        path = self._paths.get(name)
-        if path is None or not path.is_file():
-            raise NotFoundError("lab_no_such_address")
-        status = path.stat()
-        tag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
-        if name not in self._read or self._read[name][0] != tag:
-            self._read[name] = tag, path.read_bytes()
-        return self._read[name]
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        """A file, or that it is what the browser has."""
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
-def page_routes(lab: Lab, app: FastAPI) -> APIRouter:
-    """The routes that people open."""
-    routes = APIRouter()
-    files = PageFiles(STATIC)
+def add_page(app: FastAPI, lab: Lab) -> None:
+    """Add what people open."""
+    # What Windows' registry says of it may be another thing, and then no browser runs the page.
+    mimetypes.add_type("text/javascript", ".js")
+    app.mount("/static", PageFiles(directory=STATIC))
 
-    @routes.get("/", include_in_schema=False)
-    async def index() -> HTMLResponse:
+    @app.get("/", include_in_schema=False)
+    def index() -> HTMLResponse:
         text = (STATIC / "index.html").read_text(encoding="utf-8")
         mark = f'<html lang="{html.escape(lab.page_language)}">'
         headers = {"Cache-Control": "no-cache"}
         return HTMLResponse(text.replace(LANGUAGE_MARK, mark, 1), headers=headers)
 
-    @routes.get("/favicon.ico", include_in_schema=False)
+    @app.get("/favicon.ico", include_in_schema=False)
     def favicon() -> Response:
         return Response(status_code=204)
 
-    @routes.get("/docs", include_in_schema=False)
+    @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
-        text, policy = docs_page(app.openapi(), lab.page_language)
+        text, policy = docs_page(app.openapi())
         return HTMLResponse(text, headers={"Content-Security-Policy": policy})
 
-    @routes.get(
+    @app.get(
         "/api/models/{model_id}/page",
         summary="The page with this model as one HTML file that needs no server",
         response_class=HTMLResponse,
@@ -101,13 +73,7 @@ def page_routes(lab: Lab, app: FastAPI) -> APIRouter:
         model_id: Annotated[str, Path(max_length=40)],
         lang: Annotated[Literal["es", "en"] | None, Query()] = None,
     ) -> Response:
-        model = lab.shelf.get(model_id)
+        model = lab.models.get(model_id)
         text = export_html(model, lab.gallery, lang or lab.page_language, STATIC)
         name = f'attachment; filename="taller-cnn-{model.card.id}.html"'
         return HTMLResponse(text, headers={"Content-Disposition": name})
-
-    @routes.get("/static/{name}", include_in_schema=False)
-    async def static(name: str, request: Request) -> Response:
-        return files.answer(name, request.headers.get("if-none-match"))
-
-    return routes

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from taller_cnn.config import ModelConfig, TrainConfig, recipe
 from taller_cnn.errors import ConfigError
-from taller_cnn.lab.history import Event
 from taller_cnn.lab.lab import Lab
-from taller_cnn.lab.problems import FieldError, documented, problem_of
+from taller_cnn.lab.problems import LabError, documented, problem_of
 from taller_cnn.lab.runs import Run
 from taller_cnn.lab.schemas import NewRun, RunAction, RunStatus
 from taller_cnn.messages import Messages
 
 __all__ = ["run_routes", "status_card"]
 
-HEARTBEAT_SECONDS = 5.0
 MOST_DIGITS = 18
 """Of an event's number; Python refuses to read one of thousands."""
 RunId = Annotated[str, Path(max_length=40)]
-STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
-}
+
+
+def _followed_run(run_id: RunId, request: Request) -> Run:
+    """A training, looked up before its stream begins: then there can still be another answer."""
+    lab: Lab = request.app.state.lab
+    return lab.runs.get(run_id)
+
+
+FollowedRun = Annotated[Run, Depends(_followed_run)]
 
 
 def run_routes(lab: Lab) -> APIRouter:
@@ -41,7 +44,7 @@ def run_routes(lab: Lab) -> APIRouter:
     )
     async def start(asked: NewRun, request: Request, response: Response) -> RunStatus:
         model, train = _configs(asked)
-        run = await lab.runs.start(model, train, asked.source)
+        run = await lab.runs.start(model, train, asked.source, replace=asked.replace)
         response.headers["Location"] = f"/api/runs/{run.id}"
         return status_card(run, lab.messages(request))
 
@@ -63,28 +66,25 @@ def run_routes(lab: Lab) -> APIRouter:
     async def discard(run_id: RunId) -> None:
         await lab.runs.discard(run_id)
 
-    _add_events(routes, lab)
-    return routes
-
-
-def _add_events(routes: APIRouter, lab: Lab) -> None:
-    """The route that tells what happens."""
-
     @routes.get(
         "/{run_id}/events",
-        summary="What happens in a training, as server-sent events",
-        response_class=StreamingResponse,
-        responses=STREAM | documented(404),
+        summary="What happens in a training, as server-sent events: state, started, progress, "
+        "snapshot, epoch, result, discarded",
+        response_class=EventSourceResponse,
+        responses=documented(404),
     )
     async def events(
-        run_id: RunId,
         request: Request,
+        run: FollowedRun,
         last_event_id: Annotated[str, Header()] = "",
-    ) -> StreamingResponse:
-        run = lab.runs.get(run_id)
-        stream = _stream(run, _number(last_event_id), lab.messages(request))
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+    ) -> AsyncIterator[ServerSentEvent]:
+        messages = lab.messages(request)
+        with run.history.listen(_number(last_event_id)) as happening:
+            async for event in happening:
+                data = _worded(event.data, messages)
+                yield ServerSentEvent(id=str(event.id), event=event.name, data=data)
+
+    return routes
 
 
 def _number(event_id: str) -> int:
@@ -98,8 +98,8 @@ def status_card(run: Run, messages: Messages) -> RunStatus:
     return RunStatus(
         id=run.id,
         state=run.state,
-        config=run.order.model.to_dict(),
-        train=run.order.train.to_dict(),
+        config=run.order.model,
+        train=run.order.train,
         source=run.order.place.source,
         step=run.step,
         steps=run.steps,
@@ -112,7 +112,7 @@ def _configs(asked: NewRun) -> tuple[ModelConfig, TrainConfig]:
     """The two configurations of a request.
 
     Raises:
-        FieldError: a field has a value that it cannot have.
+        LabError: a field has a value that it cannot have (422).
     """
     fields = asked.train.model_dump(exclude_none=True)
     name = fields.pop("recipe")
@@ -127,32 +127,15 @@ def _configs(asked: NewRun) -> tuple[ModelConfig, TrainConfig]:
         raise _named(error, "/train") from error
 
 
-def _named(error: ConfigError, part: str) -> FieldError:
+def _named(error: ConfigError, part: str) -> LabError:
     """A configuration's error with the place of its field in the request."""
-    return FieldError(error.key, pointer=f"{part}/{error.values['field']}", **error.values)
+    return LabError(422, error.key, pointer=f"{part}/{error.values['field']}", **error.values)
 
 
-async def _stream(run: Run, after: int, messages: Messages) -> AsyncIterator[bytes]:
-    """The events of a training as they happen, with a sign of life where nothing does."""
-    with run.history.listen(after) as (past, queue):
-        for event in past:
-            yield _worded(event, run, messages).to_bytes()
-        while True:
-            try:
-                coming = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
-            except TimeoutError:
-                yield b": still here\n\n"
-                continue
-            if coming is None:
-                return
-            yield _worded(coming, run, messages).to_bytes()
-
-
-def _worded(event: Event, run: Run, messages: Messages) -> Event:
-    """A change of state with its problem in the reader's language."""
-    if event.name != "state":
-        return event
-    error = event.data["error"]
-    found = problem_of(error, messages).model_dump() if error else None
-    data = {k: v for k, v in event.data.items() if k != "error"}
-    return Event(event.id, event.name, {**data, "problem": found})
+def _worded(data: Mapping[str, Any], messages: Messages) -> dict[str, Any]:
+    """An event's data, a change of state with its problem in the reader's language."""
+    if "error" not in data:
+        return dict(data)
+    error = data["error"]
+    problem = problem_of(error, messages).model_dump() if error else None
+    return {**{name: value for name, value in data.items() if name != "error"}, "problem": problem}

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
+import multiprocessing
 import secrets
 import shutil
-import sys
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import DigitsPlace
 from taller_cnn.errors import OutputError, TallerError
 from taller_cnn.files import folder_lock, os_reason
 from taller_cnn.lab.history import EventHistory
-from taller_cnn.lab.problems import ConflictError, FieldError, NotFoundError
+from taller_cnn.lab.model_store import ModelStore
+from taller_cnn.lab.problems import LabError
 from taller_cnn.lab.schemas import RunState
-from taller_cnn.lab.shelf import Shelf
-from taller_cnn.lab.wire import TrainingOrder, error_from_json, to_line
+from taller_cnn.lab.worker import run_worker
+from taller_cnn.lab.worker_protocol import Action, TrainingOrder
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
 
 __all__ = ["ACTIVE", "Run", "Runs"]
 
@@ -32,8 +36,6 @@ GRACE_SECONDS = 60.0
 """A training that nobody has listened to for so long is stopped."""
 STOP_SECONDS = 10.0
 """A process that has been told to end and has not after so long is killed."""
-LONGEST_LINE = 1 << 22
-"""Bytes of an event at most: a snapshot of 1,024 filters of 7 x 7 has 270,000."""
 
 
 class Run:
@@ -47,9 +49,10 @@ class Run:
         self.error: TallerError | None = None
         self.model: str | None = None
         self.history = EventHistory()
-        self.process: asyncio.subprocess.Process | None = None
-        self.reader: asyncio.Task[None] | None = None
-        self.watcher: asyncio.Task[None] | None = None
+        self.process: BaseProcess | None = None
+        self.pipe: Connection[Any, Any] | None = None
+        self._follower: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     @property
     def active(self) -> bool:
@@ -62,15 +65,16 @@ class Run:
         known = {"step": self.step, "steps": self.steps, "model": self.model}
         self.history.add("state", {"state": state, **known, "error": error})
 
-    def tell(self, action: str) -> None:
-        """Send a command to the process, if it is still there to take it."""
-        if self.process is not None and self.process.stdin is not None:
-            with suppress(OSError, RuntimeError):
-                self.process.stdin.write(to_line({"action": action}))
+    def tell(self, action: Action) -> None:
+        """Send an action to the process, if it is still there to take it."""
+        if self.pipe is not None:
+            with suppress(OSError):
+                self.pipe.send(action)
 
-    def take(self, event: Mapping[str, Any]) -> None:
-        """Follow one event of the process."""
-        name, data = event["event"], event["data"]
+    def take(self, name: str, data: Mapping[str, Any]) -> None:
+        """Follow one event of the process; of a training that is thrown away, none."""
+        if self.state == "discarded":
+            return
         self.step = data.get("step", self.step)
         if name == "started":
             self.steps = data["steps"]
@@ -79,10 +83,76 @@ class Run:
         elif name in ("paused", "continued"):
             self.become("paused" if name == "paused" else "running")
         elif name == "end":
-            error = error_from_json(data["error"]) if "error" in data else None
-            self.become(data["state"], error)
+            self.become(data["state"], data.get("error"))
         else:
             self.history.add(name, data)
+
+    async def begin(self, grace: float) -> None:
+        """Start the process and follow it; stop it when nobody has listened for `grace` seconds."""
+        process, pipe = await asyncio.to_thread(_start_process, self.order)
+        self.process, self.pipe = process, pipe
+        self.become("starting")
+        self._follower = asyncio.create_task(self._follow(process, pipe))
+        self._watcher = asyncio.create_task(self._stop_if_alone(grace))
+
+    async def _follow(self, process: BaseProcess, pipe: Connection[Any, Any]) -> None:
+        """Take what the process tells until it has ended."""
+        loop = asyncio.get_running_loop()
+        told: asyncio.Queue[tuple[str, Mapping[str, Any]] | None] = asyncio.Queue()
+
+        def read() -> None:
+            # Half a message at the end is an OSError too; a RuntimeError, that the loop is gone.
+            with suppress(EOFError, OSError, RuntimeError):
+                while True:
+                    loop.call_soon_threadsafe(told.put_nowait, pipe.recv())
+            process.join()
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(told.put_nowait, None)
+
+        # One that nobody has to wait for when the program ends.
+        threading.Thread(target=read, daemon=True).start()
+        while (event := await told.get()) is not None:
+            self.take(*event)
+        pipe.close()
+        if self.active:
+            self.become("failed", TallerError("lab_process_ended", code=process.exitcode))
+
+    async def _stop_if_alone(self, grace: float) -> None:
+        while self.active:
+            await asyncio.sleep(min(1.0, grace / 4))
+            alone = self.history.listeners == 0
+            if alone and time.monotonic() - self.history.alone_since > grace:
+                self.tell("stop")
+
+    async def discard(self) -> None:
+        """End the process, wait until it is gone, and throw away what it made."""
+        kept = self.state == "kept"
+        if not kept:
+            # From now on the end of the process is no failure.
+            self.state = "discarded"
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self.process is not None and self._follower is not None:
+            self.process.terminate()
+            _, alive = await asyncio.wait([self._follower], timeout=STOP_SECONDS)
+            if alive:
+                self.process.kill()
+                await self._follower
+        if not kept:
+            self.history.add("discarded", {})
+        self.history.end()
+        self.resources.close()
+
+
+def _start_process(order: TrainingOrder) -> tuple[BaseProcess, Connection[Any, Any]]:
+    """The process, and this side of its pipe."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    # Only the process keeps its side open, so that the pipe ends when the process does.
+    with theirs:
+        process = context.Process(target=run_worker, args=(order, theirs), daemon=True)
+        process.start()
+    return process, ours
 
 
 class Runs:
@@ -92,47 +162,57 @@ class Runs:
     away or followed by another; its files are in ``<kept>/.runs/<id>/``.
 
     Args:
-        shelf: where models are kept.
+        models: where models are kept.
         place: where the digits are.
         grace: seconds that a training goes on with nobody listening.
     """
 
-    def __init__(self, shelf: Shelf, place: DigitsPlace, *, grace: float = GRACE_SECONDS) -> None:
-        self.shelf, self.place, self.grace = shelf, place, grace
-        self.folder = shelf.kept / ".runs"
+    def __init__(
+        self, models: ModelStore, place: DigitsPlace, *, grace: float = GRACE_SECONDS
+    ) -> None:
+        self.models, self.place, self.grace = models, place, grace
+        self.folder = models.kept / ".runs"
         self.present: Run | None = None
-        self._starting = asyncio.Lock()
+        self._changing = asyncio.Lock()
+        """Held while a training begins, is kept or thrown away: one after the other."""
 
     def get(self, run_id: str) -> Run:
         """The training of that id.
 
         Raises:
-            NotFoundError: there is none.
+            LabError: there is none (404).
         """
         if self.present is None or self.present.id != run_id:
-            raise NotFoundError("lab_unknown_run", value=run_id[:40])
+            raise LabError(404, "lab_unknown_run", value=run_id[:40])
         return self.present
 
-    async def start(self, model: ModelConfig, train: TrainConfig, source: str) -> Run:
-        """Begin a training; one that has ended without being kept is thrown away.
+    async def start(
+        self, model: ModelConfig, train: TrainConfig, source: str, *, replace: bool = False
+    ) -> Run:
+        """Begin a training.
+
+        Args:
+            model: the network.
+            train: how it is trained.
+            source: `auto`, `full` or `sample`.
+            replace: whether to throw away the last training if it could still be kept.
 
         Raises:
-            ConflictError: another one is at work.
+            LabError: another one is at work, or could still be kept (409).
             BusyError: another lab trains in the same folder.
             OutputError: the folder cannot be written.
         """
-        async with self._starting:
+        async with self._changing:
             if self.present is not None and self.present.active:
-                raise ConflictError("lab_busy")
+                raise LabError(409, "lab_busy")
+            if self.present is not None and self.present.state in KEEPABLE and not replace:
+                raise LabError(409, "lab_unkept")
             await self._throw_away()
             with ExitStack() as opened:
                 run = self._prepare(model, train, source, opened)
-                run.process = await _process(run.order)
+                await run.begin(self.grace)
                 run.resources = opened.pop_all()
             self.present = run
-            run.become("starting")
-            run.reader = asyncio.create_task(_read(run, run.process))
-            run.watcher = asyncio.create_task(self._watch(run))
             return run
 
     def _prepare(
@@ -157,27 +237,19 @@ class Runs:
         )
         return Run(order, opened)
 
-    async def _watch(self, run: Run) -> None:
-        """Stop a training that nobody listens to any more."""
-        while run.active:
-            await asyncio.sleep(min(1.0, self.grace / 4))
-            alone = run.history.listeners == 0
-            if alone and time.monotonic() - run.history.alone_since > self.grace:
-                run.tell("stop")
-
-    async def act(self, run_id: str, action: str, name: str | None = None) -> Run:
+    async def act(
+        self, run_id: str, action: Action | Literal["keep"], name: str | None = None
+    ) -> Run:
         """Pause, continue, stop or keep a training.
 
         Raises:
-            NotFoundError: there is none of that id.
-            ConflictError: its state does not allow that.
-            FieldError: the name is missing or cannot be taken.
+            LabError: there is none of that id (404), its state does not allow that (409), or the
+                name is missing or cannot be taken (422, 409).
         """
         if action == "keep":
-            # One after the other, and not while another training begins.
-            async with self._starting:
+            async with self._changing:
                 return await self._keep(self._in_state(run_id, action, KEEPABLE), name)
-        allowed: dict[str, tuple[RunState, ...]] = {
+        allowed: dict[Action, tuple[RunState, ...]] = {
             "pause": ("running",),
             "continue": ("paused",),
             "stop": ACTIVE,
@@ -190,13 +262,13 @@ class Runs:
     def _in_state(self, run_id: str, action: str, allowed: tuple[RunState, ...]) -> Run:
         run = self.get(run_id)
         if run.state not in allowed:
-            raise ConflictError("lab_run_state", state=run.state, action=action)
+            raise LabError(409, "lab_run_state", state=run.state, action=action)
         return run
 
     async def _keep(self, run: Run, name: str | None) -> Run:
         if name is None:
-            raise FieldError("lab_name_missing", pointer="/name")
-        await asyncio.to_thread(self.shelf.keep, run.order.folder, name)
+            raise LabError(422, "lab_name_missing", pointer="/name")
+        await asyncio.to_thread(self.models.keep, run.order.folder, name)
         run.model = name
         run.become("kept")
         run.history.end()
@@ -207,57 +279,21 @@ class Runs:
         """End a training and throw away what it made.
 
         Raises:
-            NotFoundError: there is none of that id.
+            LabError: there is none of that id (404).
         """
-        self.get(run_id)
-        async with self._starting:
+        async with self._changing:
+            self.get(run_id)
+            await self._throw_away()
+
+    async def close(self) -> None:
+        """End everything, because the lab does."""
+        async with self._changing:
             await self._throw_away()
 
     async def _throw_away(self) -> None:
         run, self.present = self.present, None
         if run is not None:
-            await _end(run)
-            if run.state != "kept":
-                run.history.add("discarded", {})
-            run.history.end()
-            run.resources.close()
-
-    async def close(self) -> None:
-        """End everything, because the lab does."""
-        async with self._starting:
-            await self._throw_away()
-
-
-async def _process(order: TrainingOrder) -> asyncio.subprocess.Process:
-    """Start the process and give it its order."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "taller_cnn.lab.worker",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=LONGEST_LINE,
-        # Ctrl-C in the terminal is for the lab, which then ends its training.
-        start_new_session=os.name == "posix",
-    )
-    assert process.stdin is not None
-    process.stdin.write(to_line(order.to_json()))
-    return process
-
-
-async def _read(run: Run, process: asyncio.subprocess.Process) -> None:
-    """Follow the process to its end."""
-    assert process.stdout is not None
-    try:
-        while line := await process.stdout.readline():
-            run.take(json.loads(line))
-    except ValueError:
-        # Half a line, or one beyond all limits: nothing after it can be trusted.
-        with suppress(ProcessLookupError):
-            process.kill()
-    code = await process.wait()
-    if run.active:
-        run.become("failed", TallerError("lab_process_ended", code=code))
+            await run.discard()
 
 
 async def _settled(run: Run, state: RunState, seconds: float = 2.0) -> None:
@@ -265,22 +301,3 @@ async def _settled(run: Run, state: RunState, seconds: float = 2.0) -> None:
     end = time.monotonic() + seconds
     while run.state == state and time.monotonic() < end:
         await asyncio.sleep(0.01)
-
-
-async def _end(run: Run) -> None:
-    """End the process of a training, and wait until it is gone."""
-    if run.watcher is not None:
-        run.watcher.cancel()
-    process = run.process
-    if process is not None and process.returncode is None:
-        with suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-    if run.reader is not None:
-        run.reader.cancel()
-        with suppress(asyncio.CancelledError):
-            await run.reader

@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
-from taller_cnn.config import ModelConfig
-from taller_cnn.lab.names import NAME_PATTERN
+from taller_cnn.config import ModelConfig, TrainConfig
+from taller_cnn.lab.arrays import Base64Images, GreyImage, GreyImages
 from taller_cnn.lab.problems import Problem
+from taller_cnn.model import LayerRow, Stage
 
 __all__ = [
+    "RESERVED",
     "Box",
     "DigitsAnswer",
     "Health",
-    "LayerCard",
     "Mistake",
     "Mistakes",
     "ModelCard",
     "ModelList",
     "NewRun",
     "PredictRequest",
+    "Prediction",
     "Predictions",
     "ReadDigit",
     "Reading",
+    "RejectedMark",
     "RunAction",
     "RunState",
     "RunStatus",
     "ScoreCard",
-    "StageCard",
     "Study",
+    "StudyPicture",
+    "StudyTable",
+    "UnreadableModel",
+    "is_name",
 ]
 
-IMAGES = "base64 of uint8, n x 784 bytes, row by row; 0 = background, 255 = full ink"
-MOST_IMAGES = 1000
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
+RESERVED = ("main", "robust")
+"""Ids of the models outside the lab's own folder."""
+
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])")
+"""Names that Windows keeps for itself, in every folder."""
 
 ModelId = Annotated[str, Field(description="`main`, `robust` or the name of a kept model")]
+
+
+def is_name(text: str) -> bool:
+    """Whether a kept model can be called so; what is no name never leads to a path."""
+    # fullmatch, because "$" also matches before a line feed at the end.
+    known = re.fullmatch(NAME_PATTERN.strip("^$"), text) is not None
+    return known and text not in RESERVED and not _DEVICES.fullmatch(text)
 
 
 class _Request(BaseModel):
@@ -44,26 +62,11 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-Pixel = Annotated[float, Field(ge=0, le=255)]
-# One error is told; a list of all, one for each pixel, would take a gigabyte.
-Row = Annotated[list[Pixel], Field(min_length=28, max_length=28, fail_fast=True)]
-Image = Annotated[
-    list[Row],
-    Field(
-        min_length=28,
-        max_length=28,
-        fail_fast=True,
-        description="28 rows of 28 grey levels, 0 to 255",
-    ),
-]
-Images = Annotated[list[Image], Field(min_length=1, max_length=MOST_IMAGES, fail_fast=True)]
-
-
 class PredictRequest(_Request):
     """One digit (`image`) or several (`images`), 28 x 28 grey levels with 0 as background."""
 
-    image: Image | None = None
-    images: Images | None = None
+    image: GreyImage | None = Field(default=None, description="28 rows of 28 grey levels, 0 to 255")
+    images: GreyImages | None = Field(default=None, description="1 to 1,000 of them")
     model: ModelId | None = Field(default=None, max_length=40)
 
 
@@ -81,28 +84,6 @@ class Predictions(BaseModel):
     predictions: list[Prediction]
 
 
-class StageCard(BaseModel):
-    """Geometry of one convolution with its pooling."""
-
-    inputs: int
-    outputs: int
-    stride: int
-    size: int
-    pooled: bool
-    final_size: int
-
-
-class LayerCard(BaseModel):
-    """What one layer makes and costs, for one image."""
-
-    name: str
-    kind: Literal["input", "conv", "norm", "pool", "fc", "dropout"]
-    output_shape: list[int]
-    parameters: int
-    arithmetic: str
-    macs: int
-
-
 class ScoreCard(BaseModel):
     """An accuracy with what it stands on."""
 
@@ -118,9 +99,9 @@ class ModelCard(BaseModel):
 
     id: ModelId
     kind: Literal["main", "robust", "kept"]
-    config: dict[str, Any] = Field(description="the fields of ModelConfig")
-    stages: list[StageCard]
-    layers: list[LayerCard]
+    config: ModelConfig
+    stages: list[Stage]
+    layers: list[LayerRow]
     parameters: int
     macs: int
     bytes: int = Field(description="size of the file of weights")
@@ -173,7 +154,7 @@ class Mistakes(BaseModel):
     n: int
     errors: int
     mistakes: list[Mistake]
-    images: str = Field(description=IMAGES)
+    images: Base64Images
 
 
 class DigitsAnswer(BaseModel):
@@ -184,7 +165,7 @@ class DigitsAnswer(BaseModel):
     split: str
     labels: list[int]
     indices: list[int]
-    images: str = Field(description=IMAGES)
+    images: Base64Images
 
 
 class Box(BaseModel):
@@ -204,7 +185,7 @@ class ReadDigit(BaseModel):
     probability: float
     second: int
     uncertain: bool
-    image: str = Field(description=IMAGES)
+    image: Base64Images
 
 
 class RejectedMark(BaseModel):
@@ -253,10 +234,22 @@ class NewRun(_Request):
     config: NetworkForm = Field(default_factory=dict)
     train: TrainForm = TrainForm()
     source: Literal["auto", "full", "sample"] = "auto"
+    replace: bool = Field(
+        default=False,
+        description="whether to throw away the last training if it has not been kept",
+    )
 
 
 RunState = Literal[
-    "starting", "running", "paused", "finished", "stopped", "diverged", "failed", "kept"
+    "starting",
+    "running",
+    "paused",
+    "finished",
+    "stopped",
+    "diverged",
+    "failed",
+    "kept",
+    "discarded",
 ]
 
 
@@ -265,8 +258,8 @@ class RunStatus(BaseModel):
 
     id: str
     state: RunState
-    config: dict[str, Any]
-    train: dict[str, Any]
+    config: ModelConfig
+    train: TrainConfig
     source: str
     step: int
     steps: int

@@ -17,26 +17,18 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import parse_qs
 
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taller_cnn.errors import TallerError
-from taller_cnn.lab.problems import (
-    MEDIA_TYPE,
-    ForbiddenError,
-    TooLargeError,
-    UnauthorisedError,
-    problem_bytes,
-    problem_of,
-    wanted_messages,
-)
+from taller_cnn.lab.problems import MOST_BODY, LabError, problem_response, wanted_messages
 
-__all__ = ["MOST_BODY", "PAGE_POLICY", "Access", "Gate"]
+__all__ = ["COOKIE", "PAGE_POLICY", "Access", "Gate"]
 
-MOST_BODY = 10_000_000
-"""Bytes of a request's body."""
 COOKIE = "taller_session"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -52,13 +44,14 @@ PAGE_POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-)
-_POLICY = (b"content-security-policy", PAGE_POLICY.encode("ascii"))
+SAFETY_HEADERS = {
+    "Content-Security-Policy": PAGE_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""What every answer carries; a page may come with a stricter policy of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,15 +93,14 @@ class Access:
         """Whether the token is the one of the printed address."""
         return self.token is not None and _same(token, self.token)
 
-    def lets_in(self, cookies: str, authorization: str) -> bool:
+    def lets_in(self, request: Request) -> bool:
         """Whether a request carries the cookie, or the token as ``Authorization: Bearer``."""
         if self.token is None:
             return True
-        scheme, _, token = authorization.partition(" ")
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.knows_token(token.strip()):
             return True
-        pairs = (part.strip().partition("=") for part in cookies.split(";"))
-        return any(name == COOKIE and _same(value, self.session) for name, _, value in pairs)
+        return _same(request.cookies.get(COOKIE, ""), self.session)
 
 
 def _is_address(name: str) -> bool:
@@ -119,108 +111,97 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _same(one: str, other: str) -> bool:
+def _same(given: str, secret: str) -> bool:
     """Equality that takes as long wherever the difference is."""
-    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("ascii"))
+    return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode("ascii"))
 
 
 class Gate:
-    """The ASGI application that everything passes through.
+    """The middleware that every request passes through.
 
     Args:
         app: answers what is let in.
-        predict: answers ``POST /api/predict``.
         access: who may use the lab.
         language: language tag of refusals, where the request asks for none.
     """
 
-    def __init__(self, app: ASGIApp, predict: ASGIApp, access: Access, language: str) -> None:
-        self.app, self.predict, self.access, self.language = app, predict, access, language
+    def __init__(self, app: ASGIApp, access: Access, language: str) -> None:
+        self.app, self.access, self.language = app, access, language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request in, or answer it with a problem."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = _headers(scope)
-        send = _Guarded(send)
+        request = Request(scope)
+        answer = _GuardedAnswer(send)
         try:
-            self._check(scope, headers)
-            if await self._exchanged(scope, send):
+            self._refuse_other_sites(request)
+            if self._brings_token(request):
+                await self._entrance()(scope, receive, answer)
                 return
-            if not self.access.lets_in(headers["cookie"], headers["authorization"]):
-                raise UnauthorisedError("lab_token")
-            receive = _Limited(receive, headers["content-length"])
-            fast = scope["path"] == "/api/predict" and scope["method"] == "POST"
-            await (self.predict if fast else self.app)(scope, receive, send)
-        except TallerError as error:
-            if send.started:
+            if not self.access.lets_in(request):
+                raise LabError(401, "lab_token")
+            await self.app(scope, _LimitedBody(request, receive), answer)
+        except Exception as error:
+            if answer.started:
                 raise
-            await _refuse(error, headers["accept-language"], self.language, send)
-        except Exception:
-            if send.started:
-                raise
-            # Told to whoever runs the lab; the reader gets no insides.
-            logging.getLogger(__name__).exception("%s %s", scope["method"], scope["path"])
-            fault = TallerError("lab_fault")
-            await _refuse(fault, headers["accept-language"], self.language, send)
+            await self._refusal(request, error)(scope, receive, answer)
 
-    def _check(self, scope: Scope, headers: dict[str, str]) -> None:
-        """Refuse what another site has caused."""
-        host, origin = headers["host"], headers["origin"]
+    def _refuse_other_sites(self, request: Request) -> None:
+        """Refuse what another site has caused.
+
+        Raises:
+            LabError: it has.
+        """
+        host, origin = _header(request, "host"), _header(request, "origin")
         if not self.access.knows_host(host):
-            raise ForbiddenError("lab_host", value=host[:100])
-        if origin and origin.lower() != f"{scope['scheme']}://{host}".lower():
-            raise ForbiddenError("lab_origin", value=origin[:100])
+            raise LabError(403, "lab_host", value=host[:100])
+        if origin and origin.lower() != f"{request.scope['scheme']}://{host}".lower():
+            raise LabError(403, "lab_origin", value=origin[:100])
         # Pictures and links carry no Origin; browsers say where they come from all the same.
-        elsewhere = headers["sec-fetch-site"] in ("cross-site", "same-site")
-        if elsewhere and not (scope["method"] == "GET" and scope["path"] == "/"):
-            raise ForbiddenError("lab_origin", value=headers["sec-fetch-site"])
+        site = _header(request, "sec-fetch-site")
+        opens_page = (request.method, request.scope["path"]) == ("GET", "/")
+        if site in ("cross-site", "same-site") and not opens_page:
+            raise LabError(403, "lab_origin", value=site)
 
-    async def _exchanged(self, scope: Scope, send: Send) -> bool:
-        """Give the cookie for the token of the address, if it is there and the right one."""
-        if scope["path"] != "/" or not scope["query_string"]:
+    def _brings_token(self, request: Request) -> bool:
+        """Whether it is for the printed address, with the right token."""
+        if request.scope["path"] != "/" or not request.scope["query_string"]:
             return False
-        token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if not self.access.knows_token(token):
-            return False
-        cookie = f"{COOKIE}={self.access.session}; HttpOnly; SameSite=Strict; Path=/"
-        # Not a redirect: to one that began at a link elsewhere the browser would not send the
-        # cookie. The page that this loads is asked for by the lab's own page.
+        return self.access.knows_token(request.query_params.get("token", ""))
+
+    def _entrance(self) -> Response:
+        """The answer that gives the cookie for the token.
+
+        Not a redirect: to one that began at a link elsewhere the browser would not send the
+        cookie. The page that this loads is asked for by the lab's own page.
+        """
+        headers = {
+            "Set-Cookie": f"{COOKIE}={self.access.session}; HttpOnly; SameSite=Strict; Path=/",
+            "Cache-Control": "no-store",
+        }
         page = (
-            b'<!doctype html><title>taller-cnn</title><meta http-equiv="refresh" content="0;url=/">'
+            '<!doctype html><title>taller-cnn</title><meta http-equiv="refresh" content="0;url=/">'
         )
-        extra = [(b"set-cookie", cookie.encode("ascii")), (b"cache-control", b"no-store")]
-        await _answer(send, 200, b"text/html; charset=utf-8", page, extra)
-        return True
+        return HTMLResponse(page, headers=headers)
+
+    def _refusal(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, TallerError | HTTPException):
+            # Told to whoever runs the lab; the reader gets no insides.
+            logging.getLogger(__name__).error(
+                "%s %s", request.method, request.scope["path"], exc_info=error
+            )
+        wanted = request.headers.get("accept-language", "")
+        return problem_response(error, wanted_messages(wanted, self.language))
 
 
-_WANTED = {
-    name.encode("ascii"): name
-    for name in (
-        "host",
-        "origin",
-        "sec-fetch-site",
-        "content-length",
-        "cookie",
-        "authorization",
-        "accept-language",
-    )
-}
+def _header(request: Request, name: str) -> str:
+    """A header's value; of one that comes twice, both."""
+    return ",".join(request.headers.getlist(name))
 
 
-def _headers(scope: Scope) -> dict[str, str]:
-    """The headers that are looked at; of one that comes twice, both."""
-    found = dict.fromkeys(_WANTED.values(), "")
-    for name, value in scope["headers"]:
-        known = _WANTED.get(name)
-        if known is not None:
-            text = value.decode("latin-1")
-            found[known] = f"{found[known]},{text}" if found[known] else text
-    return found
-
-
-class _Guarded:
+class _GuardedAnswer:
     """Adds the safety headers to an answer."""
 
     def __init__(self, send: Send) -> None:
@@ -230,47 +211,35 @@ class _Guarded:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            headers = list(message.get("headers", ()))
-            headers += _HEADERS
-            if not any(name == _POLICY[0] for name, _ in headers):
-                headers.append(_POLICY)
-            message = {**message, "headers": headers}
+            headers = MutableHeaders(raw=list(message.get("headers", ())))
+            for name, value in SAFETY_HEADERS.items():
+                headers.setdefault(name, value)
+            message = {**message, "headers": headers.raw}
         await self._send(message)
 
 
-class _Limited:
-    """Counts a body as it comes in, and refuses it where it passes the limit."""
+class _LimitedBody:
+    """Counts a body as it comes in, and refuses it where it passes the limit.
 
-    def __init__(self, receive: Receive, length: str) -> None:
+    The refusal is the framework's own exception, because that is the one that it lets through
+    while it reads a body.
+    """
+
+    def __init__(self, request: Request, receive: Receive) -> None:
         self._receive = receive
         self._read = 0
+        length = request.headers.get("content-length", "")
         if length.isdigit() and int(length) > MOST_BODY:
-            raise TooLargeError("lab_body", most_mb=MOST_BODY / 1e6)
+            raise _too_large()
 
     async def __call__(self) -> Message:
         message = await self._receive()
         self._read += len(message.get("body", b""))
         if self._read > MOST_BODY:
-            raise TooLargeError("lab_body", most_mb=MOST_BODY / 1e6)
+            raise _too_large()
         return message
 
 
-async def _refuse(error: TallerError, wanted: str, language: str, send: Send) -> None:
-    found = problem_of(error, wanted_messages(wanted, language))
-    extra: list[tuple[bytes, bytes]] = []
-    if isinstance(error, UnauthorisedError):
-        extra.append((b"www-authenticate", b"Bearer"))
-    if isinstance(error, TooLargeError):
-        # The rest of the body is not read.
-        extra.append((b"connection", b"close"))
-    media_type = MEDIA_TYPE.encode("ascii")
-    await _answer(send, found.status, media_type, problem_bytes(found), extra)
-
-
-async def _answer(
-    send: Send, status: int, media_type: bytes, body: bytes, extra: list[tuple[bytes, bytes]]
-) -> None:
-    length = str(len(body)).encode("ascii")
-    headers: list[Any] = [(b"content-type", media_type), (b"content-length", length), *extra]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _too_large() -> HTTPException:
+    # The rest of the body is not read.
+    return HTTPException(413, headers={"Connection": "close"})

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import socket
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 
+import numpy as np
 import uvicorn
 from starlette.types import ASGIApp, Message
 
-from taller_cnn.errors import InputError
+from taller_cnn.errors import InputError, TallerError
 from taller_cnn.files import os_reason
 from taller_cnn.lab.lab import Lab
+from taller_cnn.lab.security import Access
 
 __all__ = ["Listening", "listen", "serve"]
 
@@ -26,6 +29,8 @@ BACKLOG = 512
 
 FIRST_ASKED = ("/", "/static/lab_main.js", "/api/health", "/api/models", "/api/digits")
 """What the page asks for first; the first answers of an application take ten times as long."""
+FIRST_DIGITS = (1, 1, 2, 16)
+"""How many the network is asked at a time; its first answers take a hundred times as long."""
 
 Listening = Callable[[], None]
 
@@ -75,7 +80,12 @@ def listen(host: str, port: int, *, or_any: bool) -> socket.socket:
 
 
 def serve(
-    app: ASGIApp, lab: Lab, server_socket: socket.socket, stop: threading.Event, ready: Listening
+    app: ASGIApp,
+    lab: Lab,
+    server_socket: socket.socket,
+    stop: threading.Event,
+    ready: Listening,
+    access: Access | None = None,
 ) -> None:
     """Answer requests until `stop` is set; then end the training and the open connections.
 
@@ -85,6 +95,7 @@ def serve(
         server_socket: from `listen`; closed at the end.
         stop: looked at ten times a second.
         ready: called once requests are answered.
+        access: who may use the lab, as `create_app` was told.
 
     Raises:
         Exception: whatever the application's first answers or `ready` raise.
@@ -96,8 +107,7 @@ def serve(
         try:
             while not server.started:
                 await asyncio.sleep(POLL_SECONDS / 10)
-            for path in FIRST_ASKED:
-                await _ask(app, path)
+            await _warm_up(app, lab, access or Access())
             ready()
             while not stop.is_set():
                 await asyncio.sleep(POLL_SECONDS)
@@ -118,15 +128,33 @@ def serve(
         runner.run(main())
 
 
-async def _ask(app: ASGIApp, path: str) -> None:
+async def _warm_up(app: ASGIApp, lab: Lab, access: Access) -> None:
+    """Have everything answered once that the page asks for; what is missing the page says."""
+    with suppress(TallerError):
+        model = await lab.models.recent()
+        for n in FIRST_DIGITS:
+            await lab.batcher.ask(model, np.zeros((n, 28, 28), dtype=np.float32))
+    for path in FIRST_ASKED:
+        await _ask(app, path, access)
+    # What is there now stays: looking through all of it for garbage would hold up answers.
+    gc.collect()
+    gc.freeze()
+
+
+async def _ask(app: ASGIApp, path: str, access: Access) -> None:
     """Let the application answer a request that nobody has sent."""
 
     async def receive() -> Message:
-        return {"type": "http.request"}
+        # Nobody sends a body, and nobody hangs up.
+        await asyncio.Event().wait()
+        raise AssertionError
 
     async def send(message: Message) -> None:
         pass
 
+    headers = [(b"host", b"localhost")]
+    if access.token is not None:
+        headers.append((b"authorization", b"Bearer " + access.token.encode("ascii")))
     await app(
         {
             "type": "http",
@@ -137,7 +165,7 @@ async def _ask(app: ASGIApp, path: str) -> None:
             "raw_path": path.encode("ascii"),
             "query_string": b"",
             "root_path": "",
-            "headers": [(b"host", b"localhost")],
+            "headers": headers,
             "client": None,
             "server": None,
         },

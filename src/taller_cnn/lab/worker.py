@@ -1,29 +1,32 @@
-"""The process that trains for the lab: ``python -m taller_cnn.lab.worker``.
+"""The process that trains for the lab.
 
-It reads an order and then commands from its standard input, and writes events to its standard
-output. When the lab is gone, however it ended, the input ends, and so does the process.
+It is started with an order, takes actions from its pipe and tells events through it. When the lab
+is gone, however it ended, the pipe ends, and so does the process.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
+import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from taller_cnn.errors import DivergedError, TallerError
-from taller_cnn.lab.wire import TrainingOrder, error_to_json, to_base64, to_line
+from taller_cnn.errors import DivergedError, TallerError, UsageError
+from taller_cnn.lab.arrays import to_base64
+from taller_cnn.lab.worker_protocol import Action, TrainingOrder
 from taller_cnn.process import prepare_process
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from taller_cnn.data import Digits, LabelledImages
     from taller_cnn.model import SimpleCNN
     from taller_cnn.training import Training
 
-__all__ = ["Commands", "main", "work"]
+__all__ = ["Actions", "run_worker", "work"]
 
 SNAPSHOT_SECONDS = 0.33
 SAMPLES_PER_CLASS = 2
@@ -35,24 +38,32 @@ LOWER_PRIORITY = 5
 Tell = Callable[[str, Mapping[str, Any]], None]
 
 
-class Commands:
-    """What the lab wants, read in a thread of its own."""
+class Actions:
+    """What the lab wants, read in a thread of its own.
 
-    def __init__(self, lines: Iterator[bytes], gone: Callable[[], object]) -> None:
+    Args:
+        receive: waits for the next action; an `EOFError` or `OSError` says that the lab is gone.
+        gone: called when it is.
+    """
+
+    def __init__(self, receive: Callable[[], Action], gone: Callable[[], object]) -> None:
         self.stop = False
         self.pause = False
         self._changed = threading.Condition()
-        self._lines, self._gone = lines, gone
+        self._receive, self._gone = receive, gone
 
     def listen(self) -> None:
-        """Follow commands until there are no more, which means that the lab is gone."""
-        for line in self._lines:
-            action = json.loads(line)["action"]
+        """Follow actions until the lab is gone."""
+        while True:
+            try:
+                action = self._receive()
+            except (EOFError, OSError):
+                self._gone()
+                return
             with self._changed:
                 self.stop = self.stop or action == "stop"
                 self.pause = action == "pause"
                 self._changed.notify()
-        self._gone()
 
     def wait_while_paused(self) -> None:
         """Return when the training may go on or is to stop."""
@@ -60,56 +71,49 @@ class Commands:
             self._changed.wait_for(lambda: self.stop or not self.pause)
 
 
-def main() -> None:
-    """Train as the lab says, and leave with code 0; problems are told as events."""
-    commands_in, events_out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    # What a library prints must not come between the events.
-    os.dup2(2, 1)
+def run_worker(order: TrainingOrder, pipe: Connection[Any, Any]) -> None:
+    """Train as the lab says; the process's whole work. Problems are told as events."""
+    # Ctrl-C in the terminal is for the lab, which then ends its training.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
         os.nice(LOWER_PRIORITY)
     prepare_process()
-    order = TrainingOrder.from_json(json.loads(commands_in.readline()))
-    commands = Commands(iter(commands_in.readline, b""), lambda: os._exit(1))
-    threading.Thread(target=commands.listen, daemon=True).start()
-    work(order, commands, _teller(events_out))
-    events_out.flush()
-    # Not through the interpreter's end, which would wait for the thread that reads.
-    os._exit(0)
 
+    def end() -> None:
+        os._exit(1)
 
-def _teller(stream: IO[bytes]) -> Tell:
     def tell(name: str, data: Mapping[str, Any]) -> None:
         try:
-            stream.write(to_line({"event": name, "data": data}))
-            stream.flush()
+            pipe.send((name, dict(data)))
         except OSError:
-            os._exit(1)
+            end()
 
-    return tell
+    actions = Actions(pipe.recv, end)
+    threading.Thread(target=actions.listen, daemon=True).start()
+    work(order, actions, tell)
 
 
-def work(order: TrainingOrder, commands: Commands, tell: Tell) -> None:
+def work(order: TrainingOrder, actions: Actions, tell: Tell) -> None:
     """Train, and tell how it goes; the last event is ``end``.
 
     Its data have the state (``finished``, ``stopped``, ``diverged``, ``failed``) and, for the
     last two, the error.
     """
     try:
-        state = _train(order, commands, tell)
-        tell("end", {"state": state})
+        tell("end", {"state": _train(order, actions, tell)})
     except DivergedError as error:
-        told = TallerError("lab_diverged", **error.values)
-        tell("end", {"state": "diverged", "error": error_to_json(told)})
+        told = DivergedError("lab_diverged", **error.values)
+        tell("end", {"state": "diverged", "error": told})
     except TallerError as error:
-        tell("end", {"state": "failed", "error": error_to_json(error)})
+        tell("end", {"state": "failed", "error": error})
     except (RuntimeError, MemoryError) as error:
         # torch has no exception of its own for a full memory.
         if "memory" not in str(error).lower() and not isinstance(error, MemoryError):
             raise
-        tell("end", {"state": "failed", "error": error_to_json(TallerError("lab_memory"))})
+        tell("end", {"state": "failed", "error": UsageError("lab_memory")})
 
 
-def _train(order: TrainingOrder, commands: Commands, tell: Tell) -> str:
+def _train(order: TrainingOrder, actions: Actions, tell: Tell) -> str:
     from taller_cnn.files import check_writable
     from taller_cnn.model import SimpleCNN
     from taller_cnn.training import train
@@ -123,13 +127,13 @@ def _train(order: TrainingOrder, commands: Commands, tell: Tell) -> str:
     tell("started", _started(order, digits, model, training, samples, initial))
     watcher = _Watcher(digits, samples, tell)
     watcher.snapshot(training)
-    _follow(training, commands, watcher, tell)
+    _follow(training, actions, watcher, tell)
     watcher.snapshot(training)
     _finish(order, digits, training, tell)
     return "finished" if training.step >= training.steps else "stopped"
 
 
-def _follow(training: Training, commands: Commands, watcher: _Watcher, tell: Tell) -> None:
+def _follow(training: Training, actions: Actions, watcher: _Watcher, tell: Tell) -> None:
     """Train until the end or until the lab says stop."""
     from taller_cnn.training import EpochResult
 
@@ -139,11 +143,11 @@ def _follow(training: Training, commands: Commands, watcher: _Watcher, tell: Tel
         else:
             tell("progress", vars(event))
         watcher.look(training)
-        if commands.pause and not commands.stop:
+        if actions.pause and not actions.stop:
             tell("paused", {"step": training.step})
-            commands.wait_while_paused()
+            actions.wait_while_paused()
             tell("continued", {"step": training.step})
-        if commands.stop:
+        if actions.stop:
             break
 
 
@@ -229,7 +233,7 @@ def _finish(order: TrainingOrder, digits: Digits, training: Training, tell: Tell
     from taller_cnn.checkpoints import save_model
     from taller_cnn.evaluation import evaluate
     from taller_cnn.files import provenance
-    from taller_cnn.lab.shelf import WEIGHTS_NAME
+    from taller_cnn.lab.model_store import WEIGHTS_NAME
     from taller_cnn.runs.results import model_info
 
     scores: dict[str, Any] = {
@@ -242,7 +246,3 @@ def _finish(order: TrainingOrder, digits: Digits, training: Training, tell: Tell
     info = model_info(order.model, order.train, digits, {**scores, **steps}, provenance())
     save_model(training.network, order.folder / WEIGHTS_NAME, info)
     tell("result", {**scores, **steps})
-
-
-if __name__ == "__main__":
-    main()

@@ -236,6 +236,7 @@ export const TEXT_EN = {
   continue: "Go on",
   stop: "Stop",
   discard: "Discard",
+  replace_question: "The last training has not been kept. Discard it and start another?",
   keep: "Keep",
   keep_name: "The network's name",
   keep_hint: "Small letters, digits, hyphens.",

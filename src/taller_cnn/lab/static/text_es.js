@@ -233,6 +233,7 @@ export const TEXT_ES = {
   continue: "Seguir",
   stop: "Parar",
   discard: "Descartar",
+  replace_question: "El último entrenamiento no se ha guardado. ¿Lo descartas y empiezas otro?",
   keep: "Guardar",
   keep_name: "Nombre de la red",
   keep_hint: "Letras minúsculas, cifras, guiones.",

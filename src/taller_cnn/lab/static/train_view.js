@@ -1,6 +1,7 @@
 /** *Train*: start a network of one's own, watch it learn, keep it or throw it away. */
 import { get, send } from "./api.js";
 import { button, make, resay } from "./dom.js";
+import { text } from "./language.js";
 import { makeForm } from "./train_form.js";
 import { makeBoard } from "./train_board.js";
 import { tell } from "./present.js";
@@ -51,11 +52,14 @@ async function join(train) {
   if (run) follow(train, run);
 }
 
+/** One that could still be kept is thrown away only if that is said. */
 async function startRun(train, request) {
+  const replace = OVER.includes(train.run?.state);
+  if (replace && !confirm(text("replace_question"))) return;
   train.problem.hidden = true;
   train.form.disable(true);
   try {
-    follow(train, await send("POST", "/api/runs", request));
+    follow(train, await send("POST", "/api/runs", { ...request, replace }));
   } catch (error) {
     train.form.disable(false);
     train.form.blame(error.errors ?? []);

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from taller_cnn.lab.names import is_name
+from taller_cnn.lab.schemas import is_name
 
 
 @pytest.mark.parametrize("text", ["a", "mi-red", "3_capas", "x" * 40, "console"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,23 +13,25 @@ from typing import Any, Literal
 import torch
 
 from taller_cnn.checkpoints import LoadedModel, load_model, sidecar_path
-from taller_cnn.config import ModelConfig
 from taller_cnn.errors import ModelError, OutputError, TallerError
 from taller_cnn.files import os_reason, sha256
 from taller_cnn.lab.command import train_command
-from taller_cnn.lab.names import RESERVED, is_name
-from taller_cnn.lab.problems import ConflictError, FieldError, NotFoundError
-from taller_cnn.lab.schemas import LayerCard, ModelCard, ScoreCard, StageCard
+from taller_cnn.lab.problems import LabError
+from taller_cnn.lab.schemas import RESERVED, ModelCard, ScoreCard, is_name
 from taller_cnn.lab.weights import folded_weights, to_safetensors
 from taller_cnn.model import Ensemble, SimpleCNN, count_parameters, describe, stages
 
-__all__ = ["WEIGHTS_NAME", "Shelf", "ShelfModel", "read_model"]
+__all__ = ["WEIGHTS_NAME", "ModelStore", "StoredModel", "read_model"]
 
 WEIGHTS_NAME = "cnn_mnist.pt"
+MOST_BYTES = 500_000_000
+"""Files of weights that are kept in memory, in bytes; what was read longest ago goes first."""
+RECENT_SECONDS = 0.5
+"""How long a prediction does without looking at the disk."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ShelfModel:
+class StoredModel:
     """A model that was read from the disk."""
 
     card: ModelCard
@@ -45,7 +48,7 @@ class _Version:
     described: int
 
 
-class Shelf:
+class ModelStore:
     """Reads models when they are asked for, and again when their file has changed.
 
     Args:
@@ -56,7 +59,9 @@ class Shelf:
         self.folder = folder
         self.kept = folder / "lab"
         self._default: str | None = None
-        self._read: dict[str, tuple[_Version, ShelfModel]] = {}
+        self._read: dict[str, tuple[_Version, StoredModel]] = {}
+        """By id, the one read last at the end."""
+        self._recent: dict[str | None, tuple[float, StoredModel]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -93,20 +98,19 @@ class Shelf:
             return None
         return path if path.is_file() else None
 
-    def get(self, model_id: str | None = None) -> ShelfModel:
+    def get(self, model_id: str | None = None) -> StoredModel:
         """A model by its id; None stands for the default one.
 
         Raises:
-            NotFoundError: there is no such model.
-            ConflictError: there is no model at all.
+            LabError: there is no such model (404), or no model at all (409).
             ModelError: its file cannot be used.
         """
         name = model_id if model_id is not None else self.default
         if name is None:
-            raise ConflictError("lab_no_model")
+            raise LabError(409, "lab_no_model")
         path = self.path(name)
         if path is None:
-            raise NotFoundError("lab_unknown_model", value=_short(name))
+            raise LabError(404, "lab_unknown_model", value=_short(name))
         known = self._known(name, _version(path))
         if known:
             return known
@@ -114,17 +118,42 @@ class Shelf:
             # Others that wait for the same model come here after it has been read.
             version = _version(path)
             model = self._known(name, version) or read_model(name, path)
+            self._read.pop(name, None)
             self._read[name] = version, model
+            self._forget()
         return model
 
-    def _known(self, name: str, version: _Version) -> ShelfModel | None:
+    def _known(self, name: str, version: _Version) -> StoredModel | None:
         """A model that was read when its file was of that version."""
         kept = self._read.get(name)
         return kept[1] if kept and kept[0] == version else None
 
-    def readable(self) -> tuple[list[ShelfModel], list[tuple[str, TallerError]]]:
+    def _forget(self) -> None:
+        """Drop the models whose file is gone, and the oldest ones where all are too large."""
+        for name in [name for name in self._read if self.path(name) is None]:
+            del self._read[name]
+        total = sum(model.card.bytes for _, model in self._read.values())
+        for name, (_, model) in list(self._read.items())[:-1]:
+            if total > MOST_BYTES:
+                total -= model.card.bytes
+                del self._read[name]
+
+    async def recent(self, model_id: str | None = None) -> StoredModel:
+        """`get` for the event loop: a model as it was just now, else as a thread reads it."""
+        now = time.monotonic()
+        known = self._recent.get(model_id)
+        if known and now - known[0] < RECENT_SECONDS:
+            return known[1]
+        model = await asyncio.to_thread(self.get, model_id)
+        fresh = {k: v for k, v in self._recent.items() if now - v[0] < RECENT_SECONDS}
+        self._recent = {**fresh, model_id: (now, model)}
+        return model
+
+    def readable(self) -> tuple[list[StoredModel], list[tuple[str, TallerError]]]:
         """All models that can be used, and why the others cannot."""
         good, bad = [], []
+        with self._lock:
+            self._forget()
         for name in self.ids():
             try:
                 good.append(self.get(name))
@@ -132,19 +161,18 @@ class Shelf:
                 bad.append((name, error))
         return good, bad
 
-    def keep(self, folder: Path, name: str) -> ShelfModel:
+    def keep(self, folder: Path, name: str) -> StoredModel:
         """Take in the model in `folder`, which is moved; it becomes the default one.
 
         Raises:
-            FieldError: a model cannot be called so.
-            ConflictError: there is a model of that name.
+            LabError: a model cannot be called so (422), or another is (409).
             OutputError: the folder cannot be moved.
         """
         if not is_name(name):
-            raise FieldError("lab_name", pointer="/name", value=_short(name))
+            raise LabError(422, "lab_name", pointer="/name", value=_short(name))
         target = self.kept / name
         if target.exists():
-            raise ConflictError("lab_name_taken", value=name)
+            raise LabError(409, "lab_name_taken", value=name)
         try:
             folder.rename(target)
         except OSError as error:
@@ -167,7 +195,7 @@ def _version(path: Path) -> _Version:
     return _Version(modified=status.st_mtime_ns, size=status.st_size, described=described)
 
 
-def read_model(model_id: str, path: Path) -> ShelfModel:
+def read_model(model_id: str, path: Path) -> StoredModel:
     """Read one file of weights.
 
     Args:
@@ -187,8 +215,11 @@ def read_model(model_id: str, path: Path) -> ShelfModel:
     network.to(memory_format=torch.channels_last)
     card = _card(model_id, loaded, network, data)
     weights = folded_weights(network)
-    text = json.dumps(card.model_dump(), ensure_ascii=False, allow_nan=False)
-    return ShelfModel(card=card, loaded=loaded, safetensors=to_safetensors(weights, text))
+    return StoredModel(
+        card=card,
+        loaded=loaded,
+        safetensors=to_safetensors(weights, card.model_dump_json()),
+    )
 
 
 def _bytes(path: Path) -> bytes:
@@ -201,7 +232,7 @@ def _bytes(path: Path) -> bytes:
 
 def _card(model_id: str, loaded: LoadedModel, network: SimpleCNN, data: bytes) -> ModelCard:
     config, info, n_classes = network.config, loaded.info, network.n_classes
-    layers = _layers(config, n_classes)
+    layers = list(describe(config, n_classes))
     kind: Literal["main", "robust", "kept"] = "kept"
     if model_id in RESERVED:
         kind = "main" if model_id == "main" else "robust"
@@ -209,8 +240,8 @@ def _card(model_id: str, loaded: LoadedModel, network: SimpleCNN, data: bytes) -
     return ModelCard(
         id=model_id,
         kind=kind,
-        config=config.to_dict(),
-        stages=[_stage(config, i) for i in range(config.layers)],
+        config=config,
+        stages=stages(config),
         layers=layers,
         parameters=count_parameters(network),
         macs=sum(layer.macs for layer in layers),
@@ -229,18 +260,6 @@ def _card(model_id: str, loaded: LoadedModel, network: SimpleCNN, data: bytes) -
         command=train_command(info) if info else None,
         sha256=sha256(data),
     )
-
-
-def _layers(config: ModelConfig, n_classes: int) -> list[LayerCard]:
-    return [
-        LayerCard.model_validate({**vars(row), "output_shape": list(row.output_shape)})
-        for row in describe(config, n_classes)
-    ]
-
-
-def _stage(config: ModelConfig, index: int) -> StageCard:
-    stage = stages(config)[index]
-    return StageCard(**vars(stage), final_size=stage.output_size)
 
 
 def _score(value: Any) -> ScoreCard | None:

@@ -1,0 +1,181 @@
+"""``POST /api/readings``: what the reader makes of a picture that comes over the wire.
+
+What kind of file it is is looked at first, with none but the usual decoders; then it is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+
+from taller_cnn.errors import ModelError, Phrase, TallerError
+from taller_cnn.lab.lab import Lab
+from taller_cnn.lab.model_store import StoredModel
+from taller_cnn.lab.problems import LabError, documented
+from taller_cnn.lab.schemas import Box, ReadDigit, Reading, RejectedMark
+from taller_cnn.messages import Messages
+
+if TYPE_CHECKING:
+    from taller_cnn.reader import Options, PictureReading, Reader
+    from taller_cnn.reader.loading import Picture
+
+__all__ = ["read_bytes", "reading_routes"]
+
+PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif", "image/tiff")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+"""Kinds of files that are decoded; the library knows many more, with rarely used decoders."""
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "the picture file itself, at most 10 MB and 50 megapixels",
+        "content": dict.fromkeys((*PICTURE_TYPES, "application/octet-stream"), _BINARY),
+    }
+}
+
+
+def reading_routes(lab: Lab) -> APIRouter:
+    """The route that reads pictures, one at a time: a large one takes a gigabyte."""
+    routes = APIRouter(prefix="/api")
+    turn = asyncio.Semaphore()
+
+    @routes.post(
+        "/readings",
+        summary="Read the digits in a picture. The body is the file itself.",
+        openapi_extra=_BODY,
+        responses=documented(409, 413, 415, 422),
+    )
+    async def read(
+        request: Request,
+        single: Annotated[bool, Query(description="the whole picture is one digit")] = False,
+    ) -> Reading:
+        data = await request.body()
+        async with turn:
+            return await asyncio.to_thread(_read, lab, data, single, lab.messages(request))
+
+    return routes
+
+
+def _read(lab: Lab, data: bytes, single: bool, messages: Messages) -> Reading:
+    from taller_cnn.reader import Options
+
+    picture, found = read_bytes(data, _reader(lab), Options(single=single))
+    width, height = picture.size
+    return _card(found, width, height, messages)
+
+
+def _reader(lab: Lab) -> Reader:
+    """The network that reads, with the threshold that was chosen for it."""
+    from taller_cnn.reader import Reader
+    from taller_cnn.reader.threshold import kept_threshold
+
+    model = _reading_model(lab)
+    path = lab.models.path(model.card.id)
+    threshold = kept_threshold(path) if path else None
+    return Reader.of(model.loaded, threshold.threshold if threshold else None)
+
+
+def _reading_model(lab: Lab) -> StoredModel:
+    """The network that is best at handwriting, if it is there and whole, else the lab's."""
+    if lab.models.path("robust"):
+        # What is wrong with its file, the list of models says.
+        with suppress(ModelError):
+            return lab.models.get("robust")
+    return lab.models.get()
+
+
+def read_bytes(data: bytes, reader: Reader, options: Options) -> tuple[Picture, PictureReading]:
+    """What the reader makes of a picture file.
+
+    Returns:
+        The picture as it was worked on, and what was read, with boxes in the file's own pixels;
+        without digits where there are none.
+
+    Raises:
+        LabError: there is no data, the picture is damaged (422), not of a kind that is read
+            (415), or larger than the reader takes (413).
+    """
+    from taller_cnn.reader.files import in_file_pixels, read_files
+
+    _check_kind(data)
+    (read,) = read_files([("", data)], reader, options)
+    if read.picture is None or read.reading is None:
+        raise _refusal(read.error)
+    return read.picture, in_file_pixels(read)
+
+
+def _check_kind(data: bytes) -> None:
+    """Look at the header alone, with none but the known decoders."""
+    from PIL import Image, UnidentifiedImageError
+
+    if not data:
+        raise LabError(422, "lab_picture", pointer="/", reason=Phrase("reason_empty"))
+    with warnings.catch_warnings():
+        # Of large and of odd files; the reader judges both.
+        warnings.simplefilter("ignore")
+        try:
+            Image.open(io.BytesIO(data), formats=FORMATS).close()
+        except UnidentifiedImageError:
+            raise _wrong_kind() from None
+        except Image.DecompressionBombError:
+            # How many pixels are too many, the reader says.
+            return
+        except (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError):
+            # Which of these a damaged header raises depends on the decoder.
+            raise _damaged() from None
+
+
+def _refusal(error: TallerError | None) -> TallerError:
+    """The reader's refusal as the lab tells it, where the picture has no name."""
+    assert error is not None
+    most = error.values.get("most")
+    refusals: dict[str, LabError] = {
+        "reader_too_large": LabError(413, "lab_pixels", most=most),
+        "reader_too_long": LabError(413, "lab_picture_side", most=most),
+        "reader_not_picture": _wrong_kind(),
+        "reader_damaged": _damaged(),
+    }
+    return refusals.get(error.key, error)
+
+
+def _wrong_kind() -> LabError:
+    return LabError(415, "lab_picture_kind", allowed=", ".join(FORMATS))
+
+
+def _damaged() -> LabError:
+    return LabError(422, "lab_picture", pointer="/", reason=Phrase("reason_damaged"))
+
+
+def _card(found: PictureReading, width: int, height: int, messages: Messages) -> Reading:
+    return Reading(
+        text=found.text,
+        width=width,
+        height=height,
+        digits=[
+            ReadDigit(
+                box=_box(digit.box),
+                digit=digit.digit,
+                probability=digit.probability,
+                second=digit.second,
+                uncertain=digit.uncertain,
+                image=digit.image28,
+            )
+            for digit in found.digits
+        ],
+        rejected=[
+            RejectedMark(
+                box=_box(mark.box), reason=mark.reason.key, detail=mark.reason.text(messages)
+            )
+            for mark in found.rejected
+        ],
+    )
+
+
+def _box(corners: tuple[int, int, int, int]) -> Box:
+    left, top, right, bottom = corners
+    return Box(x=left, y=top, width=right - left, height=bottom - top)
