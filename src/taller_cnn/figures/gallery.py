@@ -123,7 +123,7 @@ class _Layout:
 
     @property
     def caption_width(self) -> float:
-        return self._pitch * self.pixel - 0.12
+        return self._pitch * self.pixel - GAP
 
     def width_from(self, column: int) -> float:
         """From an image to the next block."""
