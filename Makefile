@@ -36,6 +36,7 @@ check: lint test
 
 bench: $(DEV_STAMP)
 	$(BIN)/python benchmarks/time_to_accuracy.py $(ARGS)
+	$(BIN)/python benchmarks/whole_command.py
 
 notebook: $(DEV_STAMP)
 	$(BIN)/jupytext --to ipynb --update pytorch/cnn_pytorch.py

@@ -15,9 +15,6 @@ import importlib.util
 import json
 import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 from types import ModuleType
@@ -103,18 +100,6 @@ def run_recipe(name: str, seed: int, epochs: float | None) -> dict[str, Any]:
     }
 
 
-def run_command(folder: Path) -> float:
-    """Wall seconds of the whole command, from its start to its last file."""
-    command = [sys.executable, "-m", "taller_cnn", "train", "--recipe", "fast", "--quiet"]
-    started = time.perf_counter()
-    subprocess.run(
-        [*command, "--data-dir", str(data_dir()), "--workdir", str(folder)],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    return time.perf_counter() - started
-
-
 def matrix_rate(precision: torch.dtype) -> float:
     """Best matrix-product rate of this machine in that arithmetic, in FLOP/s."""
     size = 2048
@@ -144,7 +129,7 @@ def training_flops(config: ModelConfig, images: int, first_learned: bool = True)
 def measure(lesson_seeds: int, fast_seeds: int) -> dict[str, Any]:
     script = str(Path(__file__))
     precision = choose_precision("auto", torch.device("cpu")).value
-    lesson, fast, workshop, commands, rates = [], [], [], [], []
+    lesson, fast, workshop, rates = [], [], [], []
     for turn in range(lesson_seeds):
         rates.append(matrix_rate(precision))
         lesson.append(child([script, "--child", "lesson", str(turn)], os.environ))
@@ -153,13 +138,10 @@ def measure(lesson_seeds: int, fast_seeds: int) -> dict[str, Any]:
             turn * fast_seeds // lesson_seeds, (turn + 1) * fast_seeds // lesson_seeds
         ):
             fast.append(child([script, "--child", "fast", str(seed)], OURS))
-        with tempfile.TemporaryDirectory() as folder:
-            commands.append(run_command(Path(folder)))
     return {
         "lesson": lesson,
         "fast": fast,
         "workshop_epoch": workshop,
-        "command_seconds": commands,
         "precision": str(precision).removeprefix("torch."),
         "matrix_rates": rates,
     }
@@ -215,11 +197,6 @@ def report(figures: dict[str, Any]) -> str:
             "ratio of medians, lesson / `fast`",
             f"{statistics.median(lesson) / statistics.median(fast):.1f}",
             "",
-        ],
-        [
-            "whole command `train --recipe fast`, wall seconds",
-            spread(figures["command_seconds"], 2),
-            f"{len(figures['command_seconds'])} runs",
         ],
         [
             "lesson's epoch, batch 64, seconds",

@@ -53,10 +53,6 @@ def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
         assert not code or int(code) == kind.exit_code
 
 
-def test_every_kind_of_error_is_public() -> None:
-    assert {kind.__name__ for kind in CLASSES} | {"Phrase"} == set(errors.__all__)
-
-
 def test_an_error_says_what_is_wrong_in_the_language_of_the_reader() -> None:
     error = ConfigError("config_range", field="batch_size", value=0, least=1, most=60000)
     assert error.text(Messages("es")) == "batch_size vale 0; debe estar entre 1 y 60000."

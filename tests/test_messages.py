@@ -109,7 +109,7 @@ def _given(call: ast.Call) -> set[str] | None:
 
 def _raised() -> list[tuple[str, str, set[str] | None]]:
     """Place, key and values of each error or phrase that is made with a key in the source."""
-    kinds = set(errors.__all__)
+    kinds = {n for n, k in vars(errors).items() if getattr(k, "__module__", "") == errors.__name__}
     return [
         (f"{path.name}:{node.lineno}", key, _given(node))
         for path, tree in _syntax_trees()

@@ -19,8 +19,6 @@ from torch import Tensor
 
 from taller_cnn.config import check_ranges, ranged
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "augment", "cut_amiss", "variations"]
-
 CONTROL_POINTS = 6
 """Side of the grid of random displacements that bends an image: bumps about 5 of 28 pixels wide,
 which deform strokes of a digit and do not tear them (Simard et al. 2003 smooth with 4 pixels)."""

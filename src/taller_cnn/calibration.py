@@ -16,21 +16,6 @@ from torch import Tensor
 from taller_cnn.errors import InputError
 from taller_cnn.evaluation import wilson_interval
 
-__all__ = [
-    "CoverageCurve",
-    "ReliabilityBin",
-    "Threshold",
-    "apply_temperature",
-    "coverage_curve",
-    "error_by_luck",
-    "error_fall_interval",
-    "error_interval",
-    "expected_calibration_error",
-    "fit_temperature",
-    "reliability",
-    "threshold_for_precision",
-]
-
 BINS = 15
 """Bins of equal width, as in Guo et al. 2017."""
 LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.01, 100.0

@@ -35,19 +35,6 @@ from taller_cnn.model_files import (
     weights_in,
 )
 
-__all__ = [
-    "LoadedModel",
-    "ModelInfo",
-    "dataset_of",
-    "holdout_of",
-    "load_model",
-    "member_files",
-    "read_info",
-    "save_model",
-    "sidecar_path",
-    "weights_checksum",
-]
-
 FORMAT = 1
 """Version of the description; raised when a reader of the old one would misread the new one."""
 DEFAULT_DATASET = "mnist"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-__all__ = ["PROGRAM", "command_line", "flag_of", "typed"]
-
 PROGRAM = "taller-cnn"
 
 

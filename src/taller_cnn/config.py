@@ -18,18 +18,6 @@ from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from taller_cnn.errors import ConfigError
 
-__all__ = [
-    "RECIPES",
-    "ModelConfig",
-    "Range",
-    "Recipe",
-    "TrainConfig",
-    "check_ranges",
-    "choices",
-    "ranged",
-    "recipe",
-]
-
 MAX_LAYERS = 6
 
 

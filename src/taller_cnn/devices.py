@@ -11,8 +11,6 @@ import torch
 
 from taller_cnn.errors import ConfigError
 
-__all__ = ["Choice", "choose_device", "choose_precision", "cpu_has_bfloat16", "sum_dtype"]
-
 T = TypeVar("T")
 
 _BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16", "bf16")

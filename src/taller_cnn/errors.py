@@ -26,21 +26,6 @@ from typing import ClassVar
 
 from taller_cnn.messages import Messages
 
-__all__ = [
-    "BusyError",
-    "ConfigError",
-    "DataError",
-    "DivergedError",
-    "InputError",
-    "InterruptedRunError",
-    "MissingExtraError",
-    "ModelError",
-    "OutputError",
-    "Phrase",
-    "TallerError",
-    "UsageError",
-]
-
 
 @dataclass(frozen=True)
 class Phrase:

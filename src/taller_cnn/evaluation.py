@@ -17,8 +17,6 @@ from torch import Tensor, nn
 
 from taller_cnn.data import LabelledImages, Scale, normalise
 
-__all__ = ["ClassReport", "Evaluation", "Score", "evaluate", "wilson_interval"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Score:

@@ -20,20 +20,6 @@ from typing import Any
 
 from taller_cnn.errors import BusyError, OutputError, Phrase
 
-__all__ = [
-    "atomic_path",
-    "check_writable",
-    "folder_lock",
-    "json_text",
-    "md5",
-    "os_reason",
-    "processor_name",
-    "provenance",
-    "read_json",
-    "sha256",
-    "write_json",
-]
-
 PACKAGES = ("taller-cnn", "torch", "torchvision", "numpy", "matplotlib", "mlxtend")
 
 _REASONS = {

@@ -33,8 +33,6 @@ from taller_cnn.commands import flag_of
 if TYPE_CHECKING:
     from babel import Locale
 
-__all__ = ["DEFAULT_LANGUAGE", "LANGUAGES", "LanguageError", "Messages"]
-
 LANGUAGES = ("es", "en")
 DEFAULT_LANGUAGE = "es"
 HUGE = 1e15

@@ -15,19 +15,6 @@ from torch import Tensor, nn
 
 from taller_cnn.config import ModelConfig
 
-__all__ = [
-    "IMAGE_SIZE",
-    "Ensemble",
-    "LayerRow",
-    "SimpleCNN",
-    "Stage",
-    "count_parameters",
-    "describe",
-    "mean_answer",
-    "network_inside",
-    "stages",
-]
-
 IMAGE_SIZE = 28
 SMALLEST_POOLED = 8
 """A map is halved only while it is at least this wide: 28 -> 14 -> 7, then it stays."""

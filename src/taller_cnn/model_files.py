@@ -24,17 +24,6 @@ from torch import Tensor
 from taller_cnn.errors import ModelError, Phrase
 from taller_cnn.files import atomic_path, os_reason
 
-__all__ = [
-    "DESCRIPTION",
-    "Weights",
-    "is_intact",
-    "read_file",
-    "read_tensors",
-    "tensor_bytes",
-    "weights_in",
-    "write_tensors",
-]
-
 DESCRIPTION = "taller_cnn"
 """Key of the description in a state dict's metadata, which `torch.save` writes along with it."""
 SETS = ("state_dict", "model_state_dict", "model", "network", "net", "weights")

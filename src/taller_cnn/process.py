@@ -7,8 +7,6 @@ import os
 import sys
 from typing import Any
 
-__all__ = ["SPIN_COUNT", "give_back_memory", "keep_freed_memory", "prepare_process"]
-
 SPIN_COUNT = "20000"
 """Turns that an idle OpenMP thread spins before it sleeps: tens of microseconds."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3

@@ -14,8 +14,6 @@ from torch.nn import functional
 from taller_cnn.data import Scale
 from taller_cnn.model import mean_answer
 
-__all__ = ["VIEWS", "InViews"]
-
 VIEWS = (
     ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
     ((1.0, 0.15, 0.0), (0.0, 1.0, 0.0)),

@@ -21,8 +21,6 @@ from taller_cnn.errors import UsageError
 from taller_cnn.messages import Messages
 from taller_cnn.process import prepare_process
 
-__all__ = ["COMMANDS", "build", "main"]
-
 COMMANDS = ("train", "evaluate", "data", "describe", "study", "explain", "predict", "lab", "export")
 """In the order of the help page. Each is the command of that name in the module of that name."""
 

@@ -15,8 +15,6 @@ from taller_cnn.cli.terminal import Terminal
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ["Board", "board"]
-
 LINE_SECONDS = 10.0
 """Least time between two lines of progress where there is no live bar."""
 REFRESH_PER_SECOND = 5

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from taller_cnn.cli.terminal import Terminal
     from taller_cnn.cli.values import Value
 
-__all__ = ["Argument", "Command", "LazyGroup", "Option", "flags_of", "refuse_together"]
-
 
 class Option(click.Option):
     """An option in a panel of the help page.

@@ -13,8 +13,6 @@ from taller_cnn.cli.values import Value
 from taller_cnn.commands import flag_of, typed
 from taller_cnn.config import RECIPES, ModelConfig, TrainConfig, choices, recipe
 
-__all__ = ["configs", "network", "network_options", "training_options"]
-
 DEFAULT_RECIPE = "workshop"
 
 _KINDS: Mapping[Any, Value] = {

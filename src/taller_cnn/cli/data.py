@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from taller_cnn.data import Digits, FileCheck, Inventory
     from taller_cnn.messages import Messages
 
-__all__ = ["data"]
-
 SPLITS = ("train", "validation", "test")
 BAR_WIDTH = 24
 

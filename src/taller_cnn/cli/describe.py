@@ -19,8 +19,6 @@ from taller_cnn.config import ModelConfig
 if TYPE_CHECKING:
     from taller_cnn.model import LayerRow
 
-__all__ = ["describe"]
-
 LEAST_WIDTH_FOR_KINDS = 60
 """Columns of a terminal that has room for the kind of each layer."""
 

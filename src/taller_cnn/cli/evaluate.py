@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from taller_cnn.data import Digits
     from taller_cnn.evaluation import Evaluation
 
-__all__ = ["evaluate"]
-
 
 @command(
     *network_options(),

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from taller_cnn.explain.report import Explanation
     from taller_cnn.messages import Messages
 
-__all__ = ["explain"]
-
 FREE_BYTES = 50_000_000
 """Free disk asked for before minutes of work: pictures and page, several times over."""
 

@@ -9,8 +9,6 @@ from taller_cnn.cli.options import DATA_DIR, MODEL, WORKDIR, command
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.values import FILE, Key, Value, one_of
 
-__all__ = ["export"]
-
 
 @command(
     Argument(

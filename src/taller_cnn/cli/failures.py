@@ -15,8 +15,6 @@ from taller_cnn.commands import PROGRAM
 from taller_cnn.errors import InterruptedRunError, OutputError, TallerError, UsageError
 from taller_cnn.messages import Messages
 
-__all__ = ["exit_code_of", "usage_error"]
-
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 

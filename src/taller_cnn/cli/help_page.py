@@ -19,8 +19,6 @@ from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.values import Key, Value
 from taller_cnn.messages import Messages
 
-__all__ = ["PANELS", "show_help", "value_name"]
-
 PANELS = ("arguments", "commands", "model", "training", "network", "data", "output", "general")
 """The groups of a help page, top to bottom; the titles are ``cli.panel.<name>``."""
 FLAG_WIDTH = 30

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from taller_cnn.lab.lab import Lab
     from taller_cnn.lab.security import Access
 
-__all__ = ["lab"]
-
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8000
 

@@ -16,15 +16,6 @@ if TYPE_CHECKING:
     from taller_cnn.data import Digits, DigitsPlace, DownloadProgress
     from taller_cnn.errors import TallerError
 
-__all__ = [
-    "load",
-    "load_network",
-    "show_download",
-    "show_model_notices",
-    "show_sample_notice",
-    "warn_of_seen_digits",
-]
-
 
 def load(terminal: Terminal, place: DigitsPlace, holdout: int = 5000) -> Digits:
     """The digits; a notice tells when they are the sample.

@@ -15,21 +15,6 @@ from taller_cnn.messages import DEFAULT_LANGUAGE, LANGUAGES
 if TYPE_CHECKING:
     import click
 
-__all__ = [
-    "DATASET",
-    "DATASETS",
-    "DATASET_OF_MODEL",
-    "DATA_DIR",
-    "DEVICE",
-    "LANG",
-    "MODEL",
-    "SOURCE",
-    "SOURCES",
-    "WORKDIR",
-    "command",
-    "next_command",
-]
-
 DATASETS = ("mnist", "fashion-mnist", "kmnist")
 SOURCES = ("auto", "full", "sample")
 DATA_DIR_VARIABLE = "TALLER_DATA_DIR"

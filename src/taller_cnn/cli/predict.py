@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from taller_cnn.reader.files import FileReading
     from taller_cnn.reader.reading import DigitReading, PictureReading, Reader
 
-__all__ = ["predict"]
-
 MANY = 8
 """Files from which on it is told how many are read."""
 

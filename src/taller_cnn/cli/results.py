@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from taller_cnn.messages import Messages
     from taller_cnn.training import EpochResult, Progress
 
-__all__ = [
-    "TOP_CONFUSIONS",
-    "EpochTable",
-    "data_title",
-    "loss_text",
-    "show_files",
-    "show_per_class",
-    "show_rows",
-    "show_score",
-    "show_training",
-]
-
 TOP_CONFUSIONS = 3
 LARGE_LOSS = 1000.0
 _WIDTHS = (6, 9, 10, 9, 10, 9, 10, 12)

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from taller_cnn.messages import Messages
     from taller_cnn.study import Design, Event, Plan, Store, StudyDone
 
-__all__ = ["study"]
-
 MOST_TRIALS = 1000
 """Trials of a study that nobody starts by mistake."""
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from taller_cnn.messages import Messages
     from taller_cnn.study import Cell, Design, Event, Question, Standing, TrialDone
 
-__all__ = ["design_json", "list_factors", "show_design", "tell"]
-
 # ----------------------------------------------------------------------- as it goes
 
 

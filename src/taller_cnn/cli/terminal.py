@@ -27,16 +27,6 @@ if TYPE_CHECKING:
 
     from taller_cnn.errors import TallerError
 
-__all__ = [
-    "LANGUAGE_VARIABLE",
-    "OUTPUT",
-    "ClosedOutputError",
-    "Terminal",
-    "find_language",
-    "prepare_streams",
-    "wants_json",
-]
-
 LANGUAGE_VARIABLE = "TALLER_LANG"
 LANGUAGE_OPTION = "--lang"
 JSON_OPTION = "--json"

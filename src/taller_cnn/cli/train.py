@@ -32,8 +32,6 @@ if TYPE_CHECKING:
         Started,
     )
 
-__all__ = ["train"]
-
 THREADS_PER_PROCESSOR = 8
 """More of them only wait for each other."""
 

@@ -8,27 +8,6 @@ from typing import Any
 
 import click
 
-__all__ = [
-    "COUNT",
-    "FILE",
-    "FOLDER",
-    "INTEGER",
-    "INTEGERS",
-    "NUMBER",
-    "TEXT",
-    "Key",
-    "Value",
-    "WrongValue",
-    "count",
-    "home_path",
-    "names",
-    "number",
-    "one_of",
-    "path",
-    "whole_number",
-    "whole_numbers",
-]
-
 
 class Key(str):
     """Key of a message; a plain string in the same place is shown as it is."""

@@ -22,17 +22,6 @@ from taller_cnn.errors import ConfigError
 if TYPE_CHECKING:
     from taller_cnn.messages import Messages
 
-__all__ = [
-    "DATASETS",
-    "FILES",
-    "MNIST_SCALE",
-    "SAMPLE",
-    "DatasetSpec",
-    "Scale",
-    "display_class_names",
-    "spec_of",
-]
-
 FILES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",

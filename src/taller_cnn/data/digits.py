@@ -17,15 +17,6 @@ from taller_cnn.data.datasets import FILES, DatasetSpec, Scale
 from taller_cnn.data.rawfiles import RawFile
 from taller_cnn.errors import ConfigError, TallerError
 
-__all__ = [
-    "Digits",
-    "LabelledImages",
-    "normalise",
-    "pixel_statistics",
-    "split_digits",
-    "stratified_mask",
-]
-
 SAMPLE_HOLDOUT = 500
 """Most digits of the sample that are held out: one in eight of its training digits."""
 SPLIT_SEED = 20250619

@@ -21,8 +21,6 @@ from taller_cnn.data.rawfiles import RawFile, check_archive, raw_folder, write_i
 from taller_cnn.errors import DataError, Phrase
 from taller_cnn.files import check_writable, md5, os_reason
 
-__all__ = ["DownloadProgress", "download", "torchvision_mirrors"]
-
 CONNECT_SECONDS = 6.0
 """Longest wait for a connection and for each piece of data, in seconds."""
 PIECE = 256 * 1024

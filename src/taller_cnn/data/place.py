@@ -22,8 +22,6 @@ from taller_cnn.data.rawfiles import (
 from taller_cnn.data.sample import read_sample
 from taller_cnn.errors import ConfigError, DataError, OutputError, TallerError
 
-__all__ = ["SOURCES", "DigitsPlace", "FileCheck", "Inventory", "inspect_folders"]
-
 SOURCES = ("auto", "full", "sample")
 
 

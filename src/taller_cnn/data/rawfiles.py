@@ -30,18 +30,6 @@ from taller_cnn.data.datasets import FILES, DatasetSpec
 from taller_cnn.errors import DataError
 from taller_cnn.files import atomic_path, md5, os_reason
 
-__all__ = [
-    "RawFile",
-    "RawFolder",
-    "check_archive",
-    "find_raw",
-    "parse_idx",
-    "raw_folder",
-    "read_all",
-    "read_file",
-    "write_idx",
-]
-
 UNSIGNED_BYTE = 8
 # More than any file of these data sets holds; a damaged or hostile .gz cannot fill the memory.
 UNPACKED_LIMIT = 128 * 2**20

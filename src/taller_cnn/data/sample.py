@@ -16,8 +16,6 @@ from taller_cnn.data.digits import stratified_mask
 from taller_cnn.data.rawfiles import RawFile, RawFolder, raw_folder, read_all, write_idx
 from taller_cnn.errors import DataError
 
-__all__ = ["read_sample", "write_sample"]
-
 
 def read_sample(sample_dir: Path) -> dict[str, RawFile]:
     """Read the sample from ``sample_dir/MNIST/raw``; write it first if it is not there intact.

@@ -25,8 +25,6 @@ from taller_cnn.model import Ensemble, SimpleCNN, network_inside
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["METHODS", "attribution", "attributions", "completeness_gap", "map_correlation"]
-
 _text = texts_of("explain_attribution")
 
 METHODS = ("integrated_gradients", "occlusion", "grad_cam")

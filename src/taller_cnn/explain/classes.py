@@ -15,8 +15,6 @@ from taller_cnn.messages import Messages
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ClassScores", "Ratio", "chance_of_differences", "class_scores", "classes"]
-
 CATALOGUE = "explain_classes"
 _text = texts_of(CATALOGUE)
 DRAWS = 9999

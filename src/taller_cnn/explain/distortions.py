@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-__all__ = ["DISTORTIONS", "Distortion"]
-
 Apply = Callable[[Tensor, float, Generator], Tensor]
 """From grey levels float32 ``[N, 1, H, W]``, 0 to 1, to distorted ones of the same shape."""
 

@@ -17,8 +17,6 @@ from taller_cnn.messages import Messages
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["embedding", "principal_components", "same_class_neighbours", "two_dimensional"]
-
 _text = texts_of("explain_embedding")
 
 POINTS = 5000

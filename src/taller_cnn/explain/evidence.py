@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SHOWN", "sign_flip_p"]
-
 SHOWN = 0.05
 """A difference with a smaller p is told as one."""
 FLIPS = 5000

@@ -16,8 +16,6 @@ from taller_cnn.model import SimpleCNN, stages
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["LayerMaps", "feature_maps", "layer_maps"]
-
 _text = texts_of("explain_feature_maps")
 
 DEFAULT = 3

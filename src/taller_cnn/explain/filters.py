@@ -38,8 +38,6 @@ from taller_cnn.model import SimpleCNN
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["filters"]
-
 _text = texts_of("explain_filters")
 
 DIGITS = 2000

@@ -16,16 +16,6 @@ from taller_cnn.explain.forward import BATCH, evenly, from_stage
 from taller_cnn.model import SimpleCNN, describe
 from taller_cnn.training import train
 
-__all__ = [
-    "FrozenTest",
-    "Loss",
-    "SwitchedOff",
-    "freeze_test",
-    "paired_loss",
-    "switch_off",
-    "training_digits",
-]
-
 SEEDS = 3
 MOST_DIGITS, LEAST_DIGITS = 6000, 500
 SCORED_DIGITS = 2500

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["KINDS", "EdgeTest", "KernelFit", "classify", "edge_test", "random_kernels"]
-
 KINDS = ("edge", "blob", "blur", "other")
 WIDTHS = (0.5, 0.85, 1.5)
 """Standard deviations of the Gaussians for a side of 3 pixels; 0.85 gives Sobel's weights."""

@@ -11,8 +11,6 @@ from taller_cnn.explain.forward import BATCH, pre_activation
 from taller_cnn.explain.receptive_field import ReceptiveField, crops, receptive_fields
 from taller_cnn.model import SimpleCNN
 
-__all__ = ["LayerExcitement", "excitement"]
-
 STILL = 1e-6
 """A filter whose response varies less than this tells digits apart by nothing."""
 

@@ -18,8 +18,6 @@ from taller_cnn.explain.section import Tick
 from taller_cnn.model import SimpleCNN
 from taller_cnn.training import Progress, train
 
-__all__ = ["OutOfSample", "out_of_sample"]
-
 FOLDS, REPEATS = 5, 2
 _HUNDRED = 100
 

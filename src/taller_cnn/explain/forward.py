@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from taller_cnn.model import SimpleCNN
 
-__all__ = ["BATCH", "class_logits", "evenly", "from_stage", "pre_activation", "quick_copy"]
-
 BATCH = 250
 Network = TypeVar("Network", bound=nn.Module)
 

@@ -22,8 +22,6 @@ from taller_cnn.messages import Messages
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Ranking", "labels", "rank_labels"]
-
 CATALOGUE = "explain_labels"
 _text = texts_of(CATALOGUE)
 SHOWN = 32

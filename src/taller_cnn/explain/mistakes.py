@@ -26,8 +26,6 @@ from taller_cnn.messages import Messages
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["errors", "nearest"]
-
 CATALOGUE = "explain_errors"
 _text = texts_of(CATALOGUE)
 COLUMNS, ROWS = 8, 5

@@ -28,8 +28,6 @@ from taller_cnn.model import LayerRow, describe
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["accuracy", "data", "learning", "network"]
-
 CATALOGUE = "explain_overview"
 _text = texts_of(CATALOGUE)
 LEARNED = 0.5

@@ -6,8 +6,6 @@ from importlib import import_module
 
 from taller_cnn.explain.section import Section, Subject, Tick
 
-__all__ = ["PARTS", "make_part"]
-
 _MODULES = {
     "data": "overview",
     "network": "overview",

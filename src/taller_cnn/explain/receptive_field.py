@@ -11,8 +11,6 @@ from torch import Tensor
 from taller_cnn.config import ModelConfig
 from taller_cnn.model import stages
 
-__all__ = ["ReceptiveField", "crops", "receptive_fields"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ReceptiveField:

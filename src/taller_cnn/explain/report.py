@@ -21,8 +21,6 @@ from taller_cnn.messages import Messages
 if TYPE_CHECKING:
     import jinja2
 
-__all__ = ["Explanation", "PartTick", "checked_parts", "explain", "write_report"]
-
 NUMBERS_NAME = "explicacion.json"
 PAGE_NAME = "informe.html"
 FOLDER_NAME = "explicacion"

@@ -33,8 +33,6 @@ from taller_cnn.messages import Messages
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Curve", "measure_curve", "robustness", "strength_at_loss"]
-
 _text = texts_of("explain_robustness")
 
 DIGITS = 1500

@@ -24,21 +24,6 @@ if TYPE_CHECKING:
     from taller_cnn.checkpoints import ModelInfo
     from taller_cnn.training import History
 
-__all__ = [
-    "Block",
-    "Cell",
-    "Decimal",
-    "Heading",
-    "Percent",
-    "Picture",
-    "Section",
-    "Subject",
-    "Table",
-    "Text",
-    "Tick",
-    "cell_text",
-]
-
 Tick = Callable[[int, int], None]
 """Told how many steps are done, and of how many."""
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from taller_cnn.data import DigitsPlace
     from taller_cnn.explain.section import Subject
 
-__all__ = ["strangers"]
-
 MOST = 2000
 """Pictures of a kind."""
 

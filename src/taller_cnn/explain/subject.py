@@ -17,8 +17,6 @@ from taller_cnn.files import read_json
 from taller_cnn.model import SimpleCNN
 from taller_cnn.training import EpochResult, History
 
-__all__ = ["make_subject", "positions"]
-
 
 def positions(digits: Digits, classes: Sequence[int], indices: Sequence[int]) -> tuple[int, ...]:
     """The test digits that a reader asks for: the first of each class, then those by position.

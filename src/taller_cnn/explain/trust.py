@@ -45,8 +45,6 @@ from taller_cnn.messages import Messages
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["trust"]
-
 CATALOGUE = "explain_trust"
 _text = texts_of(CATALOGUE)
 COVERAGES = (1.0, 0.99, 0.98, 0.95, 0.9, 0.8)

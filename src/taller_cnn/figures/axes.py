@@ -15,14 +15,6 @@ from matplotlib.ticker import FixedLocator, Formatter, FuncFormatter, MaxNLocato
 from taller_cnn.figures.style import INK, LINES, YELLOW
 from taller_cnn.messages import Messages
 
-__all__ = [
-    "draw_intervals",
-    "draw_star",
-    "log_axis",
-    "plain_axes",
-    "value_axis",
-]
-
 
 def plain_axes(axes: Axes, *, grid: str = "both") -> None:
     """A light grid behind the data, ``x``, ``y`` or ``both``; no frame at the top and right."""

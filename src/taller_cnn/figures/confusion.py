@@ -26,8 +26,6 @@ from taller_cnn.figures.style import (
 )
 from taller_cnn.messages import Messages
 
-__all__ = ["confusion_figure"]
-
 
 def confusion_figure(
     matrix: npt.ArrayLike,

@@ -23,8 +23,6 @@ from taller_cnn.figures.style import (
 )
 from taller_cnn.messages import Messages
 
-__all__ = ["curve_figure"]
-
 CURVES: dict[str, dict[str, Any]] = {
     "train": {"color": BLUE, "linestyle": "-", "marker": "o", "linewidth": 3, "markersize": 9},
     "test": {"color": VERMILION, "linestyle": "--", "marker": "s", "linewidth": 3, "markersize": 9},

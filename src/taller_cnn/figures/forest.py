@@ -14,8 +14,6 @@ from taller_cnn.figures.axes import plain_axes, value_axis
 from taller_cnn.figures.style import INK, TICK
 from taller_cnn.messages import Messages
 
-__all__ = ["ForestMark", "ForestRow", "draw_forest", "forest_legend"]
-
 LINE_WIDTH, MARK_SIZE = 3, 11
 
 

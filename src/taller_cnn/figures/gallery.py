@@ -16,8 +16,6 @@ from matplotlib.patches import Rectangle
 
 from taller_cnn.figures.style import DPI, GREY, HEADING, new_sheet, set_title, shrink_to
 
-__all__ = ["Tile", "draw_ink", "draw_signed", "gallery_figure"]
-
 WIDTH, MARGIN, LABELS = 13.333, 0.35, 2.3  # inches
 SIDE, GAP = 1.3, 0.2  # inches: an image at most, and the least distance to the next
 BETWEEN_BLOCKS = 0.24  # inches more, so that blocks under headings are seen as such
@@ -125,7 +123,7 @@ class _Layout:
 
     @property
     def caption_width(self) -> float:
-        return self._pitch * self.pixel - 0.12
+        return self._pitch * self.pixel - GAP
 
     def width_from(self, column: int) -> float:
         """From an image to the next block."""

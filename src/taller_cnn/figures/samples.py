@@ -21,8 +21,6 @@ from taller_cnn.figures.style import (
 )
 from taller_cnn.messages import Messages
 
-__all__ = ["digits_figure", "predictions_figure"]
-
 SAMPLE_COLUMNS, SAMPLE_ROWS = 8, 3
 EXAMPLES_PER_CLASS = 10
 

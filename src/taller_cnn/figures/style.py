@@ -24,30 +24,6 @@ from PIL import Image
 from taller_cnn.files import atomic_path
 from taller_cnn.messages import Messages
 
-__all__ = [
-    "BLUE",
-    "GREEN",
-    "GREY",
-    "HEADING",
-    "INK",
-    "LABEL",
-    "LINES",
-    "NEUTRAL",
-    "TICK",
-    "TITLE",
-    "VERMILION",
-    "YELLOW",
-    "house_style",
-    "ink_on",
-    "new_figure",
-    "new_panels",
-    "new_sheet",
-    "save_figure",
-    "set_title",
-    "shrink_to",
-    "with_note",
-]
-
 DPI = 150
 COMPRESSION = 3
 """Of PNG files: less takes as long, and more takes longer than it saves on the disk."""

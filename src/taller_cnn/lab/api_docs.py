@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-__all__ = ["docs_page"]
-
 Schema = Mapping[str, Any]
 
 

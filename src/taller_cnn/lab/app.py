@@ -19,8 +19,6 @@ from taller_cnn.lab.routes import model_routes, read_routes
 from taller_cnn.lab.run_routes import run_routes
 from taller_cnn.lab.security import Access, Gate
 
-__all__ = ["create_app"]
-
 _REFUSALS = (TallerError, RequestValidationError, HTTPException)
 
 

@@ -19,8 +19,6 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-__all__ = ["MOST_IMAGES", "Base64Images", "GreyImage", "GreyImages", "to_base64"]
-
 MOST_IMAGES = 1000
 SIDE = 28
 _NUMBERS = frozenset({int, float})

@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 
 from taller_cnn.errors import TallerError
 
-__all__ = ["join_modules"]
-
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([\w./-]+\.js)";[ \t]*$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?function\b|const\b|let\b|class\b)", re.MULTILINE)
 _DECLARED = re.compile(

@@ -6,8 +6,6 @@ from taller_cnn.checkpoints import ModelInfo
 from taller_cnn.commands import command_line
 from taller_cnn.config import RECIPES, recipe
 
-__all__ = ["train_command"]
-
 
 def train_command(info: ModelInfo) -> str | None:
     """``taller-cnn train`` with the options that differ from those of the network's recipe.

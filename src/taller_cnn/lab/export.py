@@ -14,8 +14,6 @@ from taller_cnn.lab.bundle import join_modules
 from taller_cnn.lab.gallery import Gallery
 from taller_cnn.lab.model_store import StoredModel
 
-__all__ = ["EXPORTED_DIGITS", "export_html"]
-
 FORMAT = 1
 EXPORTED_DIGITS = 100
 _MARK = "<!-- taller:{} -->"

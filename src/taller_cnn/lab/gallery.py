@@ -13,8 +13,6 @@ from taller_cnn.data import Digits, DigitsPlace, LabelledImages
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.lab.model_store import StoredModel
 
-__all__ = ["DigitBatch", "Gallery"]
-
 MOST_EVALUATIONS = 8
 """Models whose answers on the test split are kept: 400 kB each for 10,000 images."""
 

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Event", "EventHistory"]
-
 MOST_KEPT: Mapping[str, int] = {"snapshot": 1, "state": 1, "progress": 200}
 """Events of a name that are kept for those who come later; beyond that, every second one goes."""
 

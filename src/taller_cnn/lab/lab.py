@@ -16,8 +16,6 @@ from taller_cnn.lab.runs import Runs
 from taller_cnn.messages import DEFAULT_LANGUAGE, Messages
 from taller_cnn.runs import RunFiles
 
-__all__ = ["Lab"]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lab:

@@ -21,8 +21,6 @@ from taller_cnn.lab.schemas import RESERVED, ModelCard, ScoreCard, is_name
 from taller_cnn.lab.weights import folded_weights, to_safetensors
 from taller_cnn.model import Ensemble, SimpleCNN, count_parameters, describe, stages
 
-__all__ = ["WEIGHTS_NAME", "ModelStore", "StoredModel", "read_model"]
-
 WEIGHTS_NAME = "cnn_mnist.pt"
 MOST_BYTES = 500_000_000
 """Files of weights that are kept in memory, in bytes; what was read longest ago goes first."""

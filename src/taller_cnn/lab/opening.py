@@ -8,8 +8,6 @@ from contextlib import suppress
 
 from taller_cnn.lab.security import Access
 
-__all__ = ["access_for", "is_loopback", "page_address"]
-
 ALL_ADDRESSES = ("0.0.0.0", "::")
 
 

@@ -19,8 +19,6 @@ from taller_cnn.lab.export import export_html
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.problems import documented
 
-__all__ = ["STATIC", "PageFiles", "add_page"]
-
 STATIC = FilePath(str(resources.files("taller_cnn.lab") / "static"))
 LANGUAGE_MARK = '<html lang="es">'
 

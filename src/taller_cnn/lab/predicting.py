@@ -14,8 +14,6 @@ from taller_cnn.checkpoints import LoadedModel
 from taller_cnn.errors import ModelError
 from taller_cnn.lab.model_store import StoredModel
 
-__all__ = ["INK", "Answer", "Batcher", "probabilities"]
-
 INK = 16
 """Least grey level that counts as ink: an image without any is empty."""
 LOOP_MACS = 100_000_000

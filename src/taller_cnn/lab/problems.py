@@ -25,18 +25,6 @@ from taller_cnn.errors import (
 )
 from taller_cnn.messages import LANGUAGES, Messages
 
-__all__ = [
-    "MOST_BODY",
-    "LabError",
-    "Problem",
-    "documented",
-    "problem_of",
-    "problem_response",
-    "reason_of",
-    "status_of",
-    "wanted_messages",
-]
-
 MEDIA_TYPE = "application/problem+json"
 MOST_BODY = 10_000_000
 """Bytes of a request's body."""

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from taller_cnn.reader import Options, PictureReading, Reader
     from taller_cnn.reader.loading import Picture
 
-__all__ = ["read_bytes", "reading_routes"]
-
 PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif", "image/tiff")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """Kinds of files that are decoded; the library knows many more, with rarely used decoders."""

@@ -28,8 +28,6 @@ from taller_cnn.lab.schemas import (
 )
 from taller_cnn.lab.study_files import read_study
 
-__all__ = ["model_routes", "read_routes"]
-
 ModelId = Annotated[str, Path(max_length=40, description="an id of `GET /api/models`")]
 BINARY: dict[int | str, dict[str, Any]] = {
     200: {

@@ -16,8 +16,6 @@ from taller_cnn.lab.runs import Run
 from taller_cnn.lab.schemas import NewRun, RunAction, RunStatus
 from taller_cnn.messages import Messages
 
-__all__ = ["run_routes", "status_card"]
-
 MOST_DIGITS = 18
 """Of an event's number; Python refuses to read one of thousands."""
 RunId = Annotated[str, Path(max_length=40)]

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-__all__ = ["ACTIVE", "Run", "Runs"]
-
 ACTIVE: tuple[RunState, ...] = ("starting", "running", "paused")
 KEEPABLE: tuple[RunState, ...] = ("finished", "stopped")
 GRACE_SECONDS = 60.0

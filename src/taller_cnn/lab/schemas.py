@@ -12,33 +12,6 @@ from taller_cnn.lab.arrays import Base64Images, GreyImage, GreyImages
 from taller_cnn.lab.problems import Problem
 from taller_cnn.model import LayerRow, Stage
 
-__all__ = [
-    "RESERVED",
-    "Box",
-    "DigitsAnswer",
-    "Health",
-    "Mistake",
-    "Mistakes",
-    "ModelCard",
-    "ModelList",
-    "NewRun",
-    "PredictRequest",
-    "Prediction",
-    "Predictions",
-    "ReadDigit",
-    "Reading",
-    "RejectedMark",
-    "RunAction",
-    "RunState",
-    "RunStatus",
-    "ScoreCard",
-    "Study",
-    "StudyPicture",
-    "StudyTable",
-    "UnreadableModel",
-    "is_name",
-]
-
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 RESERVED = ("main", "robust")
 """Ids of the models outside the lab's own folder."""

@@ -27,8 +27,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from taller_cnn.errors import TallerError
 from taller_cnn.lab.problems import MOST_BODY, LabError, problem_response, wanted_messages
 
-__all__ = ["COOKIE", "PAGE_POLICY", "Access", "Gate"]
-
 COOKIE = "taller_session"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

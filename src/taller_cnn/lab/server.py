@@ -20,8 +20,6 @@ from taller_cnn.files import os_reason
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.security import Access
 
-__all__ = ["Listening", "listen", "serve"]
-
 POLL_SECONDS = 0.1
 """How often a wish to stop is looked for."""
 SHUTDOWN_SECONDS = 3

@@ -10,8 +10,6 @@ from taller_cnn.errors import OutputError, Phrase
 from taller_cnn.files import os_reason
 from taller_cnn.lab.schemas import Study, StudyPicture, StudyTable
 
-__all__ = ["read_study"]
-
 TABLE_NAME = "estudio.csv"
 MOST_PICTURES = 40
 MOST_PICTURE_BYTES = 5_000_000

@@ -11,8 +11,6 @@ from torch import Tensor, nn
 
 from taller_cnn.model import SimpleCNN
 
-__all__ = ["folded_weights", "to_safetensors"]
-
 
 @torch.no_grad()
 def folded_weights(model: SimpleCNN) -> dict[str, NDArray[np.float32]]:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from taller_cnn.model import SimpleCNN
     from taller_cnn.training import Training
 
-__all__ = ["Actions", "run_worker", "work"]
-
 SNAPSHOT_SECONDS = 0.33
 SAMPLES_PER_CLASS = 2
 FREE_BYTES = 20_000_000

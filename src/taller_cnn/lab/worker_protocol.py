@@ -14,8 +14,6 @@ from typing import Literal
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import DigitsPlace
 
-__all__ = ["Action", "TrainingOrder"]
-
 Action = Literal["pause", "continue", "stop"]
 
 

@@ -17,8 +17,6 @@ from taller_cnn.messages import Messages
 from taller_cnn.reader.files import STDIN, FileReading
 from taller_cnn.reader.reading import DigitReading, PictureReading
 
-__all__ = ["Drawings", "annotated", "steps_strip"]
-
 SURE, UNSURE, NOT_READ = (0, 114, 178), (213, 94, 0), (128, 128, 128)
 """Okabe and Ito's blue and vermilion, told apart with any colour vision; grey."""
 LEAST_SIDE = 480

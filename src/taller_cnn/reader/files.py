@@ -13,16 +13,6 @@ from taller_cnn.reader.finding import Found, Options, find
 from taller_cnn.reader.loading import Picture, load_picture, picture_files, read_bytes
 from taller_cnn.reader.reading import PictureReading, Reader, read_found
 
-__all__ = [
-    "STDIN",
-    "FileReading",
-    "Source",
-    "in_file_pixels",
-    "named_sources",
-    "read_files",
-    "refusals",
-]
-
 STDIN = "-"
 """What stands for standard input."""
 

@@ -22,8 +22,6 @@ from taller_cnn.reader.splitting import Part, cut_paths, part_of, runs, stands_a
 from taller_cnn.reader.strokes import stroke_width, with_usual_strokes
 from taller_cnn.reader.textlines import lines_of, slope_of
 
-__all__ = ["Found", "Options", "Split", "find"]
-
 Grey = NDArray[np.float32]
 
 TINY = 64

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ink_mask", "noise_of", "otsu"]
-
 Grey = NDArray[np.float32]
 
 LEAST_STRENGTH = 0.05

@@ -16,16 +16,6 @@ from PIL import Image
 
 from taller_cnn.reader.ink import otsu
 
-__all__ = [
-    "background",
-    "enlarged",
-    "even_ground",
-    "grey",
-    "ink_on_ground",
-    "ink_strength",
-    "is_light_on_dark",
-]
-
 Grey = NDArray[np.float32]
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)

@@ -24,15 +24,6 @@ from PIL import Image, UnidentifiedImageError
 from taller_cnn.errors import InputError
 from taller_cnn.files import os_reason
 
-__all__ = [
-    "MOST_MEGAPIXELS",
-    "WORKING_PIXELS",
-    "Picture",
-    "load_picture",
-    "picture_files",
-    "read_bytes",
-]
-
 MOST_MEGAPIXELS = 50
 MOST_MEGABYTES = 250
 """Larger files are not even read: 50 megapixels without compression are 150 MB in colour."""

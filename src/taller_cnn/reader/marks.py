@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from taller_cnn.errors import Phrase
 
-__all__ = ["Box", "Mark", "Rejected", "marks_in"]
-
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of the picture; right and bottom are outside."""
 

@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["BOX", "SIDE", "prepare"]
-
 SIDE = 28
 """Side of MNIST's images, in pixels."""
 BOX = 20

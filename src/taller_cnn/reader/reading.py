@@ -18,17 +18,6 @@ from taller_cnn.reader.marks import Box, Rejected
 from taller_cnn.reader.splitting import best_parts
 from taller_cnn.views import InViews
 
-__all__ = [
-    "Box",
-    "DigitReading",
-    "Found",
-    "PictureReading",
-    "Reader",
-    "find",
-    "read",
-    "read_found",
-]
-
 BATCH = 512
 """Images that the network sees at a time."""
 GAP = 0.9

@@ -27,14 +27,6 @@ from numpy.typing import NDArray
 from taller_cnn.data import LabelledImages
 from taller_cnn.reader.writing import Pen, line_of, other_mark, pen_for, soft, written
 
-__all__ = [
-    "KINDS",
-    "RenderedDigit",
-    "RenderedPicture",
-    "render",
-    "rendered_pictures",
-]
-
 KINDS = ("photo", "squared", "ruled", "shadowed", "scan", "mouse", "small")
 MOST_IN_LINE = 6
 HEIGHTS = (40, 140)

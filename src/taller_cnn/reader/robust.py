@@ -23,8 +23,6 @@ from taller_cnn.runs.resuming import resume_state
 from taller_cnn.runs.run import checkpointed, load
 from taller_cnn.training import EpochResult, Progress, TrainState, train
 
-__all__ = ["RECIPE", "kept_robust", "ready_robust", "robust_network", "robust_path"]
-
 RECIPE = "handwriting"
 FREE_BYTES = 20_000_000
 """Free disk asked for before the training: weights and optimiser state, several times over."""

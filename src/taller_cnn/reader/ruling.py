@@ -10,8 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ruling", "without_ruling"]
-
 Grey = NDArray[np.float32]
 
 BLOCKS = 48

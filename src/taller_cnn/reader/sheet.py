@@ -14,8 +14,6 @@ from PIL import Image
 from taller_cnn.reader.ink import otsu
 from taller_cnn.reader.light import even_ground, reduced
 
-__all__ = ["sheet_of", "without_table"]
-
 Grey = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 

@@ -14,8 +14,6 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Part", "best_parts", "cut_paths", "part_of", "runs", "stands_apart"]
-
 Grey = NDArray[np.float32]
 Path = NDArray[np.int_]
 """A column for each row: from there on, ink belongs to what comes after the cut."""

@@ -8,8 +8,6 @@ from PIL import Image
 
 from taller_cnn.reader.preparation import BOX
 
-__all__ = ["FINE", "stroke_width", "with_usual_strokes"]
-
 Grey = NDArray[np.float32]
 
 FINE = 4 * BOX

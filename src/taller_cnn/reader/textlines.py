@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from taller_cnn.reader.marks import Mark
 
-__all__ = ["lines_of", "slope_of"]
-
 SLOPES = np.tan(np.radians(np.arange(-20, 21)))
 """Slopes of lines of writing that are considered."""
 

@@ -24,15 +24,6 @@ from taller_cnn.reader.marks import Box
 from taller_cnn.reader.reading import PictureReading, Reader, read_found
 from taller_cnn.reader.rendering import RenderedPicture, rendered_pictures
 
-__all__ = [
-    "choose_threshold",
-    "ensure_threshold",
-    "judged",
-    "judgements",
-    "kept_threshold",
-    "threshold_path",
-]
-
 PRECISION = 0.99
 PICTURES = 140
 """Rendered for the choice: about 430 readings, of which 1% is four."""

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Pen", "line_of", "other_mark", "pen_for", "soft", "written"]
-
 _Grey = NDArray[np.float32]
 
 

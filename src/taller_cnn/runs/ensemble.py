@@ -26,8 +26,6 @@ from taller_cnn.runs.resuming import checkpoint_request
 from taller_cnn.runs.run import Started, load, run
 from taller_cnn.training import EpochResult, Progress
 
-__all__ = ["EnsemblePlan", "EnsembleResult", "Member", "run_ensemble"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class EnsemblePlan:

@@ -10,8 +10,6 @@ from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import DigitsPlace
 from taller_cnn.messages import DEFAULT_LANGUAGE
 
-__all__ = ["RunFiles", "RunRequest", "ensemble_folder", "results_folder"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunFiles:

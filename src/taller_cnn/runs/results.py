@@ -23,15 +23,6 @@ from taller_cnn.training import History, Training
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = [
-    "RunResult",
-    "answer_figures",
-    "brief_scores",
-    "finish",
-    "model_info",
-    "save_figures",
-]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunResult:

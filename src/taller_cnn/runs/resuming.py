@@ -13,8 +13,6 @@ from taller_cnn.model_files import read_tensors, write_tensors
 from taller_cnn.runs.request import RunRequest
 from taller_cnn.training import TrainState
 
-__all__ = ["checkpoint_request", "resume_state", "write_checkpoint"]
-
 CHECKPOINT_FORMAT = 1
 
 

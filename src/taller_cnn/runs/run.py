@@ -18,8 +18,6 @@ from taller_cnn.runs.results import RunResult, finish
 from taller_cnn.runs.resuming import resume_state, write_checkpoint
 from taller_cnn.training import EpochResult, Progress, Training, train
 
-__all__ = ["Started", "checkpointed", "load", "run"]
-
 FREE_BYTES = 50_000_000
 """Free disk asked for before a run: weights, optimiser state and figures, several times over."""
 

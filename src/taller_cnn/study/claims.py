@@ -10,8 +10,6 @@ from taller_cnn.study.analysis import Estimate, Level, QuestionAnalysis, StudyAn
 from taller_cnn.study.conclusions import HELD_VARIANT, Kind, beyond_reference, sizes
 from taller_cnn.study.labels import question_label
 
-__all__ = ["Claim", "check_claims"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:

@@ -24,16 +24,6 @@ from taller_cnn.study.trial import Introduction, introduce
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = [
-    "Crew",
-    "Worker",
-    "WorkerJoined",
-    "WorkerLost",
-    "WorkerRefused",
-    "fetched",
-    "open_client",
-]
-
 Answer = TypeVar("Answer")
 
 SCHEDULER_SECONDS = 10

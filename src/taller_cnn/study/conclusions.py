@@ -33,8 +33,6 @@ from taller_cnn.study.labels import (
     words_for,
 )
 
-__all__ = ["Conclusion", "beyond_reference", "conclude", "sizes"]
-
 HELD_VARIANT = {"filters": "filters-fc1", "layers": "layers-fc1"}
 """Factors that change the input of fc1, and the variant that holds it."""
 FC1_HELD = tuple(HELD_VARIANT.values())

@@ -8,8 +8,6 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from taller_cnn.errors import UsageError
 from taller_cnn.study.factors import Factor, Level, at_odds
 
-__all__ = ["refuse_same_trials", "refuse_undoing"]
-
 
 def refuse_undoing(factors: Sequence[Factor], levels: Sequence[tuple[Level, ...]]) -> None:
     """Refuse crossed factors of which one would undo what the other does.

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from taller_cnn.study.trial import TrialResult
 
-__all__ = ["TRAINING_REVISION", "Cell", "Design", "Question", "Trial", "build"]
-
 TRAINING_REVISION = 2
 """Goes up when training, network or subset come to other numbers, and only then: results of
 another revision are not compared with new ones. A test pins the numbers of a tiny training."""

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from taller_cnn.study.design import Trial
 from taller_cnn.study.trial import SEEN_DIGITS, evaluated_epochs
 
-__all__ = ["Clock", "Evaluated", "calibration_trials"]
-
 EVALUATION_SHARE = 0.35
 """Time of evaluating an image as a part of that of training on it: forward without backward."""
 MACS_ALREADY = 500_000

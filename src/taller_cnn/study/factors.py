@@ -18,19 +18,6 @@ from typing import Any
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.errors import ConfigError, Phrase, UsageError
 
-__all__ = [
-    "FACTORS",
-    "RATES",
-    "SIZE_CHANGE",
-    "SPECIAL_CHANGES",
-    "Factor",
-    "Level",
-    "at_odds",
-    "factor_named",
-    "model_of",
-    "parse_factor",
-]
-
 LAYER_FILTERS = (16, 32, 32, 32, 32, 32)
 """Filters of the convolutions in order; the first two are the workshop's network."""
 REFERENCE_LAYERS = 2

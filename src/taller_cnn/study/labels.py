@@ -9,19 +9,6 @@ from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import Estimate, Level, QuestionAnalysis
 from taller_cnn.study.factors import FACTORS
 
-__all__ = [
-    "capital",
-    "factor_label",
-    "interval_label",
-    "level_label",
-    "points",
-    "question_label",
-    "ratio",
-    "regime_label",
-    "short_level",
-    "words_for",
-]
-
 
 def factor_label(factor: str, messages: Messages) -> str:
     """The factor's name in a sentence; one of the reader's own keeps its name."""

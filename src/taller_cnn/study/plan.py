@@ -43,8 +43,6 @@ from taller_cnn.study.factors import FACTORS, Factor, factor_named, parse_factor
 from taller_cnn.study.plan_file import Section, read_factor, read_regime
 from taller_cnn.study.regimes import DEFAULT_REGIMES, THOROUGH_REGIMES, Regime
 
-__all__ = ["Plan", "QuestionPlan", "default_plan", "plan_of", "read_plan", "thorough_plan"]
-
 MOST_SEEDS = 1000
 
 

@@ -25,8 +25,6 @@ from taller_cnn.study.factors import (
 )
 from taller_cnn.study.regimes import MOST_FOLDS, Regime
 
-__all__ = ["Section", "read_factor", "read_regime"]
-
 FIXED = ("recipe", "seed", "device", "precision", "holdout")
 """Fields of a training that the design sets, so that all levels are compared alike."""
 

@@ -21,8 +21,6 @@ from typing import Any
 
 from taller_cnn.config import ModelConfig, TrainConfig, recipe
 
-__all__ = ["DEFAULT_REGIMES", "MOST_FOLDS", "THOROUGH_REGIMES", "Regime"]
-
 MOST_FOLDS = 100
 
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     import jinja2
     import pandas as pd
 
-__all__ = ["HTML_NAME", "MARKDOWN_NAME", "StudyDesign", "write_report"]
-
 HTML_NAME = "estudio.html"
 MARKDOWN_NAME = "estudio.md"
 FIRST_SAID: tuple[str, ...] = ("better", "worse", "unclear", "unknown")

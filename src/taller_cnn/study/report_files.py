@@ -10,8 +10,6 @@ from typing import Any
 
 from taller_cnn.files import read_json, write_json
 
-__all__ = ["RECORD_NAME", "replace_earlier"]
-
 RECORD_NAME = "estudio.json"
 _REMOVABLE = re.compile(r"[\w-]+\.(png|csv|parquet)")
 """Names in the record that may be removed: in the folder itself, and never the results."""

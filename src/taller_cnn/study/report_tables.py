@@ -27,8 +27,6 @@ from taller_cnn.study.labels import (
     words_for,
 )
 
-__all__ = ["Table", "question_tables"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Table:

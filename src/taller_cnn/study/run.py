@@ -29,16 +29,6 @@ from taller_cnn.study.trial import FINAL_REASONS, TrialResult, run_trial
 if TYPE_CHECKING:
     from distributed import Future
 
-__all__ = [
-    "Calibrated",
-    "Event",
-    "StudyDone",
-    "StudyStarted",
-    "TrialDone",
-    "missing_trials",
-    "run_study",
-]
-
 FREE_BYTES = 50_000_000
 """Free disk asked for before a study; 1,000 trials with their curves take about 2 MB."""
 MOST_TRIES = 3

@@ -9,8 +9,6 @@ from statistics import fmean
 from taller_cnn.study.design import Cell, Design, Question
 from taller_cnn.study.trial import TrialResult
 
-__all__ = ["Standing", "Standings"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:

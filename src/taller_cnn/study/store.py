@@ -26,8 +26,6 @@ from taller_cnn.study.design import TRAINING_REVISION, Design, Trial, build
 from taller_cnn.study.plan import Plan
 from taller_cnn.study.trial import TrialResult
 
-__all__ = ["STORE_NAME", "Store", "StoreDigits"]
-
 STORE_NAME = "estudio.sqlite"
 FORMAT = 1
 BUSY_SECONDS = 30.0

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from taller_cnn.study.design import Cell, Design, Question, Trial
     from taller_cnn.study.trial import TrialResult
 
-__all__ = ["COLUMNS", "EXPORTS", "export", "tabulate"]
-
 COLUMNS = (
     "question",
     "regime",

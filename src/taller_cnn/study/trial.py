@@ -29,19 +29,6 @@ from taller_cnn.process import give_back_memory
 from taller_cnn.study.design import TRAINING_REVISION, Trial
 from taller_cnn.training import EpochResult, train
 
-__all__ = [
-    "FINAL_REASONS",
-    "SEEN_DIGITS",
-    "Introduction",
-    "TrialResult",
-    "evaluated_epochs",
-    "in_folds",
-    "introduce",
-    "nested_order",
-    "run_trial",
-    "train_trial",
-]
-
 SEEN_DIGITS = 5000
 """Most seen digits that the gap is taken on; the same ones for every level of a seed and size."""
 EVALUATION_BATCH = 250

@@ -17,8 +17,6 @@ import threading
 
 from taller_cnn.process import keep_freed_memory
 
-__all__ = ["dask_setup"]
-
 
 def dask_setup(_worker: object) -> None:
     """Ignore Ctrl-C, keep freed memory, end quietly; called by dask in the worker's main thread.

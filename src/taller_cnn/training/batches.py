@@ -14,8 +14,6 @@ from taller_cnn.augmentation import AUGMENTATIONS, augment, cut_amiss
 from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits, normalise
 
-__all__ = ["DROPOUT", "Batch", "Batches", "stream_seed"]
-
 ORDER, VARIATION, DROPOUT = range(3)
 """The streams of chance of a training; its initial weights are drawn from the seed itself."""
 

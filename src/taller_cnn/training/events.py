@@ -11,8 +11,6 @@ from torch import Tensor
 
 from taller_cnn.evaluation import Score
 
-__all__ = ["CurvePoint", "EpochResult", "History", "Progress", "TrainState", "TrainingScore"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:

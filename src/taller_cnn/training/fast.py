@@ -22,8 +22,6 @@ from taller_cnn.errors import ConfigError
 from taller_cnn.model import IMAGE_SIZE, SimpleCNN, stages
 from taller_cnn.training.network import TrainedNetwork
 
-__all__ = ["FixedFirstLayer", "MiddleOfImages", "middle_cells", "patch_filters", "trained_form"]
-
 PATCH_IMAGES = 512
 """Training digits that a fixed first layer is made from."""
 SCALE = 0.3

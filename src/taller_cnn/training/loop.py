@@ -31,8 +31,6 @@ from taller_cnn.training.fast import trained_form
 from taller_cnn.training.objective import RunningScore, batch_loss
 from taller_cnn.training.optimizers import lr_scale, make_optimizers
 
-__all__ = ["Training", "train"]
-
 PROGRESS_SECONDS = 0.1
 """Least time between two `Progress` events."""
 SHORT_EPOCHS = 2

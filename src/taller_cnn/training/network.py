@@ -8,8 +8,6 @@ from torch import Tensor
 
 from taller_cnn.model import SimpleCNN
 
-__all__ = ["TrainedNetwork"]
-
 
 class TrainedNetwork:
     """A network trained as it is; another form trains something cheaper in its place.

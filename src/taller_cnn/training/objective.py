@@ -8,8 +8,6 @@ from torch import Tensor
 from taller_cnn.config import TrainConfig
 from taller_cnn.devices import sum_dtype
 
-__all__ = ["RunningScore", "batch_loss"]
-
 UNSURE = 0.5
 """Weight in the loss of an image that is no digit, where a digit has 1."""
 

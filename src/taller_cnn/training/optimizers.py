@@ -10,8 +10,6 @@ from torch.optim.adamw import adamw
 
 from taller_cnn.config import TrainConfig
 
-__all__ = ["Adam", "Muon", "Optimizer", "lr_scale", "make_optimizers", "orthogonalised"]
-
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the odd polynomial that pushes singular values towards 1 (Jordan et al. 2024)."""
 ITERATIONS = 3

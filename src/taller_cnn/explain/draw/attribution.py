@@ -14,8 +14,6 @@ from taller_cnn.figures.gallery import draw_ink, draw_signed
 from taller_cnn.figures.style import INK, TICK, new_sheet, set_title, shrink_to
 from taller_cnn.messages import Messages
 
-__all__ = ["Column", "attribution_figure"]
-
 SIDE, GAP, LABEL_WIDTH, TOP = 1.75, 0.15, 1.9, 1.75
 """Inches."""
 SATURATED = 0.995

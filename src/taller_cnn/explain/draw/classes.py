@@ -16,8 +16,6 @@ from taller_cnn.messages import Messages
 if TYPE_CHECKING:
     from taller_cnn.explain.classes import ClassScores, Ratio
 
-__all__ = ["classes_figure"]
-
 
 def classes_figure(
     scores: Sequence[ClassScores], names: Sequence[str], messages: Messages

@@ -15,8 +15,6 @@ from taller_cnn.figures.gallery import draw_ink
 from taller_cnn.figures.style import HEADING, INK, LABEL, LINES, VERMILION, new_figure, set_title
 from taller_cnn.messages import Messages
 
-__all__ = ["classes_figure", "digits_figure"]
-
 CELLS = 26
 """Thumbnails along a side of the map."""
 

@@ -15,8 +15,6 @@ from taller_cnn.figures.gallery import draw_ink, draw_signed
 from taller_cnn.figures.style import BLUE, INK, LINES, TICK, new_sheet, set_title
 from taller_cnn.messages import Messages
 
-__all__ = ["Row", "feature_maps_figure"]
-
 COLUMNS, SIDE, GAP, LABEL_WIDTH, TOP = 16, 0.72, 0.06, 1.75, 0.85
 """Maps in a line; inches."""
 STRIP = 0.45

@@ -24,8 +24,6 @@ from taller_cnn.figures.style import (
 )
 from taller_cnn.messages import Messages
 
-__all__ = ["kernels_figure", "losses_figure", "patches_figure"]
-
 COLUMNS = 8
 
 

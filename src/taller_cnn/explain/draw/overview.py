@@ -10,8 +10,6 @@ from matplotlib.figure import Figure
 from taller_cnn.figures.style import BLUE, LABEL, TICK, VERMILION, new_figure, set_title
 from taller_cnn.messages import Messages
 
-__all__ = ["cost_figure"]
-
 
 def cost_figure(
     names: Sequence[str], parameters: Sequence[int], macs: Sequence[int], messages: Messages

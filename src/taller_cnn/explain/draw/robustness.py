@@ -13,8 +13,6 @@ from taller_cnn.figures.axes import plain_axes, value_axis
 from taller_cnn.figures.style import BLUE, TICK, VERMILION, new_panels, set_title
 from taller_cnn.messages import Messages
 
-__all__ = ["robustness_figure"]
-
 COLUMNS = 5
 LOSS = 0.10
 

@@ -24,8 +24,6 @@ from taller_cnn.figures.style import (
 )
 from taller_cnn.messages import Messages
 
-__all__ = ["coverage_figure", "reliability_figure", "strangers_figure"]
-
 LEAST_COVERAGE = 0.7
 """Where the coverage axis begins: with fewer answers hardly any network makes mistakes."""
 

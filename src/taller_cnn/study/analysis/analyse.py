@@ -36,8 +36,6 @@ from taller_cnn.study.analysis.results import (
     Trend,
 )
 
-__all__ = ["analyse"]
-
 ALPHA = 0.05
 
 

@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from taller_cnn.study.analysis.results import Level
 
-__all__ = ["TREND_UNITS", "TrendContrast", "effect_weights", "trend_contrasts"]
-
 TREND_UNITS: dict[str, Literal["doubling", "layer"]] = {
     "filters": "doubling",
     "filters-fc1": "doubling",

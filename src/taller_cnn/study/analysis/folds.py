@@ -29,8 +29,6 @@ import numpy.typing as npt
 
 from taller_cnn.study.analysis.results import Columns
 
-__all__ = ["blocks_of", "fold_of"]
-
 
 def fold_of(trials: Columns) -> npt.NDArray[np.int64]:
     """The fold that judges each trial, ``[N]``; 0 for those judged by the validation digits."""

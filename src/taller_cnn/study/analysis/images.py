@@ -11,8 +11,6 @@ import numpy.typing as npt
 from taller_cnn.study.analysis.folds import fold_of
 from taller_cnn.study.analysis.results import Columns
 
-__all__ = ["image_interval", "judged_digits", "wrong_digits"]
-
 
 def wrong_digits(packed: bytes, count: int) -> npt.NDArray[np.uint8]:
     """1 for each of `count` validation digits that a trial got wrong, ``[count]``."""

@@ -30,8 +30,6 @@ import numpy.typing as npt
 
 from taller_cnn.study.analysis.results import Estimate
 
-__all__ = ["BlockModel", "critical_value", "detectable_sizes", "estimates"]
-
 Floats = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.95

@@ -12,8 +12,6 @@ import pandas as pd
 from taller_cnn.study.analysis.images import judged_digits
 from taller_cnn.study.analysis.results import Columns, Level, RateResult, Spread
 
-__all__ = ["best_rate", "columns_of", "groups_by_level", "summarise_level", "take"]
-
 NUMBERS = (
     "value_a",
     "value_b",

@@ -13,20 +13,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "Columns",
-    "Effect",
-    "Estimate",
-    "Level",
-    "QuestionAnalysis",
-    "RateResult",
-    "Spread",
-    "StudyAnalysis",
-    "Term",
-    "Trend",
-    "Verdict",
-]
-
 Columns = Mapping[str, npt.NDArray[Any]]
 """Columns of a study's table, or some of their rows; far quicker to pick from than a DataFrame."""
 

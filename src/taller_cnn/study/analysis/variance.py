@@ -7,8 +7,6 @@ import pandas as pd
 from taller_cnn.study.analysis.folds import blocks_of
 from taller_cnn.study.analysis.results import Columns, QuestionAnalysis, Term
 
-__all__ = ["variance_terms"]
-
 FORMULA = "error ~ C(a) * C(b) + C(block)"
 
 

@@ -22,8 +22,6 @@ from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import Level, QuestionAnalysis
 from taller_cnn.study.labels import capital, level_label, question_label, words_for
 
-__all__ = ["cost_figure", "pareto_front"]
-
 SERIES = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "D"), (INK, "P"), (GREY, "X"), ("#CC79A7", "h"))
 
 Point = tuple[Level, QuestionAnalysis]

@@ -27,8 +27,6 @@ from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import Level, QuestionAnalysis
 from taller_cnn.study.labels import capital, level_label, question_label, words_for
 
-__all__ = ["has_curves", "learning_curves_figure", "mean_curve"]
-
 MOST_COLUMNS = 4
 
 Curve = list[tuple[float, float]]

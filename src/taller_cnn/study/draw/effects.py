@@ -10,8 +10,6 @@ from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import QuestionAnalysis
 from taller_cnn.study.labels import estimate_label, level_label, question_label, words_for
 
-__all__ = ["VERDICTS", "effects_figure", "pages"]
-
 VERDICTS = {
     "better": (BLUE, "v"),
     "worse": (VERMILION, "^"),

@@ -32,8 +32,6 @@ from taller_cnn.study.labels import (
     words_for,
 )
 
-__all__ = ["heatmap_figure"]
-
 COLOURS = "cividis_r"
 GLYPHS = {"better": "▼ ", "worse": "▲ ", "unclear": "", "unknown": ""}
 

@@ -21,8 +21,6 @@ from taller_cnn.messages import Messages
 from taller_cnn.study.analysis import QuestionAnalysis
 from taller_cnn.study.labels import capital, factor_label, short_level, words_for
 
-__all__ = ["gap_figure", "size_figure"]
-
 SERIES = {
     "seen_error": {"color": BLUE, "marker": "o", "linestyle": "-"},
     "validation_error": {"color": VERMILION, "marker": "s", "linestyle": "--"},

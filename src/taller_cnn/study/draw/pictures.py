@@ -17,8 +17,6 @@ from taller_cnn.study.draw.effects import effects_figure, pages
 from taller_cnn.study.draw.heatmap import heatmap_figure
 from taller_cnn.study.draw.overfitting import gap_figure, size_figure
 
-__all__ = ["Picture", "draw_study"]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Picture:
