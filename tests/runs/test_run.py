@@ -270,14 +270,6 @@ def test_a_checkpoint_of_another_format_is_refused(request_here: RunRequest) -> 
     assert path.exists()
 
 
-def test_every_epoch_but_the_last_leaves_a_checkpoint(request_here: RunRequest) -> None:
-    checkpoint = request_here.files.checkpoint
-    events = run(request_here, threading.Event())
-    after = [checkpoint.exists() for event in events if isinstance(event, EpochResult)]
-    assert after[0]
-    assert not checkpoint.exists()
-
-
 def test_an_abandoned_checkpoint_is_mentioned_and_replaced(request_here: RunRequest) -> None:
     stop_after(request_here, EpochResult)
     started = next(run(request_here, threading.Event()))
