@@ -143,6 +143,12 @@ def test_a_network_comes_back_with_equal_logits_and_all_that_is_known(
     assert _names(path.parent) == ["cnn_mnist.json", "cnn_mnist.pt"]
 
 
+def test_images_are_normalised_as_those_of_the_training_were(path: Path) -> None:
+    others = dataclasses.replace(_info(), dataset="fashion-mnist", scale=Scale(0.286, 0.353))
+    save_model(SimpleCNN(SMALL), path, others)
+    assert load_model(path).scale == Scale(0.286, 0.353)
+
+
 @pytest.mark.parametrize("class_names", [("no", "yes"), tuple("abcdefghijklmnopqrstuvwxyz")])
 def test_a_network_has_as_many_classes_as_its_description_has_names(
     class_names: tuple[str, ...], path: Path

@@ -326,6 +326,19 @@ def test_every_recipe_is_valid_and_carries_its_name(name: str) -> None:
     assert train.recipe == name
 
 
+def test_recipes_are_as_long_as_when_they_were_measured() -> None:
+    # Results and documents quote the names alone; a recipe that changes makes them untrue.
+    trainings = {name: recipe(name)[1] for name in RECIPES}
+    lengths = {name: (train.epochs, train.batch_size) for name, train in trainings.items()}
+    assert lengths == {
+        "workshop": (10, 64),
+        "quick": (1, 128),
+        "fast": (0.6, 128),
+        "best": (15, 128),
+        "handwriting": (12, 128),
+    }
+
+
 def test_a_recipe_takes_changes_on_top_of_what_it_sets() -> None:
     model, train = recipe("fast", model={"filters": [4]}, train={"seed": 3, "batch_size": 32})
     assert model == ModelConfig(filters=(4,), dropout=0.0)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import errno
 import os
 import queue
@@ -87,12 +88,25 @@ def test_a_training_tells_all_that_the_page_shows_and_leaves_a_model(
     assert first["conv1"]["shape"] == [2, 1, 3, 3]
     assert first["conv1"]["values"] != last["conv1"]["values"]
     result = lab.told("result")[0]
-    assert result["test"]["accuracy"] == lab.told("epoch")[-1]["test"]["accuracy"]
+    for split in ("test", "validation"):
+        assert result[split]["accuracy"] == lab.told("epoch")[-1][split]["accuracy"]
+    assert (result["test"]["n"], result["validation"]["n"]) == (1000, 500)
     assert lab.told("end") == [{"state": "finished"}]
     kept = load_model(asked.folder / "cnn_mnist.pt")
     assert kept.info is not None
     assert kept.info.model == asked.model
     assert kept.info.metrics["test"] == result["test"]
+
+
+def test_the_digits_that_are_watched_are_held_out(lab: Lab, workdir: Path) -> None:
+    asked = order(workdir)
+    lab.on["started"] = lambda: setattr(lab.actions, "stop", True)
+    work(asked, lab.actions, lab.tell)
+    shown = base64.b64decode(lab.told("started")[0]["samples"]["images"])
+    images = {shown[start : start + 28 * 28] for start in range(0, len(shown), 28 * 28)}
+    held_out = asked.place.load(asked.train.holdout).validation
+    assert len(images) == 20
+    assert images <= {image.numpy().tobytes() for image in held_out.images}
 
 
 def test_the_same_seed_begins_with_the_same_weights(workdir: Path) -> None:
@@ -149,6 +163,21 @@ def test_a_loss_that_is_no_number_is_told_and_nothing_is_left(
     end = lab.told("end")[0]
     assert (end["state"], end["error"].key) == ("diverged", "lab_diverged")
     assert end["error"].values["suggestion"] == pytest.approx(0.05)
+    assert not (asked.folder / "cnn_mnist.pt").exists()
+
+
+def test_a_network_that_is_stopped_when_its_last_step_has_spoilt_it_is_not_kept(
+    lab: Lab, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The loss is told before the step that spoils the weights.
+    monkeypatch.setattr("taller_cnn.training.loop.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("taller_cnn.training.loop.lr_scale", lambda *_: 1e40)
+    lab.on["progress"] = lambda: setattr(lab.actions, "stop", True)
+    asked = order(workdir)
+    work(asked, lab.actions, lab.tell)
+    assert lab.told("progress")[0]["step"] == 1
+    assert lab.told("end")[0]["state"] == "diverged"
+    assert lab.told("result") == []
     assert not (asked.folder / "cnn_mnist.pt").exists()
 
 

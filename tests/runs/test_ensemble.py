@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from taller_cnn.checkpoints import load_model
+from taller_cnn.checkpoints import load_model, save_model
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.errors import InterruptedRunError, ModelError
 from taller_cnn.evaluation import evaluate
+from taller_cnn.model import SimpleCNN
 from taller_cnn.runs import (
     EnsemblePlan,
     EnsembleResult,
@@ -112,6 +113,19 @@ def test_a_network_of_another_training_is_trained_anew(asked: RunRequest) -> Non
     complete(asked, 1)
     other = dataclasses.replace(asked, train=asked.train.replace(label_smoothing=0.1))
     _, members, epochs = complete(other, 1)
+    assert [member.is_there for member in members] == [False]
+    assert epochs == 1
+
+
+def test_a_network_that_was_trained_on_other_digits_is_trained_anew(asked: RunRequest) -> None:
+    complete(asked, 1)
+    path = ensemble_folder(workdir_of(asked)) / "seed5.pt"
+    loaded = load_model(path)
+    assert isinstance(loaded.model, SimpleCNN)
+    assert loaded.info is not None
+    other_digits = dataclasses.replace(loaded.info, data_checksum="0123456789abcdef")
+    save_model(loaded.model, path, other_digits)
+    _, members, epochs = complete(asked, 1)
     assert [member.is_there for member in members] == [False]
     assert epochs == 1
 

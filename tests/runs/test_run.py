@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -30,6 +31,7 @@ from taller_cnn.errors import (
 )
 from taller_cnn.evaluation import evaluate
 from taller_cnn.files import folder_lock
+from taller_cnn.model import SimpleCNN
 from taller_cnn.model_files import read_tensors, write_tensors
 from taller_cnn.runs import RunFiles, RunRequest, RunResult, Started, checkpoint_request, run
 from taller_cnn.training import EpochResult, Progress
@@ -130,6 +132,38 @@ def test_the_saved_model_has_the_accuracy_on_record(
     assert loaded.info.metrics["test"]["n"] == 1000
 
 
+def test_the_initial_weights_are_those_of_the_seed(request_here: RunRequest) -> None:
+    # Steps too small to be seen: what is saved is what was begun with.
+    still = QUICK.replace(seed=7, epochs=0.1, learning_rate=1e-12)
+    complete(changed(request_here, train=still))
+    saved = torch.load(request_here.files.model, weights_only=True)
+    for name, value in SimpleCNN(SMALL, seed=7).state_dict().items():
+        torch.testing.assert_close(saved[name], value, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("epochs", [2, 1])
+def test_each_curve_is_given_its_own_scores(
+    request_here: RunRequest, monkeypatch: pytest.MonkeyPatch, epochs: int
+) -> None:
+    given: dict[str, tuple[Any, ...]] = {}
+
+    def no_drawing(kind: str, *curves: Any, **_: Any) -> None:
+        given[kind] = curves
+        raise RuntimeError("not drawn")
+
+    monkeypatch.setattr(figures, "curve_figure", no_drawing)
+    result = complete(changed(request_here, train=QUICK.replace(epochs=epochs)))
+    results = result.history.epochs
+    for kind in ("loss", "accuracy"):
+        train, test, validation = given[kind][:3]
+        assert test == [(each.epoch, getattr(each.test, kind)) for each in results]
+        # All 500 held-out digits are asked at the end of either run.
+        assert validation[-1] == (results[-1].epoch, getattr(results[-1].validation, kind))
+        assert validation[-1] != test[-1]
+        if epochs == 2:
+            assert train == [(each.epoch, getattr(each, f"train_{kind}")) for each in results]
+
+
 def test_the_start_is_announced_with_what_was_chosen(request_here: RunRequest) -> None:
     started = next(run(request_here, threading.Event()))
     assert isinstance(started, Started)
@@ -225,6 +259,17 @@ def test_a_damaged_checkpoint_is_refused(request_here: RunRequest, content: byte
         complete(changed(request_here, resume=True))
 
 
+def test_a_checkpoint_of_another_format_is_refused(request_here: RunRequest) -> None:
+    stop_after(request_here, EpochResult)
+    path = request_here.files.checkpoint
+    write_tensors(path, {**read_tensors(path), "format": 2})
+    with pytest.raises(ModelError, match="format 2"):
+        checkpoint_request(path)
+    with pytest.raises(ModelError, match="format 2"):
+        complete(changed(request_here, resume=True))
+    assert path.exists()
+
+
 def test_an_abandoned_checkpoint_is_mentioned_and_replaced(request_here: RunRequest) -> None:
     stop_after(request_here, EpochResult)
     started = next(run(request_here, threading.Event()))
@@ -244,6 +289,22 @@ def test_a_diverging_run_keeps_the_old_model(
         complete(request_here)
     assert request_here.files.model.read_bytes() == before
     assert (request_here.files.results / "run.json").read_bytes() == numbers
+    assert not request_here.files.checkpoint.exists()
+
+
+def test_a_run_that_diverges_after_an_epoch_leaves_no_checkpoint_to_diverge_again_from(
+    request_here: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_epoch = math.ceil(3500 / QUICK.batch_size)
+    monkeypatch.setattr(
+        "taller_cnn.training.loop.lr_scale",
+        lambda config, step, steps: 1.0 if step < one_epoch else 1e40,
+    )
+    events = run(request_here, threading.Event())
+    assert any(isinstance(event, EpochResult) for event in events)
+    assert request_here.files.checkpoint.exists()
+    with pytest.raises(DivergedError):
+        list(events)
     assert not request_here.files.checkpoint.exists()
 
 

@@ -135,6 +135,17 @@ def test_every_digit_is_seen_once_per_epoch_and_in_another_order_in_the_next(
     assert not torch.equal(first, second)
 
 
+def test_every_seed_has_an_order_of_its_own(tiny_digits: Digits) -> None:
+    def first_epoch(seed: int) -> torch.Tensor:
+        config, cpu = QUICK.replace(seed=seed), torch.device("cpu")
+        batches = Batches(tiny_digits, config, cpu, torch.float32, lambda images: images)
+        return torch.cat([batches[step].images for step in range(batches.per_epoch)])
+
+    first = first_epoch(0)
+    assert torch.equal(first, first_epoch(0))
+    assert not torch.equal(first, first_epoch(1))
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_what_is_drawn_for_one_thing_is_drawn_for_no_other(seed: int) -> None:
     # One stream for several things: the first order would follow from the initial weights.
@@ -248,6 +259,19 @@ def test_a_state_is_a_copy_that_further_training_does_not_change(tiny_digits: Di
     finish(training)
     assert same(dict(state.model), before)
     assert torch.equal(state.optimizers[0]["mean"][0], moments)
+
+
+def test_the_training_score_is_the_mean_over_the_digits_of_batches_of_two_sizes(
+    tiny_digits: Digits,
+) -> None:
+    # A step too small to be seen: every batch is asked of the same network, as in an evaluation.
+    still = QUICK.replace(epochs=1, learning_rate=1e-12)
+    assert len(tiny_digits.train) % still.batch_size
+    model = SimpleCNN(SMALL.replace(dropout=0.0), seed=0)
+    [result] = finish(train(model, tiny_digits, still))
+    whole = evaluate(model, tiny_digits.train, tiny_digits.scale)
+    assert result.train_loss == pytest.approx(whole.loss, rel=1e-5)
+    assert result.train_accuracy == pytest.approx(whole.accuracy, abs=1e-9)
 
 
 def test_a_fraction_of_an_epoch_sees_that_fraction_of_the_digits(tiny_digits: Digits) -> None:
