@@ -45,9 +45,7 @@ def create_app(lab: Lab, access: Access | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        exception_handlers=dict.fromkeys(
-            (TallerError, RequestValidationError, HTTPException), tell
-        ),
+        exception_handlers=dict.fromkeys(_REFUSALS, tell),
     )
     app.state.lab = lab
     # What is asked for thousands of times a second is looked for first.

@@ -18,7 +18,6 @@ from taller_cnn.reader.ink import otsu
 
 Grey = NDArray[np.float32]
 
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 SMALL = 160
 """Longest side on which light is estimated: a stroke has at least a pixel, and it takes 5 ms."""
 LEAST_SIDE = 112
