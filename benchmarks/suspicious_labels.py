@@ -20,8 +20,8 @@ import torch
 from reporting import table, write_results
 from time_to_accuracy import digits
 
-from taller_cnn.explain.folds import out_of_sample
 from taller_cnn.explain.labels import rank_labels
+from taller_cnn.explain.out_of_sample import out_of_sample
 
 RANKS = (50, 100, 200)
 METHODS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")

@@ -28,19 +28,21 @@ PAPER = {"width": 688, "height": 1000}
 
 @pytest.fixture(scope="session")
 def reports(lab_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One explanation, written in each language."""
+    """The explanation of one network in each language."""
     path = lab_folder / "modelo" / "cnn_mnist.pt"
     loaded, sample = load_model(path), lab_folder / "data" / "sample"
     place = DigitsPlace(data_dir=sample, sample_dir=sample, source="sample")
     digits = place.load(holdout_of(loaded.info))
     subject = make_subject(loaded, digits, lab_folder / "resultados", chosen=(42,))
-    made = explain(subject, SHOWN, lambda part, done, of: None)
-    assert not made.problems
-    found = {}
+    pages = {}
     for language in LANGUAGES:
-        folder = tmp_path_factory.mktemp(language)
-        found[language] = write_report(made, folder, Messages(language))["page"]
-    return found
+        say = Messages(language)
+        made = explain(subject, SHOWN, say, lambda part, done, of: None)
+        written = write_report(made, tmp_path_factory.mktemp(language), say)
+        assert not made.problems
+        assert not written.problems
+        pages[language] = written.files["page"]
+    return pages
 
 
 @pytest.fixture(params=LANGUAGES)
@@ -116,8 +118,8 @@ def test_headings_are_in_order_and_pictures_have_words(page: Any) -> None:
 def test_every_entry_of_the_contents_leads_to_a_section(page: Any) -> None:
     links = page.locator("nav a")
 
-    assert links.count() == len(SHOWN)
-    for name in SHOWN:
+    assert links.count() == len(SHOWN) + 1
+    for name in (*SHOWN, "origin"):
         assert page.locator(f"section#{name} > h2").count() == 1
         assert page.locator(f'nav a[href="#{name}"]').count() == 1
 

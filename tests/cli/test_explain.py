@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from taller_cnn.cli import board as board_module
 from taller_cnn.cli.board import board
 from taller_cnn.cli.explain import _Told
 from taller_cnn.cli.terminal import Terminal
+from taller_cnn.errors import DataError
 from taller_cnn.explain.parts import PARTS
 from taller_cnn.messages import Messages
 
@@ -113,16 +113,36 @@ def test_weights_without_a_description_are_explained_as_far_as_known(
     assert "No se sabe qué dígitos se apartaron" in page
 
 
-def test_a_missing_library_is_named_with_its_installation(
+def test_a_part_that_cannot_be_made_is_told_and_the_others_are_made(
     cli: Cli, own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
+    def refused(*_: object, **__: object) -> None:
+        raise DataError("explain_few_digits", n=1)
+
+    monkeypatch.setattr("taller_cnn.explain.labels.out_of_sample", refused)
     alone = cli(*words(own, "--only", "labels"))
     beside = cli(*words(own, "--only", "network,labels"))
 
     assert (alone.code, beside.code) == (1, 0)
-    assert "pip install cleanlab" in alone.err
-    assert "pip install cleanlab" in beside.sentences
+    assert "una tiene 1" in alone.err
+    assert "Falta la parte «Etiquetas sospechosas»" in beside.sentences
+
+
+def test_a_picture_that_cannot_be_drawn_is_told_and_the_page_is_there(
+    cli: Cli, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("no width")
+
+    monkeypatch.setattr("taller_cnn.explain.overview.cost_figure", broken)
+    told = cli(*words(own, "--only", "network"))
+    assert told.code == 0
+    assert "network_cost.png" in told.sentences.replace(" ", "")
+    program = cli(*words(own, "--only", "network", "--json", "--lang", "en"))
+    [problem] = program.json["not_written"]
+    assert "no width" in problem
+    assert "network_cost" not in program.json["files"]
+    assert "A picture is missing" in (own / "resultados" / "informe.html").read_text("utf-8")
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_work(cli: Cli, own: Path) -> None:

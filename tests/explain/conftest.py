@@ -11,7 +11,7 @@ import torch
 from taller_cnn.config import ModelConfig, recipe
 from taller_cnn.data import Digits
 from taller_cnn.evaluation import Evaluation, evaluate
-from taller_cnn.explain.section import Subject
+from taller_cnn.explain.subject import Subject
 from taller_cnn.model import SimpleCNN
 from taller_cnn.training import Training, train
 

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from made_parts import made, told
 
 from taller_cnn.evaluation import Evaluation
-from taller_cnn.explain.classes import chance_of_differences, class_scores, classes
-from taller_cnn.explain.section import Subject, Text
-from taller_cnn.messages import Messages
+from taller_cnn.explain.classes import chance_of_differences, class_scores
+from taller_cnn.explain.subject import Subject
 
 
 def of_confusion(confusion: list[list[int]]) -> Evaluation:
@@ -91,9 +91,9 @@ def test_without_mistakes_nothing_tells_classes_apart() -> None:
     assert chance_of_differences(of_confusion([[9, 0], [0, 3]])) == 1.0
 
 
-def test_the_section_names_the_classes_that_are_never_said(subject: Subject, answering) -> None:
-    section = classes(answering([1] * 100, [0.5] * 100), lambda done, of: None)
-    texts = [block.say(Messages("en")) for block in section.blocks if isinstance(block, Text)]
+def test_the_classes_that_are_never_said_are_named(subject: Subject, answering) -> None:
+    part = made("classes", answering([1] * 100, [0.5] * 100))
 
-    assert "9 classes that the network never names: 0, 2, 3, 4, 5, 6, 7, 8, 9" in texts[-1]
-    assert section.numbers["classes"][0]["precision"]["value"] is None
+    never = "9 classes that the network never names: 0, 2, 3, 4, 5, 6, 7, 8, 9"
+    assert never in told(part).split("\n")[-1]
+    assert part.numbers["classes"][0]["precision"]["value"] is None

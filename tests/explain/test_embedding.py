@@ -5,16 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_parts import made, told
 
 from taller_cnn.data import LabelledImages
 from taller_cnn.explain.embedding import (
-    embedding,
     principal_components,
     same_class_neighbours,
     two_dimensional,
 )
-from taller_cnn.explain.section import Section, Subject, Text
-from taller_cnn.messages import Messages
+from taller_cnn.explain.subject import Subject
 
 
 def test_the_explained_variance_is_that_of_the_covariances_eigenvalues() -> None:
@@ -56,20 +55,15 @@ def test_one_component_is_enough_for_a_plane() -> None:
 
 
 def test_the_hidden_layer_brings_classes_together(subject: Subject) -> None:
-    section = embedding(subject, lambda done, of: None)
-    numbers = section.numbers
+    part = made("embedding", subject)
+    numbers = part.numbers
     assert numbers["n"] == 100
     assert numbers["neighbours_hidden"] > numbers["neighbours_pixels"] > 0.2
     assert 0.9 < sum(numbers["explained_variance"]) <= 1 + 1e-9
 
 
-def told(section: Section) -> str:
-    messages = Messages("en")
-    return "\n".join(b.say(messages) for b in section.blocks if isinstance(b, Text))
-
-
 def test_what_the_layers_do_is_told_only_where_the_digits_show_it(subject: Subject) -> None:
-    assert "That is what the layers do" in told(embedding(subject, lambda done, of: None))
+    assert "That is what the layers do" in told(made("embedding", subject))
     digits = subject.digits
     few = LabelledImages(images=digits.test.images[:8], labels=torch.arange(8) % 2)
     says = replace(
@@ -78,7 +72,7 @@ def test_what_the_layers_do_is_told_only_where_the_digits_show_it(subject: Subje
         labels=few.labels,
     )
     lucky = replace(subject, digits=replace(digits, test=few), evaluation=says)
-    section = embedding(lucky, lambda done, of: None)
+    part = made("embedding", lucky)
 
-    assert section.numbers["neighbours_p"] > 0.05
-    assert "cannot be told from these 8 digits" in told(section)
+    assert part.numbers["neighbours_p"] > 0.05
+    assert "cannot be told from these 8 digits" in told(part)

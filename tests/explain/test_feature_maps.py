@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from made_parts import made, pictures
 from reader_settings import check_that_settings_change_nothing
 
 from taller_cnn.config import ModelConfig
-from taller_cnn.explain.feature_maps import feature_maps, layer_maps
-from taller_cnn.explain.section import Picture, Subject
-from taller_cnn.messages import Messages
+from taller_cnn.explain.feature_maps import layer_maps
+from taller_cnn.explain.subject import Subject
 from taller_cnn.model import SimpleCNN, describe
 
 
@@ -36,16 +36,15 @@ def test_every_layer_has_the_shape_that_the_description_gives_it(options: dict[s
 
 
 def test_the_reader_s_settings_change_nothing(subject: Subject, tmp_path: Path) -> None:
-    section = feature_maps(replace(subject, chosen=(42,)), lambda done, of: None)
-    [picture] = (block for block in section.blocks if isinstance(block, Picture))
-    check_that_settings_change_nothing(lambda: picture.draw(Messages("es")), tmp_path)
+    [picture] = pictures(made("feature_maps", replace(subject, chosen=(42,)), "es"))
+    check_that_settings_change_nothing(picture.draw, tmp_path)
 
 
 def test_chosen_digits_are_shown_and_no_others(subject: Subject) -> None:
-    section = feature_maps(replace(subject, chosen=(42, 7)), lambda done, of: None)
-    assert section.numbers["positions"] == [42, 7]
+    part = made("feature_maps", replace(subject, chosen=(42, 7)))
+    assert part.numbers["positions"] == [42, 7]
 
 
 def test_without_a_choice_three_classes_are_shown(subject: Subject) -> None:
-    positions = feature_maps(subject, lambda done, of: None).numbers["positions"]
+    positions = made("feature_maps", subject).numbers["positions"]
     assert len(set(subject.digits.test.labels[positions].tolist())) == 3

@@ -7,21 +7,18 @@ from typing import Any
 
 import pytest
 import torch
+from made_parts import made, told, words
 
 from taller_cnn.config import ModelConfig
 from taller_cnn.data import Digits
 from taller_cnn.evaluation import evaluate
-from taller_cnn.explain.attribution import attribution
-from taller_cnn.explain.embedding import embedding
-from taller_cnn.explain.feature_maps import feature_maps
-from taller_cnn.explain.filters import filters
-from taller_cnn.explain.filters_patches import excitement
-from taller_cnn.explain.robustness import robustness
-from taller_cnn.explain.section import Heading, Picture, Section, Subject, Table, Text, cell_text
-from taller_cnn.messages import Messages
+from taller_cnn.explain.ablation import Loss, SwitchedOff, paired_loss
+from taller_cnn.explain.freeze_test import FrozenTest
+from taller_cnn.explain.patches import excitement
+from taller_cnn.explain.subject import Subject
 from taller_cnn.model import SimpleCNN
 
-PARTS = (filters, feature_maps, attribution, embedding, robustness)
+PARTS = ("filters", "feature_maps", "attribution", "embedding", "robustness")
 FAMILY: tuple[dict[str, Any], ...] = (
     {"filters": (3,), "kernel_size": 1},
     {"filters": (2, 3), "pooling": "stride", "batch_norm": True},
@@ -29,24 +26,6 @@ FAMILY: tuple[dict[str, Any], ...] = (
     {"filters": (2,) * 6, "pooling": "none", "activation": "tanh"},
     {"filters": (2, 2), "kernel_size": 7, "hidden": 1, "final_size": 2},
 )
-
-
-def said(section: Section, language: str) -> list[str]:
-    """All words of a section, with its pictures drawn."""
-    messages = Messages(language)
-    words = [section.title.say(messages)]
-    for block in section.blocks:
-        if isinstance(block, Text):
-            words.append(block.say(messages))
-        elif isinstance(block, Heading):
-            words.append(block.text.say(messages))
-        elif isinstance(block, Table):
-            words.append(block.caption.say(messages))
-            words += [cell_text(cell, messages) for row in block.rows for cell in row]
-        elif isinstance(block, Picture):
-            words.append(block.alt.say(messages))
-            assert block.draw(messages).axes
-    return words
 
 
 def few(digits: Digits, n: int) -> Digits:
@@ -69,20 +48,19 @@ def test_an_untrained_network_of_any_kind_is_explained(
     config = ModelConfig(**{"hidden": 4, "dropout": 0.0, **options})
     subject = unlearned(config, few(tiny_digits, 40))
     for part in PARTS:
-        section = part(subject, lambda done, of: None)
-        assert all(said(section, "es")), part.__name__
+        assert all(words(made(part, subject, "es"))), part
 
 
 def test_a_network_without_mistakes_has_no_wrong_predictions_to_look_at(subject: Subject) -> None:
     labels = subject.evaluation.labels
     perfect = torch.full((len(labels), 10), -20.0)
     perfect[torch.arange(len(labels)), labels] = 0
-    section = attribution(
+    part = made(
+        "attribution",
         replace(subject, evaluation=replace(subject.evaluation, log_probabilities=perfect)),
-        lambda done, of: None,
     )
-    assert "wrong" not in section.numbers
-    assert any("no mistake" in words for words in said(section, "en"))
+    assert "wrong" not in part.numbers
+    assert "no mistake" in told(part)
 
 
 def test_a_class_that_is_never_predicted_is_no_obstacle(subject: Subject) -> None:
@@ -90,8 +68,8 @@ def test_a_class_that_is_never_predicted_is_no_obstacle(subject: Subject) -> Non
     scores[:, 3] = -30
     blind = replace(subject, evaluation=replace(subject.evaluation, log_probabilities=scores))
     assert 3 not in blind.evaluation.predictions
-    for part in (feature_maps, attribution, embedding):
-        assert all(said(part(blind, lambda done, of: None), "en")), part.__name__
+    for part in ("feature_maps", "attribution", "embedding"):
+        assert all(words(made(part, blind))), part
 
 
 def test_dead_filters_are_named_and_others_are_not(subject: Subject) -> None:
@@ -99,9 +77,9 @@ def test_dead_filters_are_named_and_others_are_not(subject: Subject) -> None:
     with torch.no_grad():
         model.conv1.weight[2] = 0
         model.conv1.bias[2] = -1  # type: ignore[index]
-    section = filters(replace(subject, model=model), lambda done, of: None)
-    assert section.numbers["dead"]["conv1"] == [2]
-    assert any("one filter is dead, number 3" in words for words in said(section, "en"))
+    part = made("filters", replace(subject, model=model))
+    assert part.numbers["dead"]["conv1"] == [2]
+    assert "one filter is dead, number 3" in told(part)
 
 
 def test_the_strongest_patches_are_those_of_the_strongest_responses(subject: Subject) -> None:
@@ -125,6 +103,68 @@ def test_the_strongest_patches_are_those_of_the_strongest_responses(subject: Sub
 
 def test_the_verdict_on_an_untrained_network_is_chance(subject: Subject) -> None:
     untrained = replace(subject, model=subject.initial or subject.model)
-    numbers = filters(untrained, lambda done, of: None).numbers
+    numbers = made("filters", untrained).numbers
     assert numbers["edge_test"]["learned"] is False
     assert numbers["edge_test"]["p_untrained"] == 1.0
+
+
+def test_a_filter_that_never_varies_is_not_called_dead_where_that_is_no_zero(
+    subject: Subject, tiny_digits: Digits
+) -> None:
+    odd = unlearned(ModelConfig(filters=(3, 2), activation="tanh", hidden=4), few(tiny_digits, 40))
+    with torch.no_grad():
+        odd.network.conv1.weight[1] = 0
+    part = made("filters", odd)
+    assert part.numbers["dead"]["conv1"] == [1]
+    assert "one filter, number 2, gives the same value everywhere in all 80 images" in told(part)
+    assert "dead" not in " ".join(words(part))
+    assert "muerto" not in " ".join(words(made("filters", odd, "es")))
+
+
+def test_the_filter_that_is_named_is_one_that_costs_for_certain(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loss(spoiled: int, mended: int) -> Loss:
+        before = torch.arange(1000) < 900
+        after = before.clone()
+        after[:spoiled], after[900 : 900 + mended] = False, True
+        return paired_loss(before, after, 1 - 0.05 / 3)
+
+    losses = (loss(60, 40), loss(14, 0), loss(1, 0))
+    assert losses[0].value > losses[1].value
+    assert losses[0].low < 0 < losses[1].low
+    off = SwitchedOff(accuracy=0.9, losses=losses, n=1000)
+    monkeypatch.setattr("taller_cnn.explain.ablation.switch_off", lambda *_: off)
+    text = told(made("filters", subject))
+    assert "Of 3 filters one loses accuracy for certain: switching off number 2 costs" in text
+
+
+@pytest.mark.parametrize(
+    ("frozen", "verdict"),
+    [
+        ((0.90, 0.91, 0.90), "learning the first layer is worth 5.67 points"),
+        ((0.96, 0.90, 0.98), "there is no evidence"),
+        ((0.98, 0.99, 0.98), "a random first layer does better"),
+    ],
+)
+def test_what_the_first_layer_is_worth_is_told_with_how_it_was_measured(
+    subject: Subject,
+    monkeypatch: pytest.MonkeyPatch,
+    frozen: tuple[float, ...],
+    verdict: str,
+) -> None:
+    measured = FrozenTest(learned=(0.96, 0.96, 0.96), frozen=frozen, trained_on=6000, n=2500)
+    monkeypatch.setattr("taller_cnn.explain.freeze_test.freeze_test", lambda *_: measured)
+    [paragraph] = [
+        words for words in told(made("filters", subject)).split("\n") if verdict in words
+    ]
+    assert "one epoch of 6,000 images" in paragraph
+    assert "over seeds" in paragraph
+
+
+def test_another_untrained_network_is_not_called_this_one_before_training(subject: Subject) -> None:
+    known = told(made("filters", subject))
+    other = told(made("filters", replace(subject, initial=None)))
+    assert "before training there were" in known
+    assert "another network that is not trained has" in other
+    assert "before training there were" not in other

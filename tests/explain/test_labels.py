@@ -2,18 +2,17 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from made_parts import made, pictures, told
 
 from taller_cnn.data import Digits
-from taller_cnn.errors import MissingExtraError
-from taller_cnn.explain.labels import _file_positions, labels, rank_labels
-from taller_cnn.explain.section import Picture, Section, Subject, Text
-from taller_cnn.messages import Messages
+from taller_cnn.explain.labels import _file_positions, rank_labels
+from taller_cnn.explain.parts import MadePart
+from taller_cnn.explain.subject import Subject
 
 
 def confident(given: np.ndarray, chance: float = 0.95) -> np.ndarray:
@@ -42,22 +41,13 @@ def test_right_labels_are_not_flagged() -> None:
     assert not rank_labels(truth, confident(truth)).flagged.any()
 
 
-def test_without_cleanlab_the_refusal_names_it_and_its_installation(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
-
-    with pytest.raises(MissingExtraError, match="pip install cleanlab"):
-        rank_labels([0, 1], np.eye(2))
-
-
 @pytest.fixture(scope="module")
-def section(subject: Subject) -> Section:
-    return labels(subject, lambda done, of: None)
+def part(subject: Subject) -> MadePart:
+    return made("labels", subject, tick=lambda done, of: None)
 
 
-def test_the_list_has_both_splits_with_the_most_suspicious_first(section: Section) -> None:
-    rows = list(csv.DictReader(io.StringIO(section.attachments["suspicious_labels.csv"])))
+def test_the_list_has_both_splits_with_the_most_suspicious_first(part: MadePart) -> None:
+    rows = list(csv.DictReader(io.StringIO(part.attachments["suspicious_labels.csv"])))
 
     for split in ("test", "train"):
         chosen = [row for row in rows if row["split"] == split]
@@ -68,16 +58,15 @@ def test_the_list_has_both_splits_with_the_most_suspicious_first(section: Sectio
 
 
 def test_the_section_shows_two_galleries_and_counts_own_mistakes(
-    section: Section, subject: Subject
+    part: MadePart, subject: Subject
 ) -> None:
-    names = [block.name for block in section.blocks if isinstance(block, Picture)]
-    rows = [row for row in section.numbers["suspicious"] if row["split"] == "test"][:50]
+    names = [picture.name for picture in pictures(part)]
+    rows = [row for row in part.numbers["suspicious"] if row["split"] == "test"][:50]
     among = len({row["index"] for row in rows} & set(subject.mistakes.tolist()))
 
     assert names == ["labels_test", "labels_train"]
-    assert section.numbers["mistakes_among_first_50"] == among
-    text = "\n".join(b.say(Messages("en")) for b in section.blocks if isinstance(b, Text))
-    assert f"{among} are among the 50 most suspicious" in text
+    assert part.numbers["mistakes_among_first_50"] == among
+    assert f"{among} are among the 50 most suspicious" in told(part)
 
 
 def test_numbers_of_training_digits_are_those_of_their_file(sample_digits: Digits) -> None:

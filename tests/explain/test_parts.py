@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from made_parts import made, words
 
 from taller_cnn.config import ModelConfig
 from taller_cnn.data import LabelledImages
 from taller_cnn.evaluation import evaluate
-from taller_cnn.explain.parts import PARTS, make_part
+from taller_cnn.explain.parts import PARTS
 from taller_cnn.explain.report import explain, write_report
-from taller_cnn.explain.section import Picture, Section, Subject, Table, Text
+from taller_cnn.explain.subject import Subject
 from taller_cnn.messages import Messages
 from taller_cnn.model import Ensemble, SimpleCNN
 
@@ -65,31 +66,26 @@ def broken(subject: Subject) -> Subject:
     return asked_again(replace(subject, model=model))
 
 
-def words(section: Section, language: str) -> list[str]:
-    messages = Messages(language)
-    found = [section.title.say(messages)]
-    for block in section.blocks:
-        if isinstance(block, Text):
-            found.append(block.say(messages))
-        elif isinstance(block, Picture):
-            found.append(block.alt.say(messages))
-        elif isinstance(block, Table):
-            found.append(block.caption.say(messages))
-    return found
-
-
 @pytest.mark.parametrize("name", CHEAP)
 def test_every_part_says_the_same_number_of_things_in_both_languages(
     subject: Subject, name: str
 ) -> None:
     steps: list[tuple[int, int]] = []
-    section = make_part(name, subject, lambda done, of: steps.append((done, of)))
+    spanish = made(name, subject, "es", lambda done, of: steps.append((done, of)))
 
-    assert section.name == name
-    assert len(words(section, "es")) == len(words(section, "en")) > 1
+    assert spanish.section.name == name
+    assert len(words(spanish)) == len(words(made(name, subject, "en"))) > 1
     assert steps
     assert steps[-1][0] == steps[-1][1]
-    assert all(text.strip() for text in words(section, "es"))
+    assert all(text.strip() for text in words(spanish))
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_the_language_changes_no_number(subject: Subject, name: str) -> None:
+    spanish, english = (made(name, subject, language) for language in ("es", "en"))
+
+    assert spanish.numbers == english.numbers
+    assert spanish.attachments == english.attachments
 
 
 def deep(subject: Subject) -> Subject:
@@ -111,18 +107,17 @@ def together(subject: Subject) -> Subject:
 def test_an_ensemble_is_explained_with_the_inside_of_its_first_network(
     subject: Subject, name: str
 ) -> None:
-    section = make_part(name, together(subject), lambda done, of: None)
-    assert all(text.strip() for text in words(section, "es"))
+    assert all(text.strip() for text in words(made(name, together(subject), "es")))
 
 
 @pytest.mark.parametrize("name", ["feature_maps", "embedding"])
 def test_a_network_without_a_hidden_layer_is_explained_from_its_last_maps(
     subject: Subject, name: str
 ) -> None:
-    section = make_part(name, deep(subject), lambda done, of: None)
+    part = made(name, deep(subject), "es")
     if name == "feature_maps":
-        assert list(section.numbers["shapes"])[-3:] == ["conv6", "pool", "fc2"]
-    assert all(text.strip() for text in words(section, "es"))
+        assert list(part.numbers["shapes"])[-3:] == ["conv6", "pool", "fc2"]
+    assert all(text.strip() for text in words(part))
 
 
 @pytest.mark.slow
@@ -131,8 +126,9 @@ def test_odd_networks_are_explained_too(
     subject: Subject, change: Callable[[Subject], Subject], tmp_path: Path
 ) -> None:
     odd = change(subject)
-    made = explain(odd, CHEAP, lambda part, done, of: None)
-    files = write_report(made, tmp_path, Messages("es"))
+    explanation = explain(odd, CHEAP, Messages("es"), lambda part, done, of: None)
+    done = write_report(explanation, tmp_path, Messages("es"))
 
-    assert made.problems == {}
-    assert files["page"].stat().st_size > 200_000
+    assert explanation.problems == {}
+    assert done.problems == ()
+    assert done.files["page"].stat().st_size > 100_000

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from made_parts import made
 from scipy.stats import binom
 
 from taller_cnn.evaluation import wilson_interval
@@ -11,10 +12,9 @@ from taller_cnn.explain.robustness import (
     Curve,
     _loss_cell,
     measure_curve,
-    robustness,
     strength_at_loss,
 )
-from taller_cnn.explain.section import Subject
+from taller_cnn.explain.subject import Subject
 from taller_cnn.messages import Messages
 
 
@@ -75,7 +75,7 @@ def test_a_strength_is_told_with_its_interval(
 ) -> None:
     curve = made_curve((0, 1), (100, 99), n=100)
     numbers = {"loses_1_point_at": at, "loses_1_point_interval_95": interval}
-    assert _loss_cell(curve, numbers, "1_point").say(Messages("en")) == told
+    assert _loss_cell(curve, numbers, "1_point", Messages("en")) == told
 
 
 def test_a_curve_has_wilsons_interval_at_every_strength() -> None:
@@ -128,10 +128,10 @@ def test_distortions_do_what_they_are_called() -> None:
 
 def test_the_section_tells_every_distortion_with_its_strengths(subject: Subject) -> None:
     steps: list[tuple[int, int]] = []
-    section = robustness(subject, lambda done, of: steps.append((done, of)))
-    assert set(section.numbers) == {one.name for one in DISTORTIONS}
+    part = made("robustness", subject, tick=lambda done, of: steps.append((done, of)))
+    assert set(part.numbers) == {one.name for one in DISTORTIONS}
     assert steps[-1] == (len(DISTORTIONS), len(DISTORTIONS))
-    for numbers in section.numbers.values():
+    for numbers in part.numbers.values():
         assert all(
             low <= a <= high
             for a, (low, high) in zip(numbers["accuracy"], numbers["interval_95"], strict=True)

@@ -9,8 +9,7 @@ from taller_cnn.checkpoints import LoadedModel, ModelInfo, dataset_of, holdout_o
 from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits, Scale
 from taller_cnn.errors import InputError, ModelError
-from taller_cnn.explain.section import Subject
-from taller_cnn.explain.subject import make_subject, positions
+from taller_cnn.explain.subject import Subject, make_subject, positions
 from taller_cnn.files import write_json
 from taller_cnn.model import SimpleCNN
 
@@ -125,3 +124,22 @@ def test_a_model_of_another_data_set_is_refused(tiny_digits: Digits) -> None:
 def test_as_many_are_held_out_as_in_the_training(tiny_digits: Digits) -> None:
     assert holdout_of(info_of(tiny_digits)) == 100
     assert holdout_of(None) == 5000
+
+
+def test_mistakes_come_in_order_of_loss(subject: Subject) -> None:
+    says = subject.evaluation
+    losses = torch.nn.functional.nll_loss(says.log_probabilities, says.labels, reduction="none")
+    by_hand = [i for i in range(says.n) if says.predictions[i] != says.labels[i]]
+    by_hand.sort(key=lambda i: -float(losses[i]))
+
+    assert len(by_hand) > 2
+    assert subject.mistakes.tolist() == by_hand
+
+
+def test_the_embedding_is_that_of_one_image_at_a_time(subject: Subject) -> None:
+    split = subject.digits.validation
+    together = subject.embedding(split, batch_size=7)
+
+    with torch.no_grad():
+        alone = [subject.model.embed(subject.normalised(image[None])) for image in split.images]
+    assert torch.allclose(together, torch.cat(alone), atol=1e-5)

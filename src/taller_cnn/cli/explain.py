@@ -23,7 +23,7 @@ from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.values import INTEGERS, Key, Value, names
 
 if TYPE_CHECKING:
-    from taller_cnn.explain.report import Explanation
+    from taller_cnn.explain.report import Explanation, WrittenReport
     from taller_cnn.messages import Messages
 
 FREE_BYTES = 50_000_000
@@ -78,7 +78,7 @@ def explain(
     subject = make_subject(loaded, digits, files.results, chosen=chosen, place=place)
     with board(terminal) as shown:
         told = _Told(terminal.messages, shown, parts)
-        made = compute(subject, parts, told.part)
+        made = compute(subject, parts, terminal.messages, told.part)
         written = write_report(made, files.results, terminal.messages, told.drawing)
     _tell(terminal, made, written)
 
@@ -108,12 +108,15 @@ class _Told:
         self._board.step(name, self._say.percent(done / max(of, 1), 0), done, of)
 
 
-def _tell(terminal: Terminal, explanation: Explanation, files: dict[str, Path]) -> None:
+def _tell(terminal: Terminal, explanation: Explanation, written: WrittenReport) -> None:
     """Name what is missing and where things are, and give it all to a program that asked."""
-    say = terminal.messages
+    say, files = terminal.messages, written.files
     for name, error in explanation.problems.items():
         part = say(f"explain.part.{name}")
         terminal.notice(say("explain.page.problem", part=part, reason=error.text(say)))
+    not_written = [error.text(say) for error in written.problems]
+    for words in not_written:
+        terminal.notice(words)
     main = {name: files[name] for name in ("page", "numbers")}
     rows = [(say(f"cli_explain.file.{name}"), str(path)) for name, path in main.items()]
     others = files["numbers"].parent
@@ -122,8 +125,9 @@ def _tell(terminal: Terminal, explanation: Explanation, files: dict[str, Path]) 
     show_rows(terminal, rows, say("cli.file.title"))
     terminal.result(
         {
-            "parts": [section.name for section in explanation.sections],
+            "parts": [part.section.name for part in explanation.parts],
             "left_out": {name: error.text(say) for name, error in explanation.problems.items()},
+            "not_written": not_written,
             "files": {name: str(path) for name, path in files.items()},
         }
     )

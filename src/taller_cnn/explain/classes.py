@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
-from taller_cnn.data import display_class_names
 from taller_cnn.evaluation import Evaluation, wilson_interval
-from taller_cnn.explain.section import Cell, Picture, Section, Subject, Table, Text, Tick, texts_of
+from taller_cnn.explain.draw.classes import classes_figure
+from taller_cnn.explain.parts import Numbers, Part
+from taller_cnn.explain.subject import Subject, Tick
 from taller_cnn.messages import Messages
+from taller_cnn.page import Paragraph, Picture, Table
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-CATALOGUE = "explain_classes"
-_text = texts_of(CATALOGUE)
 DRAWS = 9999
 UNLIKELY = 0.05
 
@@ -100,77 +99,74 @@ def chance_of_differences(evaluation: Evaluation, *, seed: int = 0, draws: int =
     return float((1 + (distance >= seen * (1 - 1e-12)).sum()) / (1 + draws))
 
 
-def classes(subject: Subject, tick: Tick) -> Section:
+def classes(subject: Subject, say: Messages, tick: Tick) -> Part:
     """The report per class, and whether the best and the worst class can be told apart."""
-    scores = class_scores(subject.evaluation)
+    scores, names = class_scores(subject.evaluation), subject.names(say)
     chance = chance_of_differences(subject.evaluation, seed=subject.seed)
-    tick(1, 1)
-    picture = Picture(
+    yield Paragraph(say("explain_classes.lead"))
+    for sentence in _compared(scores, names, chance, say):
+        yield Paragraph(sentence)
+    precision, recall = (_intervals(scores, kind) for kind in ("precision", "recall"))
+    yield Picture(
         name="classes",
-        draw=lambda messages: _figure(subject, scores, messages),
-        alt=_text("alt"),
+        draw=partial(classes_figure, precision, recall, names, say),
+        alt=say("explain_classes.alt"),
     )
     header = ("class", "precision", "recall", "f1", "support", "predicted")
-    table = Table(
-        header=tuple(_text(f"column.{name}") for name in header),
-        rows=tuple((subject.class_name(k), *_cells(score)) for k, score in enumerate(scores)),
-        caption=_text("table"),
+    yield Table(
+        header=tuple(say(f"explain_classes.column.{name}") for name in header),
+        rows=tuple(_cells(*pair, say) for pair in zip(names, scores, strict=True)),
+        caption=say("explain_classes.table"),
     )
     numbers = [
         {
-            "class": subject.digits.class_names[k],
+            "class": name,
             "support": score.support,
             "predicted": score.predicted,
-            **{name: vars(getattr(score, name)) for name in ("precision", "recall", "f1")},
+            **{kind: vars(getattr(score, kind)) for kind in ("precision", "recall", "f1")},
         }
-        for k, score in enumerate(scores)
+        for name, score in zip(subject.digits.class_names, scores, strict=True)
     ]
-    return Section(
-        name="classes",
-        title=_text("title"),
-        blocks=(*_said(subject, scores, chance), picture, table),
-        numbers={"classes": numbers, "chance_of_differences": chance},
-    )
+    yield Numbers({"classes": numbers, "chance_of_differences": chance})
+    tick(1, 1)
 
 
-def _said(subject: Subject, scores: tuple[ClassScores, ...], chance: float) -> list[Text]:
+def _compared(
+    scores: tuple[ClassScores, ...], names: Sequence[str], chance: float, say: Messages
+) -> Iterator[str]:
+    """The worst and the best class, and those that are never named."""
     known = [k for k, score in enumerate(scores) if score.recall.value is not None]
     worst = min(known, key=lambda k: scores[k].recall.value or 0)
     best = max(known, key=lambda k: scores[k].recall.value or 0)
     low, high = scores[worst].recall, scores[best].recall
-    said = [
-        _text("lead"),
-        _text(
-            "apart" if chance < UNLIKELY else "alike",
-            chance=chance,
-            worst=subject.class_name(worst),
-            worst_recall=low.value,
-            worst_low=low.low,
-            worst_high=low.high,
-            best=subject.class_name(best),
-            best_recall=high.value,
-            best_low=high.low,
-            best_high=high.high,
-        ),
-    ]
-    never = tuple(subject.class_name(k) for k in known if scores[k].predicted == 0)
+    yield say(
+        f"explain_classes.{'apart' if chance < UNLIKELY else 'alike'}",
+        chance=chance,
+        worst=names[worst],
+        worst_recall=low.value,
+        worst_low=low.low,
+        worst_high=low.high,
+        best=names[best],
+        best_recall=high.value,
+        best_low=high.low,
+        best_high=high.high,
+    )
+    never = [names[k] for k in known if scores[k].predicted == 0]
     if never:
-        said.append(_text("never", n=len(never), names=never))
-    return said
+        yield say("explain_classes.never", n=len(never), names=", ".join(never))
 
 
-def _cells(score: ClassScores) -> tuple[Cell, ...]:
-    ratios = (score.precision, score.recall, score.f1)
-    return (*map(_ratio_text, ratios), score.support, score.predicted)
+def _intervals(scores: tuple[ClassScores, ...], kind: str) -> npt.NDArray[np.float64]:
+    """Value, low and high of each class ``[K, 3]``; NaN for a value that there is none of."""
+    ratios = [getattr(score, kind) for score in scores]
+    return np.array([(r.value, r.low, r.high) for r in ratios], dtype=float)
 
 
-def _ratio_text(ratio: Ratio) -> Cell:
-    if ratio.value is None:
-        return _text("no_value")
-    return _text("ratio", **vars(ratio))
-
-
-def _figure(subject: Subject, scores: tuple[ClassScores, ...], messages: Messages) -> Figure:
-    from taller_cnn.explain.draw.classes import classes_figure
-
-    return classes_figure(scores, display_class_names(subject.digits.name, messages), messages)
+def _cells(name: str, score: ClassScores, say: Messages) -> tuple[str, ...]:
+    ratios = [
+        say("explain_classes.no_value")
+        if ratio.value is None
+        else say("explain_classes.ratio", **vars(ratio))
+        for ratio in (score.precision, score.recall, score.f1)
+    ]
+    return (name, *ratios, say.number(score.support, 0), say.number(score.predicted, 0))

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from taller_cnn.explain.evidence import SHOWN, sign_flip_p
-from taller_cnn.explain.forward import evenly
-from taller_cnn.explain.section import Block, Picture, Section, Subject, Text, Tick, texts_of
+from taller_cnn.explain.draw.embedding import classes_figure, digits_figure
+from taller_cnn.explain.parts import Numbers, Part
+from taller_cnn.explain.sign_flip import SHOWN, sign_flip_p
+from taller_cnn.explain.subject import Subject, Tick, first_of_each_class
 from taller_cnn.messages import Messages
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-_text = texts_of("explain_embedding")
+from taller_cnn.page import Paragraph, Picture
 
 POINTS = 5000
 COMPONENTS = 30
@@ -29,17 +26,6 @@ COMPARED = 2000
 """Digits whose neighbours are counted: all pairs of 5,000 in 784 pixels take ten seconds."""
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Map:
-    """Digits on the plane."""
-
-    places: Array
-    """``[N, 2]``."""
-    positions: npt.NDArray[np.int64]
-    """In the test digits, ``[N]``."""
-    wrong: npt.NDArray[np.bool_]
 
 
 def principal_components(points: Array, most: int = COMPONENTS) -> tuple[Array, Array]:
@@ -92,99 +78,73 @@ def same_class_neighbours(points: npt.NDArray[Any], labels: npt.NDArray[np.int64
     return shares
 
 
-def embedding(subject: Subject, tick: Tick) -> Section:
+def embedding(subject: Subject, say: Messages, tick: Tick) -> Part:
     """Principal components of the last hidden layer, then a plane by t-SNE."""
-    test = subject.digits.test
-    chosen = evenly(test.labels, POINTS)
-    part = test[chosen]
+    chosen = first_of_each_class(subject.digits.test.labels, POINTS)
+    part = subject.digits.test[chosen]
     hidden = subject.embedding(part).double().numpy()
     tick(1, 4)
+    n = len(chosen)
     components, shares = principal_components(hidden)
-    numbers: dict[str, Any] = {"n": len(chosen), "explained_variance": shares.tolist()}
-    if not shares.any() or len(chosen) < 4:
-        return _section((_text("nothing", n=len(chosen)),), numbers)
-    labels = part.labels.numpy()
-    few = evenly(part.labels, COMPARED).numpy()
-    k = min(NEIGHBOURS, len(few) - 1)
-    pixels = part.images.flatten(1).float().numpy()
-    shares_of = [same_class_neighbours(points[few], labels[few], k) for points in (hidden, pixels)]
-    numbers["k"], numbers["neighbours_n"] = k, len(few)
-    numbers["neighbours_hidden"], numbers["neighbours_pixels"] = map(_mean, shares_of)
-    numbers["neighbours_p"] = sign_flip_p(shares_of[0] - shares_of[1], subject.seed)
+    yield Numbers({"n": n, "explained_variance": shares.tolist()})
+    if not shares.any() or n < 4:
+        yield Paragraph(say("explain_embedding.nothing", n=n))
+        return
+    yield Paragraph(say("explain_embedding.lead", n=n, units=hidden.shape[1]))
+    two, kept = float(shares[:2].sum()), float(shares.sum())
+    variance = say("explain_embedding.variance", two=two, kept=kept, components=len(shares))
+    yield Paragraph(variance)
+    images, labels = part.images[:, 0].numpy(), part.labels.numpy()
+    few = first_of_each_class(part.labels, COMPARED).numpy()
+    pixels = images.reshape(n, -1).astype(np.float32)
+    numbers = _neighbours(hidden[few], pixels[few], labels[few], subject.seed)
+    yield Numbers(numbers)
+    yield Paragraph(_closer(numbers, say))
     tick(2, 4)
     says = subject.evaluation
-    drawn = _Map(
-        places=two_dimensional(components, subject.seed),
-        positions=chosen.numpy(),
-        wrong=(says.predictions != says.labels)[chosen].numpy(),
+    wrong = (says.predictions != says.labels)[chosen].numpy()
+    places = two_dimensional(components, subject.seed)
+    mistakes = int(wrong.sum())
+    yield Picture(
+        name="embedding_classes",
+        draw=partial(classes_figure, places, labels, wrong, subject.names(say), say),
+        alt=say("explain_embedding.alt_classes", n=n, wrong=mistakes),
+        caption=say(f"explain_embedding.{'mistakes' if mistakes else 'no_mistakes'}", n=mistakes),
+    )
+    yield Picture(
+        name="embedding_digits",
+        draw=partial(digits_figure, places, images, wrong, say),
+        alt=say("explain_embedding.alt_digits", n=n),
+        caption=say("explain_embedding.careful"),
     )
     tick(4, 4)
-    return _section(_blocks(subject, drawn, numbers, shares), numbers)
 
 
-def _mean(values: Array) -> float:
-    return float(values.mean())
+def _neighbours(
+    hidden: Array, pixels: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], seed: int
+) -> dict[str, Any]:
+    """How often neighbours are of one class, in the hidden layer and in the image."""
+    k = min(NEIGHBOURS, len(labels) - 1)
+    of_hidden, of_pixels = (same_class_neighbours(p, labels, k) for p in (hidden, pixels))
+    return {
+        "k": k,
+        "neighbours_n": len(labels),
+        "neighbours_hidden": float(of_hidden.mean()),
+        "neighbours_pixels": float(of_pixels.mean()),
+        "neighbours_p": sign_flip_p(of_hidden - of_pixels, seed),
+    }
 
 
-def _section(blocks: tuple[Block, ...], numbers: dict[str, Any]) -> Section:
-    return Section(name="embedding", title=_text("title"), blocks=blocks, numbers=numbers)
-
-
-def _blocks(
-    subject: Subject, drawn: _Map, numbers: dict[str, Any], shares: Array
-) -> tuple[Block, ...]:
-    n, wrong = len(drawn.places), int(drawn.wrong.sum())
-    return (
-        _text("lead", n=n, units=subject.network.fc2.in_features),
-        _text(
-            "variance",
-            two=float(shares[:2].sum()),
-            kept=float(shares.sum()),
-            components=len(shares),
-        ),
-        _text(
-            _closer(numbers),
-            k=numbers["k"],
-            n=numbers["neighbours_n"],
-            hidden=numbers["neighbours_hidden"],
-            pixels=numbers["neighbours_pixels"],
-        ),
-        Picture(
-            name="embedding_classes",
-            draw=lambda messages: _classes_figure(subject, drawn, messages),
-            alt=_text("alt_classes", n=n, wrong=wrong),
-            caption=_text("mistakes" if wrong else "no_mistakes", n=wrong),
-        ),
-        Picture(
-            name="embedding_digits",
-            draw=lambda messages: _digits_figure(subject, drawn, messages),
-            alt=_text("alt_digits", n=n),
-            caption=_text("careful"),
-        ),
-    )
-
-
-def _closer(numbers: dict[str, Any]) -> str:
-    """The text that says whether the network brings a class together, as far as it shows."""
-    if numbers["neighbours_p"] >= SHOWN:
-        return "neighbours_unclear"
+def _closer(numbers: Mapping[str, Any], say: Messages) -> str:
+    """Whether the network brings a class together, as far as it shows."""
     better = numbers["neighbours_hidden"] > numbers["neighbours_pixels"]
-    return "neighbours" if better else "neighbours_same"
-
-
-def _classes_figure(subject: Subject, drawn: _Map, messages: Messages) -> Figure:
-    from taller_cnn.explain.draw.embedding import classes_figure
-
-    names = []
-    for index in range(subject.digits.n_classes):
-        name = subject.class_name(index)
-        names.append(name.say(messages) if isinstance(name, Text) else name)
-    labels = subject.digits.test.labels[torch.from_numpy(drawn.positions)].numpy()
-    return classes_figure(drawn.places, labels, drawn.wrong, names, messages)
-
-
-def _digits_figure(subject: Subject, drawn: _Map, messages: Messages) -> Figure:
-    from taller_cnn.explain.draw.embedding import digits_figure
-
-    images = subject.digits.test.images[torch.from_numpy(drawn.positions), 0].numpy()
-    return digits_figure(drawn.places, images, drawn.wrong, messages)
+    key = "neighbours" if better else "neighbours_same"
+    if numbers["neighbours_p"] >= SHOWN:
+        key = "neighbours_unclear"
+    return say(
+        f"explain_embedding.{key}",
+        k=numbers["k"],
+        n=numbers["neighbours_n"],
+        hidden=numbers["neighbours_hidden"],
+        pixels=numbers["neighbours_pixels"],
+    )

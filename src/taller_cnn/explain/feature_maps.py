@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from taller_cnn.explain.draw.feature_maps import Row, feature_maps_figure
 from taller_cnn.explain.forward import from_stage, pre_activation
-from taller_cnn.explain.section import Block, Picture, Section, Subject, Text, Tick, texts_of
+from taller_cnn.explain.parts import Numbers, Part
+from taller_cnn.explain.subject import Subject, Tick
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN, stages
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-_text = texts_of("explain_feature_maps")
+from taller_cnn.page import Paragraph, Picture
 
 DEFAULT = 3
 MOST = 6
@@ -56,25 +55,21 @@ def layer_maps(model: SimpleCNN, x: Tensor) -> tuple[LayerMaps, ...]:
     return (*found, LayerMaps(name="fc2", values=logits))
 
 
-def feature_maps(subject: Subject, tick: Tick) -> Section:
+def feature_maps(subject: Subject, say: Messages, tick: Tick) -> Part:
     """The maps of the chosen digits, or of the first ones of three classes."""
     positions = subject.chosen[:MOST] or _defaults(subject.digits.test.labels)
-    blocks: list[Block] = [_text("lead", n=len(positions)), _text("scale")]
+    yield Paragraph(say("explain_feature_maps.lead", n=len(positions)))
+    yield Paragraph(say("explain_feature_maps.scale"))
     shapes: dict[str, list[int]] = {}
     for done, position in enumerate(positions, start=1):
         image = subject.digits.test.images[position : position + 1]
         layers = layer_maps(subject.network, subject.normalised(image))
         shapes = {layer.name: list(layer.values.shape) for layer in layers}
-        blocks.append(_picture(subject, position, layers))
+        yield _picture(subject, position, layers, say)
         tick(done, len(positions))
     if len(subject.chosen) > MOST:
-        blocks.append(_text("cut", shown=MOST, n=len(subject.chosen)))
-    return Section(
-        name="feature_maps",
-        title=_text("title"),
-        blocks=tuple(blocks),
-        numbers={"positions": list(positions), "shapes": shapes},
-    )
+        yield Paragraph(say("explain_feature_maps.cut", shown=MOST, n=len(subject.chosen)))
+    yield Numbers({"positions": list(positions), "shapes": shapes})
 
 
 def _defaults(labels: Tensor) -> tuple[int, ...]:
@@ -84,44 +79,34 @@ def _defaults(labels: Tensor) -> tuple[int, ...]:
     return tuple(int((labels == c).nonzero()[0, 0]) for c in classes[::step][:DEFAULT])
 
 
-def _picture(subject: Subject, position: int, layers: tuple[LayerMaps, ...]) -> Picture:
-    says = subject.evaluation
-    names = {
-        "true": subject.class_name(int(says.labels[position])),
-        "predicted": subject.class_name(int(says.predictions[position])),
+def _picture(
+    subject: Subject, position: int, layers: Sequence[LayerMaps], say: Messages
+) -> Picture:
+    says, names = subject.evaluation, subject.names(say)
+    words = {
+        "index": position,
+        "true": names[int(says.labels[position])],
+        "predicted": names[int(says.predictions[position])],
     }
+    # An ensemble's answer is not that of the network whose maps are shown.
+    chances = says.log_probabilities[position].exp().numpy()
+    title = say("explain_feature_maps.figure", **words)
+    rows = _rows(subject.digits.test.images[position], layers, say)
     return Picture(
         name=f"feature_maps_{position}",
-        draw=lambda messages: _figure(subject, position, layers, messages),
-        alt=_text("alt", index=position, layers=len(layers), **names),
+        draw=partial(feature_maps_figure, rows, chances, names, title, say),
+        alt=say("explain_feature_maps.alt", layers=len(layers), **words),
     )
 
 
-def _figure(
-    subject: Subject, position: int, layers: tuple[LayerMaps, ...], messages: Messages
-) -> Figure:
-    from taller_cnn.explain.draw.feature_maps import Row, feature_maps_figure
-
-    image = subject.digits.test.images[position]
-    input_label = messages("explain_feature_maps.input")
-    rows = [Row(label=f"{input_label}\n1 × 28 × 28", values=image.float().numpy(), is_image=True)]
+def _rows(image: Tensor, layers: Sequence[LayerMaps], say: Messages) -> list[Row]:
+    """The digit and every layer but the last, whose chances have a form of their own."""
+    label = f"{say('explain_feature_maps.input')}\n1 × 28 × 28"
+    rows = [Row(label=label, values=image.float().numpy(), is_image=True)]
     for layer in layers[:-1]:
         shape = " × ".join(str(size) for size in layer.values.shape)
         values = layer.values.numpy()
         # Maps of one pixel are read like units: as a strip.
         values = values[:, 0, 0] if values.shape[1:] == (1, 1) else values
         rows.append(Row(label=f"{layer.name}\n{shape}", values=values))
-    classes = []
-    for index in range(subject.digits.n_classes):
-        name = subject.class_name(index)
-        classes.append(name.say(messages) if isinstance(name, Text) else name)
-    says = subject.evaluation
-    title = messages(
-        "explain_feature_maps.figure",
-        index=position,
-        true=classes[int(says.labels[position])],
-        predicted=classes[int(says.predictions[position])],
-    )
-    # An ensemble's answer is not that of the network whose maps are shown.
-    chances = says.log_probabilities[position].exp().numpy()
-    return feature_maps_figure(rows, chances, classes, title, messages)
+    return rows

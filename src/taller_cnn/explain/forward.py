@@ -51,21 +51,3 @@ def from_stage(model: SimpleCNN, index: int, x: Tensor) -> Tensor:
         x = model.stage(following, x)
     logits: Tensor = model.fc2(model.embed_maps(x))
     return logits
-
-
-def evenly(labels: Tensor, n: int) -> Tensor:
-    """Positions of about `n` labels, the first ones of every class in its share, in order.
-
-    All positions if there are no more than `n`.
-
-    Args:
-        labels: int64 ``[N]``.
-        n: how many at most; but one of every class.
-    """
-    if len(labels) <= n:
-        return torch.arange(len(labels))
-    chosen = torch.zeros(len(labels), dtype=torch.bool)
-    for label in torch.unique(labels):
-        of_class = (labels == label).nonzero()[:, 0]
-        chosen[of_class[: max(1, n * len(of_class) // len(labels))]] = True
-    return chosen.nonzero()[:, 0]

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
 from taller_cnn.data import Digits
-from taller_cnn.errors import MissingExtraError, TallerError
-from taller_cnn.explain.folds import OutOfSample, out_of_sample
-from taller_cnn.explain.section import Block, Picture, Section, Subject, Text, Tick, texts_of
+from taller_cnn.errors import TallerError
+from taller_cnn.explain.out_of_sample import out_of_sample
+from taller_cnn.explain.parts import Attachment, Numbers, Part
+from taller_cnn.explain.subject import Subject, Tick
+from taller_cnn.figures.gallery import Tile, gallery_figure
+from taller_cnn.figures.style import GREY, VERMILION
 from taller_cnn.messages import Messages
+from taller_cnn.page import Paragraph, Picture
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-CATALOGUE = "explain_labels"
-_text = texts_of(CATALOGUE)
 SHOWN = 32
 """Digits in a gallery."""
 COLUMNS = 8
@@ -55,11 +53,10 @@ def rank_labels(
         labels: int ``(N,)``.
         probabilities: by networks that have not seen the digit, float ``(N, K)``.
         method: of cleanlab's label quality scores.
-
-    Raises:
-        MissingExtraError: cleanlab is not installed.
     """
-    find_label_issues, get_label_quality_scores = _cleanlab()
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
     given = np.asarray(labels)
     chances = np.asarray(probabilities, dtype=np.float64)
     quality = get_label_quality_scores(given, chances, method=method)
@@ -75,69 +72,46 @@ def rank_labels(
     )
 
 
-def _cleanlab() -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """What is used of the library.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    try:
-        from cleanlab.filter import find_label_issues
-        from cleanlab.rank import get_label_quality_scores
-    except ImportError as error:
-        raise MissingExtraError("explain_cleanlab") from error
-    return find_label_issues, get_label_quality_scores
-
-
-def labels(subject: Subject, tick: Tick) -> Section:
+def labels(subject: Subject, say: Messages, tick: Tick) -> Part:
     """The most suspicious labels of test and training digits, to be looked at by people."""
     digits = subject.digits
-    _cleanlab()  # before minutes of training, not after them
-    said = out_of_sample(digits, tick, seed=subject.seed)
-    test = rank_labels(digits.test.labels, said.test)
-    train = rank_labels(said.labels, said.train)
+    judged = out_of_sample(digits, tick, seed=subject.seed)
+    test = rank_labels(digits.test.labels, judged.test)
+    train = rank_labels(judged.labels, judged.train)
+    flagged = {"test": int(test.flagged.sum()), "train": int(train.flagged.sum())}
+    yield Paragraph(say("explain_labels.lead", networks=judged.networks))
+    sizes = {"test_n": len(test.order), "train_n": len(train.order)}
+    yield Paragraph(say("explain_labels.flagged", **flagged, **sizes))
+    mistakes, first = set(subject.mistakes.tolist()), test.order[:LOOKED_AT].tolist()
+    among = len(mistakes & set(first))
+    if mistakes:
+        counts = {"among": among, "mistakes": len(mistakes), "first": len(first)}
+        yield Paragraph(say("explain_labels.mistakes", **counts))
     places = _file_positions(digits)
-    own = set(subject.mistakes.tolist())
-    first = test.order[:LOOKED_AT].tolist()
-    among = len(own & set(first))
-    blocks: list[Block] = [
-        _text("lead", networks=said.networks),
-        _text(
-            "flagged",
-            test=int(test.flagged.sum()),
-            test_n=len(test.order),
-            train=int(train.flagged.sum()),
-            train_n=len(train.order),
-        ),
-    ]
-    if own:
-        blocks.append(_text("mistakes", among=among, mistakes=len(own), first=len(first)))
-    blocks += [
-        _gallery(subject, "test", digits.test.images, digits.test.labels, test, None),
-        _gallery(subject, "train", digits.pool.images, said.labels, train, places),
-        _text("caution"),
-        _text("file" if places is not None else "file_positions"),
-    ]
     rows = [
         *_rows("test", test, digits.test.labels, digits, None),
-        *_rows("train", train, said.labels, digits, places),
+        *_rows("train", train, judged.labels, digits, places),
     ]
-    return Section(
-        name="labels",
-        title=_text("title"),
-        blocks=tuple(blocks),
-        numbers={**_numbers(test, train, said, among), "suspicious": rows},
-        attachments={"suspicious_labels.csv": _csv(rows)},
+    for split, ranking, images in (
+        ("test", test, digits.test.images),
+        ("train", train, digits.pool.images),
+    ):
+        shown = [row for row in rows if row["split"] == split][:SHOWN]
+        first_images = images[ranking.order[: len(shown)].copy()]
+        yield _gallery(split, first_images, shown, subject, say)
+    yield Paragraph(say("explain_labels.caution"))
+    yield Paragraph(say(f"explain_labels.{'file_positions' if places is None else 'file'}"))
+    yield Numbers(
+        {
+            "networks": judged.networks,
+            "test_flagged": flagged["test"],
+            "train_flagged": flagged["train"],
+            f"mistakes_among_first_{LOOKED_AT}": among,
+            "suspicious": rows,
+        }
     )
-
-
-def _numbers(test: Ranking, train: Ranking, said: OutOfSample, among: int) -> dict[str, Any]:
-    return {
-        "networks": said.networks,
-        "test_flagged": int(test.flagged.sum()),
-        "train_flagged": int(train.flagged.sum()),
-        f"mistakes_among_first_{LOOKED_AT}": among,
-    }
+    listed = [{**row, "flagged": int(row["flagged"])} for row in rows]
+    yield Attachment("suspicious_labels.csv", listed)
 
 
 def _file_positions(digits: Digits) -> npt.NDArray[np.intp] | None:
@@ -183,47 +157,34 @@ def _rows(
     ]
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**row, "flagged": int(row["flagged"])} for row in rows)
-    return buffer.getvalue()
-
-
 def _gallery(
-    subject: Subject,
     split: str,
     images: Tensor,
-    given: Tensor,
-    ranking: Ranking,
-    places: npt.NDArray[np.intp] | None,
+    rows: Sequence[Mapping[str, Any]],
+    subject: Subject,
+    say: Messages,
 ) -> Picture:
-    first = ranking.order[:SHOWN].tolist()
-
-    def draw(messages: Messages) -> Figure:
-        from taller_cnn.figures.gallery import Tile, gallery_figure
-        from taller_cnn.figures.style import GREY, VERMILION
-
-        is_long = max(map(len, subject.digits.class_names)) > 3
-        tiles = []
-        for position in first:
-            caption = messages(
-                f"{CATALOGUE}.{'tile_long' if is_long else 'tile'}",
-                index=int(position if places is None else places[position]),
-                label=_name(subject, int(given[position]), messages),
-                suggested=_name(subject, int(ranking.suggested[position]), messages),
-            )
-            flagged = bool(ranking.flagged[position])
-            image = images[position, 0].numpy()
-            colour = VERMILION if flagged else GREY
-            tiles.append(Tile(image=image, caption=caption, colour=colour, thick=flagged))
-        rows = [tiles[start : start + COLUMNS] for start in range(0, len(tiles), COLUMNS)]
-        return gallery_figure(rows, messages(f"{CATALOGUE}.figure_{split}", n=len(tiles)))
-
-    return Picture(name=f"labels_{split}", draw=draw, alt=_text(f"alt_{split}", n=len(first)))
-
-
-def _name(subject: Subject, index: int, messages: Messages) -> str:
-    name = subject.class_name(index)
-    return name.say(messages) if isinstance(name, Text) else name
+    """The images of these rows of the list, in their order."""
+    names = dict(zip(subject.digits.class_names, subject.names(say), strict=True))
+    is_long = max(map(len, names)) > 3
+    tiles = [
+        Tile(
+            image=image.numpy(),
+            caption=say(
+                f"explain_labels.{'tile_long' if is_long else 'tile'}",
+                index=row["index"],
+                label=names[row["label"]],
+                suggested=names[row["suggested"]],
+            ),
+            colour=VERMILION if row["flagged"] else GREY,
+            thick=row["flagged"],
+        )
+        for image, row in zip(images[:, 0], rows, strict=True)
+    ]
+    sheet = [tiles[start : start + COLUMNS] for start in range(0, len(tiles), COLUMNS)]
+    title = say(f"explain_labels.figure_{split}", n=len(tiles))
+    return Picture(
+        name=f"labels_{split}",
+        draw=partial(gallery_figure, sheet, title),
+        alt=say(f"explain_labels.alt_{split}", n=len(tiles)),
+    )

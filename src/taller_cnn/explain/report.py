@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import base64
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from taller_cnn.errors import Phrase, TallerError, UsageError
-from taller_cnn.explain.parts import PARTS, make_part
-from taller_cnn.explain.section import Heading, Picture, Section, Subject, Table, Text, cell_text
-from taller_cnn.figures import save_figure
-from taller_cnn.files import atomic_path, provenance, read_json, write_json
+from taller_cnn.errors import TallerError, UsageError
+from taller_cnn.explain.parts import PARTS, MadePart, make_part
+from taller_cnn.explain.subject import Subject
+from taller_cnn.files import provenance
 from taller_cnn.messages import Messages
-
-if TYPE_CHECKING:
-    import jinja2
+from taller_cnn.page import (
+    Bullet,
+    Bullets,
+    Page,
+    PageFiles,
+    Paragraph,
+    Picture,
+    Section,
+    write_page,
+)
 
 NUMBERS_NAME = "explicacion.json"
 PAGE_NAME = "informe.html"
 FOLDER_NAME = "explicacion"
 FORMAT = 1
-_PLAIN_NAME = re.compile(r"[a-z0-9_]+\.(png|csv)")
 
 PartTick = Callable[[str, int, int], None]
 """Told the part, how many of its steps are done, and of how many."""
@@ -33,12 +36,22 @@ PartTick = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Explanation:
-    """What was computed, ready to be written in any language."""
+    """What was computed, in one language, ready to be written."""
 
     subject: Subject
-    sections: tuple[Section, ...]
+    parts: tuple[MadePart, ...]
     problems: Mapping[str, TallerError] = field(default_factory=dict)
     """Parts that could not be made, and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenReport:
+    """What there is of a report after it was written."""
+
+    files: Mapping[str, Path]
+    """By name: ``page``, ``numbers``, each picture and each list."""
+    problems: tuple[TallerError, ...]
+    """Pictures and lists that are missing, and why."""
 
 
 def checked_parts(names: Sequence[str] | None) -> tuple[str, ...]:
@@ -53,53 +66,33 @@ def checked_parts(names: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name for name in PARTS if names is None or name in names)
 
 
-def explain(subject: Subject, names: Sequence[str], tick: PartTick) -> Explanation:
+def explain(subject: Subject, names: Sequence[str], say: Messages, tick: PartTick) -> Explanation:
     """Compute the parts `names`.
 
-    A part that cannot be made (a library is missing, too few digits) is left out with its
-    reason, unless no part is left.
+    A part that cannot be made (too few digits) is left out with its reason, unless no part is left.
 
     Raises:
         TallerError: none of the parts could be made; the first one's reason.
     """
-    sections: list[Section] = []
+    parts: list[MadePart] = []
     problems: dict[str, TallerError] = {}
     for name in names:
         tick(name, 0, 1)
         try:
-            sections.append(make_part(name, subject, partial(tick, name)))
+            parts.append(make_part(name, subject, say, partial(tick, name)))
         except TallerError as error:
             problems[name] = error
-    if problems and not sections:
+    if problems and not parts:
         raise next(iter(problems.values()))
-    return Explanation(subject=subject, sections=tuple(sections), problems=problems)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Block:
-    """One block in the reader's language, as the template writes it."""
-
-    kind: str
-    text: str = ""
-    data: str = ""
-    alt: str = ""
-    header: tuple[str, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Written:
-    name: str
-    title: str
-    blocks: tuple[_Block, ...]
+    return Explanation(subject=subject, parts=tuple(parts), problems=problems)
 
 
 def write_report(
     explanation: Explanation,
     results: Path,
-    messages: Messages,
+    say: Messages,
     tick: Callable[[int, int], None] = lambda done, of: None,
-) -> dict[str, Path]:
+) -> WrittenReport:
     """Draw the pictures and write page and numbers, each file whole or not at all.
 
     Pictures and lists that an earlier report left and this one does not have are removed.
@@ -107,80 +100,83 @@ def write_report(
     Args:
         explanation: what to write.
         results: the page goes here, pictures and numbers into the folder ``explicacion``.
-        messages: the reader's language.
+        say: the language that the explanation was made in.
         tick: told how many pictures are drawn, and of how many.
 
-    Returns:
-        The files by name: ``page``, ``numbers``, each picture and each list.
-
     Raises:
-        OutputError: a file cannot be written.
+        OutputError: the page or the numbers cannot be written.
     """
-    folder = results / FOLDER_NAME
-    numbers, page = folder / NUMBERS_NAME, results / PAGE_NAME
-    earlier = read_json(numbers)
-    files: dict[str, Path] = {}
-    drawn = _drawing(explanation, folder, files, messages, tick)
-    sections = tuple(drawn)
-    for section in explanation.sections:
-        for name, text in section.attachments.items():
-            files[name] = folder / name
-            with atomic_path(files[name]) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-    origin = provenance()
-    write_json(numbers, _numbers(explanation, files, origin))
-    _write_page(page, explanation, sections, origin, messages)
-    _remove_stale(folder, earlier, files)
-    return {"page": page, "numbers": numbers, **files}
+    folder, origin = results / FOLDER_NAME, provenance()
+    files = PageFiles(html=results / PAGE_NAME, folder=folder, record=folder / NUMBERS_NAME)
+    blocks = [block for part in explanation.parts for block in part.section.blocks]
+    pictures = sum(isinstance(block, Picture) for block in blocks)
+    written = write_page(
+        _page(explanation, origin, say),
+        files,
+        say,
+        attachments={k: v for part in explanation.parts for k, v in part.attachments.items()},
+        record=_numbers(explanation, origin),
+        tick=lambda drawn: tick(drawn, pictures),
+    )
+    named = {"page": files.html, "numbers": files.record, **written.files}
+    return WrittenReport(files=named, problems=written.problems)
 
 
-def _drawing(
-    explanation: Explanation,
-    folder: Path,
-    files: dict[str, Path],
-    messages: Messages,
-    tick: Callable[[int, int], None],
-) -> Iterator[_Written]:
-    """The sections in the reader's language; each picture is drawn, saved and forgotten."""
-    blocks = [block for section in explanation.sections for block in section.blocks]
-    of = sum(isinstance(block, Picture) for block in blocks)
-    for section in explanation.sections:
-        written: list[_Block] = []
-        for block in section.blocks:
-            if isinstance(block, Picture):
-                path = folder / f"{block.name}.png"
-                save_figure(partial(block.draw, messages), path)
-                files[block.name] = path
-                tick(sum(file.suffix == ".png" for file in files.values()), of)
-                written += _picture_blocks(block, path, messages)
-            else:
-                written.append(_words(block, messages))
-        title = section.title.say(messages)
-        yield _Written(name=section.name, title=title, blocks=tuple(written))
-
-
-def _picture_blocks(picture: Picture, path: Path, messages: Messages) -> Iterator[_Block]:
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    caption = picture.caption.say(messages) if picture.caption else ""
-    yield _Block(kind="picture", data=data, alt=picture.alt.say(messages), text=caption)
-
-
-def _words(block: Text | Heading | Table, messages: Messages) -> _Block:
-    if isinstance(block, Text):
-        return _Block(kind="paragraph", text=block.say(messages))
-    if isinstance(block, Heading):
-        return _Block(kind="heading", text=block.text.say(messages))
-    return _Block(
-        kind="table",
-        text=block.caption.say(messages),
-        header=tuple(title.say(messages) for title in block.header),
-        rows=tuple(tuple(cell_text(cell, messages) for cell in row) for row in block.rows),
+def _page(explanation: Explanation, origin: Mapping[str, Any], say: Messages) -> Page:
+    subject = explanation.subject
+    low, high = subject.evaluation.interval()
+    lead = say(
+        "explain.page.lead",
+        data=say(f"data.title.{subject.digits.name}"),
+        kind=say(f"data.{subject.digits.source}"),
+        accuracy=subject.evaluation.accuracy,
+        low=low,
+        high=high,
+        n=subject.evaluation.n,
+    )
+    made = tuple(part.section for part in explanation.parts)
+    return Page(
+        title=say("explain.page.title"),
+        heading=say("explain.page.heading"),
+        lead=lead,
+        blocks=tuple(
+            Paragraph(_problem(name, error, say), is_notice=True)
+            for name, error in explanation.problems.items()
+        ),
+        sections=(*made, _origin(subject, origin, say)),
     )
 
 
-def _numbers(
-    explanation: Explanation, files: Mapping[str, Path], origin: Mapping[str, Any]
-) -> dict[str, Any]:
+def _problem(name: str, error: TallerError, say: Messages) -> str:
+    part = say(f"explain.part.{name}")
+    return say("explain.page.problem", part=part, reason=error.text(say))
+
+
+def _origin(subject: Subject, origin: Mapping[str, Any], say: Messages) -> Section:
+    """Where the numbers come from."""
+    versions, machine, info = origin["versions"], origin["machine"], subject.info
+    made = say(
+        "explain.page.made",
+        date=origin["created"][:10],
+        version=versions["taller-cnn"] or "–",
+        torch=versions["torch"],
+        processor=machine["processor"],
+    )
+    training = say("explain.page.unknown_training")
+    if info is not None:
+        training = say(
+            "explain.page.training",
+            recipe=info.train.recipe,
+            epochs=info.train.epochs,
+            seed=info.train.seed,
+            # Of the sample fewer are held out than were asked for.
+            holdout=len(subject.digits.validation),
+        )
+    blocks = Bullets((Bullet(made), Bullet(training))), Paragraph(say("explain.page.repeat"))
+    return Section(name="origin", title=say("explain.page.origin"), blocks=blocks)
+
+
+def _numbers(explanation: Explanation, origin: Mapping[str, Any]) -> dict[str, Any]:
     """All numbers as a JSON object."""
     subject = explanation.subject
     return {
@@ -191,9 +187,8 @@ def _numbers(
         "model": subject.network.config.to_dict(),
         "train": subject.info and subject.info.train.to_dict(),
         "seed": subject.seed,
-        "parts": {section.name: _plain(section.numbers) for section in explanation.sections},
+        "parts": {part.section.name: _plain(part.numbers) for part in explanation.parts},
         "left_out": {name: str(error) for name, error in explanation.problems.items()},
-        "files": sorted(path.name for path in files.values()),
         "provenance": dict(origin),
     }
 
@@ -207,97 +202,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _remove_stale(folder: Path, earlier: Any, files: Mapping[str, Path]) -> None:
-    """Take away what the earlier report wrote and this one did not, and nothing else."""
-    listed = earlier.get("files") if isinstance(earlier, dict) else None
-    present = {path.name for path in files.values()}
-    for name in listed if isinstance(listed, list) else ():
-        if isinstance(name, str) and _PLAIN_NAME.fullmatch(name) and name not in present:
-            (folder / name).unlink(missing_ok=True)
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    import jinja2
-
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("taller_cnn.explain"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
-
-
-def _write_page(
-    path: Path,
-    explanation: Explanation,
-    sections: tuple[_Written, ...],
-    origin: Mapping[str, Any],
-    messages: Messages,
-) -> None:
-    def text(key: str, **values: object) -> str:
-        return messages(f"explain.page.{key}", **values)
-
-    content = (
-        _environment()
-        .get_template(f"{PAGE_NAME}.j2")
-        .render(
-            language=messages.tag.replace("_", "-"),
-            text=text,
-            lead=_lead(explanation.subject, messages),
-            sections=sections,
-            problems=[_problem(n, e, messages) for n, e in explanation.problems.items()],
-            origin=_origin(explanation.subject, origin, messages),
-        )
-    )
-    with atomic_path(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
-
-
-def _lead(subject: Subject, messages: Messages) -> str:
-    low, high = subject.evaluation.interval()
-    return messages(
-        "explain.page.lead",
-        data=messages(f"data.title.{subject.digits.name}"),
-        kind=messages(f"data.{subject.digits.source}"),
-        accuracy=subject.evaluation.accuracy,
-        low=low,
-        high=high,
-        n=subject.evaluation.n,
-    )
-
-
-def _problem(name: str, error: TallerError, messages: Messages) -> str:
-    part = messages(f"explain.part.{name}")
-    reason = Phrase(error.key, error.values).text(messages)
-    return messages("explain.page.problem", part=part, reason=reason)
-
-
-def _origin(subject: Subject, origin: Mapping[str, Any], messages: Messages) -> list[str]:
-    """Where the numbers come from, a line each."""
-    versions, machine = origin["versions"], origin["machine"]
-    lines = [
-        messages(
-            "explain.page.made",
-            date=origin["created"][:10],
-            version=versions["taller-cnn"] or "–",
-            torch=versions["torch"],
-            processor=machine["processor"],
-        )
-    ]
-    info = subject.info
-    if info is None:
-        return [*lines, messages("explain.page.unknown_training")]
-    training = messages(
-        "explain.page.training",
-        recipe=info.train.recipe,
-        epochs=info.train.epochs,
-        seed=info.train.seed,
-        # Of the sample fewer are held out than were asked for.
-        holdout=len(subject.digits.validation),
-    )
-    return [*lines, training]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,32 +14,18 @@ import torch
 from torch import Tensor, nn
 
 from taller_cnn.data import LabelledImages
-from taller_cnn.errors import MissingExtraError
 from taller_cnn.evaluation import wilson_interval
 from taller_cnn.explain.distortions import DISTORTIONS, Distortion
-from taller_cnn.explain.forward import class_logits, evenly, quick_copy
-from taller_cnn.explain.section import (
-    Block,
-    Picture,
-    Section,
-    Subject,
-    Table,
-    Text,
-    Tick,
-    texts_of,
-)
+from taller_cnn.explain.draw.robustness import Panel, robustness_figure
+from taller_cnn.explain.forward import class_logits, quick_copy
+from taller_cnn.explain.parts import Numbers, Part
+from taller_cnn.explain.subject import Subject, Tick, first_of_each_class
 from taller_cnn.messages import Messages
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-_text = texts_of("explain_robustness")
+from taller_cnn.page import Paragraph, Picture, Table
 
 DIGITS = 1500
 LOSSES = {"1_point": 0.01, "10_points": 0.10}
 """Losses of accuracy whose strength is told, as fractions."""
-
-
 REPEATS = 1000
 """Samples of the digits that the interval of a strength is from."""
 
@@ -146,95 +132,92 @@ def measure_curve(
     )
 
 
-def robustness(subject: Subject, tick: Tick) -> Section:
-    """Accuracy against ten distortions, and the strength at which 1 and 10 points are lost.
-
-    Raises:
-        MissingExtraError: kornia is not installed.
-    """
-    if importlib.util.find_spec("kornia") is None:
-        raise MissingExtraError("explain_kornia")
-    test = subject.digits.test
-    split = test[evenly(test.labels, DIGITS)]
-    model, scale = quick_copy(subject.model), subject.scale
-    curves = []
-    for done, distortion in enumerate(DISTORTIONS, start=1):
-        curves.append(
-            measure_curve(
-                model, split, lambda x: (x - scale.mean) / scale.std, distortion, subject.seed
-            )
-        )
-        tick(done, len(DISTORTIONS))
+def robustness(subject: Subject, say: Messages, tick: Tick) -> Part:
+    """Accuracy against ten distortions, and the strength at which 1 and 10 points are lost."""
+    curves = _curves(subject, tick)
     numbers = {curve.name: _numbers(curve, subject.seed) for curve in curves}
-    return Section(
-        name="robustness",
-        title=_text("title"),
-        blocks=_blocks(tuple(curves), numbers),
-        numbers=numbers,
-    )
-
-
-def _blocks(
-    curves: tuple[Curve, ...], numbers: Mapping[str, Mapping[str, Any]]
-) -> tuple[Block, ...]:
-    alt = _text("alt", n=len(curves))
-    picture = Picture(name="robustness", draw=lambda messages: _figure(curves, messages), alt=alt)
-    return (
-        _text("lead", n=curves[0].n),
-        picture,
-        _table(curves, numbers),
-        _verdict(curves),
-        _text("tip"),
-    )
-
-
-def _verdict(curves: tuple[Curve, ...]) -> Text:
-    """Which distortion hurts most at a strength that leaves a digit readable for people."""
-    if curves[0].accuracy[0] < 0.5:
-        return _text("untrained", accuracy=curves[0].accuracy[0])
-    worst = min(curves, key=lambda curve: curve.accuracy[-1])
-    firm = [curve for curve in curves if curve.strength_at_loss(LOSSES["10_points"]) is None]
-    values = {
-        "worst": _text(f"name.{worst.name}"),
-        "strength": _strength(worst.name, worst.strengths[-1]),
-        "accuracy": worst.accuracy[-1],
-    }
-    if not firm:
-        return _text("verdict", **values)
-    return _text(
-        "verdict_firm", **values, firm=tuple(_text(f"name.{curve.name}") for curve in firm)
-    )
-
-
-def _strength(name: str, value: float) -> Text:
-    return _text(f"strength.{name}", x=value)
-
-
-def _table(curves: tuple[Curve, ...], numbers: Mapping[str, Mapping[str, Any]]) -> Table:
-    rows = [
-        (
-            _text(f"name.{curve.name}"),
-            *(_loss_cell(curve, numbers[curve.name], loss) for loss in LOSSES),
+    yield Paragraph(say("explain_robustness.lead", n=curves[0].n))
+    panels = [
+        Panel(
+            name=say(f"explain_robustness.name.{curve.name}"),
+            unit=say(f"explain_robustness.axis.{curve.name}"),
+            strengths=np.array(curve.strengths),
+            accuracy=np.array(curve.accuracy),
+            interval=np.array(curve.intervals()),
         )
         for curve in curves
     ]
-    header = (_text("column.distortion"), _text("column.one"), _text("column.ten"))
-    return Table(header=header, rows=tuple(rows), caption=_text("table"))
+    yield Picture(
+        name="robustness",
+        draw=partial(robustness_figure, panels, say),
+        alt=say("explain_robustness.alt", n=len(curves)),
+    )
+    yield Table(
+        header=tuple(say(f"explain_robustness.column.{c}") for c in ("distortion", "one", "ten")),
+        rows=tuple(_row(curve, numbers[curve.name], say) for curve in curves),
+        caption=say("explain_robustness.table"),
+    )
+    yield Paragraph(_verdict(curves, say))
+    yield Paragraph(say("explain_robustness.tip"))
+    yield Numbers(numbers)
 
 
-def _loss_cell(curve: Curve, numbers: Mapping[str, Any], loss: str) -> Text:
+def _curves(subject: Subject, tick: Tick) -> list[Curve]:
+    test = subject.digits.test
+    split = test[first_of_each_class(test.labels, DIGITS)]
+    model, scale, curves = quick_copy(subject.model), subject.scale, []
+    for done, distortion in enumerate(DISTORTIONS, start=1):
+        curve = measure_curve(
+            model, split, lambda x: (x - scale.mean) / scale.std, distortion, subject.seed
+        )
+        curves.append(curve)
+        tick(done, len(DISTORTIONS))
+    return curves
+
+
+def _verdict(curves: Sequence[Curve], say: Messages) -> str:
+    """Which distortion hurts most at a strength that leaves a digit readable for people."""
+    if curves[0].accuracy[0] < 0.5:
+        return say("explain_robustness.untrained", accuracy=curves[0].accuracy[0])
+    worst = min(curves, key=lambda curve: curve.accuracy[-1])
+    firm = [curve for curve in curves if curve.strength_at_loss(LOSSES["10_points"]) is None]
+    return say(
+        f"explain_robustness.{'verdict_firm' if firm else 'verdict'}",
+        worst=say(f"explain_robustness.name.{worst.name}"),
+        strength=_strength(worst.name, worst.strengths[-1], say),
+        accuracy=worst.accuracy[-1],
+        firm=", ".join(say(f"explain_robustness.name.{curve.name}") for curve in firm),
+    )
+
+
+def _strength(name: str, value: float, say: Messages) -> str:
+    return say(f"explain_robustness.strength.{name}", x=value)
+
+
+def _row(curve: Curve, numbers: Mapping[str, Any], say: Messages) -> tuple[str, ...]:
+    name = say(f"explain_robustness.name.{curve.name}")
+    return (name, *(_loss_cell(curve, numbers, loss, say) for loss in LOSSES))
+
+
+def _loss_cell(curve: Curve, numbers: Mapping[str, Any], loss: str, say: Messages) -> str:
     """The strength at which `loss` is gone, with its interval as far as it was measured."""
-    never = _text("not_reached", most=_strength(curve.name, curve.strengths[-1]))
     at, ends = numbers[f"loses_{loss}_at"], numbers[f"loses_{loss}_interval_95"]
     if at is not None:
         # The unit once: the table has to fit on a page.
         low, high = (
-            _text("beyond") if end is None else _text(f"number.{curve.name}", x=end) for end in ends
+            say("explain_robustness.beyond")
+            if end is None
+            else say(f"explain_robustness.number.{curve.name}", x=end)
+            for end in ends
         )
-        return _text("reached", at=_strength(curve.name, at), low=low, high=high)
+        reached = _strength(curve.name, at, say)
+        return say("explain_robustness.reached", at=reached, low=low, high=high)
+    most = _strength(curve.name, curve.strengths[-1], say)
+    never = say("explain_robustness.not_reached", most=most)
     if ends[0] is None:
         return never
-    return _text("perhaps_reached", never=never, low=_strength(curve.name, ends[0]))
+    low = _strength(curve.name, ends[0], say)
+    return say("explain_robustness.perhaps_reached", never=never, low=low)
 
 
 def _numbers(curve: Curve, seed: int) -> Mapping[str, Any]:
@@ -249,11 +232,3 @@ def _numbers(curve: Curve, seed: int) -> Mapping[str, Any]:
             for name, loss in LOSSES.items()
         },
     }
-
-
-def _figure(curves: tuple[Curve, ...], messages: Messages) -> Figure:
-    from taller_cnn.explain.draw.robustness import robustness_figure
-
-    titles = [messages(f"explain_robustness.axis.{curve.name}") for curve in curves]
-    examples = tuple(messages(f"explain_robustness.name.{curve.name}") for curve in curves)
-    return robustness_figure(curves, titles, examples, messages)

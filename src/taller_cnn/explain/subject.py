@@ -1,21 +1,96 @@
-"""A trained network read from disk, made ready to be explained."""
+"""The network that is explained, with its digits and what is known of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from taller_cnn.checkpoints import LoadedModel, ModelInfo
-from taller_cnn.data import Digits, DigitsPlace
+from taller_cnn.data import (
+    Digits,
+    DigitsPlace,
+    LabelledImages,
+    Scale,
+    display_class_names,
+    normalise,
+)
 from taller_cnn.errors import InputError
-from taller_cnn.evaluation import evaluate
-from taller_cnn.explain.section import Subject
+from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.files import read_json
-from taller_cnn.model import SimpleCNN
+from taller_cnn.messages import Messages
+from taller_cnn.model import Ensemble, SimpleCNN, network_inside
 from taller_cnn.training import EpochResult, History
+
+Tick = Callable[[int, int], None]
+"""Told how many steps are done, and of how many."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Subject:
+    """The network that is explained, with what is known about it."""
+
+    model: SimpleCNN | Ensemble
+    """What answers: in evaluation mode, on the CPU, float32."""
+    digits: Digits
+    info: ModelInfo | None
+    """None where the weights have no description."""
+    evaluation: Evaluation
+    """Of the test digits."""
+    validation: Evaluation | None
+    """Of the held-out digits; None without any."""
+    initial: SimpleCNN | None = None
+    """The same network before training, where its seed is known."""
+    history: History | None = None
+    """How the training went, where the run left its numbers."""
+    chosen: tuple[int, ...] = ()
+    """Positions of test digits that the reader asked for."""
+    place: DigitsPlace | None = None
+    """Where other data sets may lie."""
+    seed: int = 0
+    """Of everything that is drawn at random."""
+
+    @property
+    def scale(self) -> Scale:
+        """Normalisation of the network's inputs."""
+        return (self.info or self.digits).scale
+
+    @property
+    def network(self) -> SimpleCNN:
+        """The network whose inside is shown: of an ensemble, its first member."""
+        return network_inside(self.model)
+
+    @property
+    def mistakes(self) -> Tensor:
+        """Positions of the test digits got wrong, in order of loss, largest first: int64 [M]."""
+        says = self.evaluation
+        loss = -says.log_probabilities.gather(1, says.labels[:, None])[:, 0]
+        order = loss.argsort(descending=True, stable=True)
+        return order[(says.predictions != says.labels)[order]]
+
+    def names(self, say: Messages) -> tuple[str, ...]:
+        """The names of the classes in the reader's language."""
+        return display_class_names(self.digits.name, say)
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Images ``uint8 [N, 1, 28, 28]`` as the network takes them, float32."""
+        return normalise(images, self.scale)
+
+    @torch.inference_mode()
+    def embedding(self, split: LabelledImages, batch_size: int = 200) -> Tensor:
+        """What the classes are made from (`SimpleCNN.embed`), float32 ``[N, units]``."""
+        rows = torch.empty(len(split), self.network.fc2.in_features)
+        for start in range(0, len(split), batch_size):
+            part = slice(start, start + batch_size)
+            # In this layout the convolutions take half the time.
+            images = self.normalised(split.images[part]).to(memory_format=torch.channels_last)
+            # Written into place: kept among large temporaries, small results fragment the heap.
+            rows[part] = self.network.embed(images)
+        return rows
 
 
 def positions(digits: Digits, classes: Sequence[int], indices: Sequence[int]) -> tuple[int, ...]:
@@ -43,6 +118,24 @@ def _checked(digits: Digits, indices: Sequence[int]) -> Iterator[int]:
         if not 0 <= value <= most:
             raise InputError("explain_index", value=value, most=most)
         yield value
+
+
+def first_of_each_class(labels: Tensor, n: int) -> Tensor:
+    """Positions of about `n` labels, the first of every class in its share, in order.
+
+    All positions if there are no more than `n`.
+
+    Args:
+        labels: int64 ``[N]``.
+        n: how many at most; but one of every class.
+    """
+    if len(labels) <= n:
+        return torch.arange(len(labels))
+    chosen = torch.zeros(len(labels), dtype=torch.bool)
+    for label in torch.unique(labels):
+        of_class = (labels == label).nonzero()[:, 0]
+        chosen[of_class[: max(1, n * len(of_class) // len(labels))]] = True
+    return chosen.nonzero()[:, 0]
 
 
 def make_subject(

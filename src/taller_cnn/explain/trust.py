@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from taller_cnn.calibration import (
@@ -17,40 +16,24 @@ from taller_cnn.calibration import (
     apply_temperature,
     coverage_curve,
     error_by_luck,
-    error_fall_interval,
     error_interval,
     expected_calibration_error,
     fit_temperature,
+    loss_fall_interval,
     reliability,
 )
-from taller_cnn.data import LabelledImages
 from taller_cnn.errors import InputError
-from taller_cnn.evaluation import Evaluation, evaluate, wilson_interval
-from taller_cnn.explain.section import (
-    Block,
-    Decimal,
-    Heading,
-    Percent,
-    Picture,
-    Section,
-    Subject,
-    Table,
-    Text,
-    Tick,
-    texts_of,
-)
-from taller_cnn.explain.strangers import strangers
+from taller_cnn.evaluation import Evaluation, wilson_interval
+from taller_cnn.explain.draw.trust import Bins, coverage_figure, reliability_figure
+from taller_cnn.explain.out_of_distribution import KEPT, confidences, out_of_distribution
+from taller_cnn.explain.parts import Numbers, Part
+from taller_cnn.explain.subject import Subject, Tick
 from taller_cnn.messages import Messages
+from taller_cnn.page import Heading, Paragraph, Picture, Table
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-CATALOGUE = "explain_trust"
-_text = texts_of(CATALOGUE)
 COVERAGES = (1.0, 0.99, 0.98, 0.95, 0.9, 0.8)
-KEPT = 0.95
-"""Part of the test digits that the threshold for strangers lets through."""
-SURE = 0.9
+FEWEST_MISTAKES = 5
+"""With fewer, the loss of the test digits hangs on too few of them to compare two."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,7 +45,13 @@ class _Certainty:
     error: float
     interval: tuple[float, float]
     luck: float
-    loss: float
+    losses: npt.NDArray[np.float64]
+    """Cross-entropy of each digit."""
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy."""
+        return float(self.losses.mean())
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -79,45 +68,25 @@ class _Certainty:
         return reliability(self.sure, self.right)
 
 
-def trust(subject: Subject, tick: Tick) -> Section:
+def trust(subject: Subject, say: Messages, tick: Tick) -> Part:
     """Calibration before and after a temperature, accuracy against coverage, strangers."""
     result = subject.evaluation
     plain = _certainty(result.log_probabilities, result, subject.seed)
     tick(1, 4)
-    temperature, reason = _temperature(subject)
-    tempered = None
-    if temperature is not None:
-        scores = apply_temperature(result.log_probabilities, temperature)
-        tempered = _certainty(scores, result, subject.seed)
+    yield Paragraph(say("explain_trust.lead"))
+    yield Paragraph(_calibration(plain, say))
+    yield from _temperature(subject, plain, say)
     tick(2, 4)
-    curve = coverage_curve(plain.sure, plain.right)
-    blocks: list[Block] = [
-        _text("lead"),
-        _calibration_text(plain),
-        _temperature_text(temperature, reason, plain, tempered, subject.seed),
-        _reliability_picture(plain, tempered, temperature),
-        Heading(_text("coverage.title")),
-        *_coverage_blocks(curve, result),
-    ]
+    yield Heading(say("explain_trust.coverage.title"))
+    yield from _coverage(plain, result, say)
     tick(3, 4)
-    seen, numbers = _stranger_blocks(subject, plain.sure)
+    yield Heading(say("explain_trust.strangers.title"))
+    yield from out_of_distribution(subject, plain.sure, say)
     tick(4, 4)
-    return Section(
-        name="trust",
-        title=_text("title"),
-        blocks=(*blocks, *seen),
-        numbers={
-            "plain": plain.to_json(),
-            "temperature": temperature,
-            "tempered": tempered and tempered.to_json(),
-            "coverage": {str(c): curve.accuracy_at(c) for c in COVERAGES},
-            "strangers": numbers,
-        },
-    )
 
 
 def _certainty(scores: Tensor, result: Evaluation, seed: int) -> _Certainty:
-    sure = scores.double().exp().max(dim=1).values.clamp(max=1).numpy()
+    sure = confidences(scores)
     right = (result.predictions == result.labels).numpy()
     return _Certainty(
         sure=sure,
@@ -125,203 +94,130 @@ def _certainty(scores: Tensor, result: Evaluation, seed: int) -> _Certainty:
         error=expected_calibration_error(sure, right),
         interval=error_interval(sure, right, seed=seed),
         luck=error_by_luck(sure, seed=seed),
-        loss=-float(scores.double().gather(1, result.labels[:, None]).mean()),
+        losses=-scores.double().gather(1, result.labels[:, None])[:, 0].numpy(),
     )
 
 
-def _temperature(subject: Subject) -> tuple[float | None, Text | None]:
-    """The temperature fitted on the held-out digits, or why there is none."""
+def _calibration(plain: _Certainty, say: Messages) -> str:
+    key = "bold" if plain.sure.mean() > plain.right.mean() else "shy"
+    if plain.error <= plain.luck:
+        key = "fine"
+    low, high = plain.interval
+    points = {"error": plain.error, "low": low, "high": high, "luck": plain.luck}
+    return say(
+        f"explain_trust.calibration.{key}",
+        **{name: say.number(100 * value, 2) for name, value in points.items()},
+        sure=float(plain.sure.mean()),
+        right=float(plain.right.mean()),
+    )
+
+
+def _temperature(subject: Subject, plain: _Certainty, say: Messages) -> Part:
+    """The temperature fitted on the held-out digits, and how reliable it makes the network."""
+    temperature, reason = _fitted(subject, say)
+    tempered, interval = None, None
+    if temperature is None:
+        yield Paragraph(say("explain_trust.temperature.none", reason=reason))
+    else:
+        result = subject.evaluation
+        scores = apply_temperature(result.log_probabilities, temperature)
+        tempered = _certainty(scores, result, subject.seed)
+        yield Paragraph(_tempered(temperature, plain, tempered, say))
+        interval = list(loss_fall_interval(plain.losses, tempered.losses))
+    bins = _arrays(plain.bins), _arrays(tempered.bins) if tempered else None
+    yield Picture(
+        name="trust_reliability",
+        draw=partial(reliability_figure, *bins, temperature, say),
+        alt=say("explain_trust.calibration.alt"),
+    )
+    numbers = {"plain": plain.to_json(), "tempered": tempered and tempered.to_json()}
+    yield Numbers({**numbers, "temperature": temperature, "loss_fall_interval_95": interval})
+
+
+def _fitted(subject: Subject, say: Messages) -> tuple[float | None, str]:
+    """The temperature that the held-out digits give, or why there is none."""
     held = subject.validation
     if held is None:
         known = subject.info is not None and subject.info.train.holdout == 0
-        return None, _text("temperature.no_holdout" if known else "temperature.unknown_holdout")
+        key = "no_holdout" if known else "unknown_holdout"
+        return None, say(f"explain_trust.temperature.{key}")
     try:
-        return fit_temperature(held.log_probabilities, held.labels), None
+        return fit_temperature(held.log_probabilities, held.labels), ""
     except InputError as error:
-        return None, Text(f"errors.{error.key}", error.values)
+        return None, error.text(say)
 
 
-def _calibration_text(plain: _Certainty) -> Text:
-    low, high = plain.interval
-    values = {
-        "error": Decimal(100 * plain.error),
-        "low": Decimal(100 * low),
-        "high": Decimal(100 * high),
-        "luck": Decimal(100 * plain.luck),
-        "sure": float(plain.sure.mean()),
-        "right": float(plain.right.mean()),
-    }
-    if plain.error <= plain.luck:
-        return _text("calibration.fine", **values)
-    bold = plain.sure.mean() > plain.right.mean()
-    return _text("calibration.bold" if bold else "calibration.shy", **values)
-
-
-def _temperature_text(
-    temperature: float | None,
-    reason: Text | None,
-    plain: _Certainty,
-    tempered: _Certainty | None,
-    seed: int,
-) -> Text:
-    if temperature is None or tempered is None:
-        return _text("temperature.none", reason=reason)
-    return _text(
-        f"temperature.{'sharp' if temperature < 1 else 'flat'}",
+def _tempered(temperature: float, plain: _Certainty, tempered: _Certainty, say: Messages) -> str:
+    """What the temperature changes on the test digits."""
+    low, high = loss_fall_interval(plain.losses, tempered.losses)
+    return say(
+        f"explain_trust.temperature.{'sharp' if temperature < 1 else 'flat'}",
         temperature=temperature,
-        before=Decimal(100 * plain.error),
-        after=Decimal(100 * tempered.error),
-        loss_before=Decimal(plain.loss, 4),
-        loss_after=Decimal(tempered.loss, 4),
-        verdict=_text(f"temperature.{_verdict(plain, tempered, seed)}"),
+        before=say.number(100 * plain.error, 2),
+        after=say.number(100 * tempered.error, 2),
+        loss_before=say.number(plain.loss, 4),
+        loss_after=say.number(tempered.loss, 4),
+        low=say.number(low, 4),
+        high=say.number(high, 4),
+        verdict=say(f"explain_trust.temperature.{_verdict(plain, tempered)}"),
     )
 
 
-def _verdict(before: _Certainty, after: _Certainty, seed: int) -> str:
-    """Whether the temperature helped on the test digits, as far as they tell."""
-    low, high = error_fall_interval(before.sure, after.sure, before.right, seed=seed)
+def _verdict(before: _Certainty, after: _Certainty) -> str:
+    """Whether the temperature helped on the test digits, as far as their losses tell."""
+    if (~before.right).sum() < FEWEST_MISTAKES:
+        return "few"
+    low, high = loss_fall_interval(before.losses, after.losses)
     if low > 0:
         return "better"
     return "worse" if high < 0 else "alike"
 
 
-def _reliability_picture(
-    plain: _Certainty, tempered: _Certainty | None, temperature: float | None
-) -> Picture:
-    def draw(messages: Messages) -> Figure:
-        from taller_cnn.explain.draw.trust import reliability_figure
-
-        return reliability_figure(
-            plain.bins, tempered.bins if tempered else None, temperature, messages
-        )
-
-    return Picture(name="trust_reliability", draw=draw, alt=_text("calibration.alt"))
+def _arrays(bins: tuple[ReliabilityBin, ...]) -> Bins:
+    return Bins(
+        confidence=np.array([b.confidence for b in bins]),
+        accuracy=np.array([b.accuracy for b in bins]),
+        interval=np.array([b.interval for b in bins]),
+        n=[b.n for b in bins],
+    )
 
 
-def _coverage_blocks(curve: CoverageCurve, result: Evaluation) -> tuple[Block, ...]:
-    def draw(messages: Messages) -> Figure:
-        from taller_cnn.explain.draw.trust import coverage_figure
-
-        return coverage_figure(curve, messages)
-
-    rows = []
-    for coverage in COVERAGES:
-        place = int(np.searchsorted(curve.coverage, coverage - 1e-12))
-        answered = round(float(curve.coverage[place]) * result.n)
-        hits = round(float(curve.accuracy[place]) * answered)
-        low, high = wilson_interval(hits, answered)
-        rows.append(
-            (
-                Percent(answered / result.n, 1),
-                Percent(float(curve.threshold[place])),
-                answered - hits,
-                _text("coverage.cell", x=hits / answered, low=low, high=high),
-            )
-        )
-    header = tuple(_text(f"coverage.column.{n}") for n in ("coverage", "from", "errors", "right"))
+def _coverage(plain: _Certainty, result: Evaluation, say: Messages) -> Part:
+    """Accuracy of the answers against the share of digits that get one."""
+    curve = coverage_curve(plain.sure, plain.right)
     place = int(np.searchsorted(curve.coverage, KEPT - 1e-12))
-    said = _text(
-        "coverage.text",
-        coverage=float(curve.coverage[place]),
+    coverage, accuracy = float(curve.coverage[place]), float(curve.accuracy[place])
+    kept = say(
+        "explain_trust.coverage.text",
+        coverage=coverage,
         all=result.accuracy,
-        accuracy=float(curve.accuracy[place]),
+        accuracy=accuracy,
         errors=result.errors,
-        left=round((1 - float(curve.accuracy[place])) * float(curve.coverage[place]) * result.n),
+        left=round((1 - accuracy) * coverage * result.n),
     )
-    picture = Picture(name="trust_coverage", draw=draw, alt=_text("coverage.alt"))
-    table = Table(header=header, rows=tuple(rows), caption=_text("coverage.table"))
-    return said, picture, table
-
-
-def _stranger_blocks(
-    subject: Subject, own: npt.NDArray[np.float64]
-) -> tuple[list[Block], dict[str, Any]]:
-    """What the network says of pictures that are none of its classes."""
-    threshold = float(np.quantile(own, 1 - KEPT))
-    sets = {name: _confidence(subject, images) for name, images in strangers(subject).items()}
-    numbers = {name: _stranger_numbers(sure, own, threshold) for name, sure in sets.items()}
-    many = {name: sure for name, sure in sets.items() if len(sure) > 1}
-
-    def draw(messages: Messages) -> Figure:
-        from taller_cnn.explain.draw.trust import strangers_figure
-
-        return strangers_figure({"own": own, **many}, threshold, messages)
-
-    counted = {name: numbers[name] for name in many}
-    blocks: list[Block] = [
-        Heading(_text("strangers.title")),
-        _text("strangers.lead"),
-        *_strangers_said(subject, counted, numbers["blank"], threshold),
-        Picture(name="trust_strangers", draw=draw, alt=_text("strangers.alt")),
-        _strangers_table(counted),
-    ]
-    return blocks, {"threshold": threshold, "kept": KEPT, **numbers}
-
-
-def _strangers_said(
-    subject: Subject,
-    numbers: Mapping[str, dict[str, Any]],
-    blank: Mapping[str, Any],
-    threshold: float,
-) -> Iterator[Text]:
-    worst = max(numbers, key=lambda name: float(numbers[name]["accepted"]))
-    yield _text(
-        "strangers.worst",
-        name=_text(f"strangers.name.{worst}"),
-        accepted=numbers[worst]["accepted"],
-        over_90=numbers[worst]["over_90"],
-        threshold=Decimal(threshold, 3),
-        kept=KEPT,
+    yield Paragraph(kept)
+    yield Picture(
+        name="trust_coverage",
+        draw=partial(coverage_figure, curve.coverage, curve.accuracy, say),
+        alt=say("explain_trust.coverage.alt"),
     )
-    empty = _prediction(subject, torch.zeros(1, 1, 28, 28))
-    yield _text("strangers.blank", chance=blank["mean_confidence"], name=subject.class_name(empty))
-    if "fashion" not in numbers and subject.digits.name != "fashion-mnist":
-        yield _text("strangers.no_fashion")
-
-
-def _strangers_table(numbers: Mapping[str, dict[str, Any]]) -> Table:
-    rows = tuple(
-        (
-            _text(f"strangers.name.{name}"),
-            n["n"],
-            Percent(n["mean_confidence"], 1),
-            Percent(n["over_90"], 1),
-            Percent(n["accepted"], 1),
-            Decimal(n["auroc"], 3),
-        )
-        for name, n in numbers.items()
+    columns = ("coverage", "from", "errors", "right")
+    yield Table(
+        header=tuple(say(f"explain_trust.coverage.column.{name}") for name in columns),
+        rows=tuple(_coverage_row(curve, coverage, result.n, say) for coverage in COVERAGES),
+        caption=say("explain_trust.coverage.table"),
     )
-    header = tuple(
-        _text(f"strangers.column.{name}")
-        for name in ("set", "n", "mean", "over_90", "accepted", "auroc")
+    yield Numbers({"coverage": {str(c): curve.accuracy_at(c) for c in COVERAGES}})
+
+
+def _coverage_row(curve: CoverageCurve, coverage: float, n: int, say: Messages) -> tuple[str, ...]:
+    place = int(np.searchsorted(curve.coverage, coverage - 1e-12))
+    answered = round(float(curve.coverage[place]) * n)
+    hits = round(float(curve.accuracy[place]) * answered)
+    low, high = wilson_interval(hits, answered)
+    return (
+        say.percent(answered / n, 1),
+        say.percent(float(curve.threshold[place]), 2),
+        say.number(answered - hits, 0),
+        say("explain_trust.coverage.cell", x=hits / answered, low=low, high=high),
     )
-    return Table(header=header, rows=rows, caption=_text("strangers.table", kept=KEPT))
-
-
-def _confidence(subject: Subject, images: Tensor) -> npt.NDArray[np.float64]:
-    return _scores(subject, images).double().exp().max(dim=1).values.clamp(max=1).numpy()
-
-
-def _prediction(subject: Subject, images: Tensor) -> int:
-    return int(_scores(subject, images.to(torch.uint8)).argmax(dim=1)[0])
-
-
-def _scores(subject: Subject, images: Tensor) -> Tensor:
-    split = LabelledImages(images=images, labels=torch.zeros(len(images), dtype=torch.int64))
-    return evaluate(subject.model, split, subject.scale).log_probabilities
-
-
-def _stranger_numbers(
-    sure: npt.NDArray[np.float64], own: npt.NDArray[np.float64], threshold: float
-) -> dict[str, Any]:
-    """`auroc`: chance that a test digit gets a higher confidence than a stranger."""
-    from sklearn.metrics import roc_auc_score
-
-    is_own = np.concatenate([np.ones(len(own)), np.zeros(len(sure))])
-    return {
-        "n": len(sure),
-        "mean_confidence": float(sure.mean()),
-        "over_90": float((sure > SURE).mean()),
-        "accepted": float((sure >= threshold).mean()),
-        "auroc": float(roc_auc_score(is_own, np.concatenate([own, sure]))),
-    }

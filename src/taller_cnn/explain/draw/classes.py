@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -13,27 +14,26 @@ from taller_cnn.figures.axes import draw_intervals, plain_axes, value_axis
 from taller_cnn.figures.style import BLUE, LABEL, VERMILION, new_figure, set_title
 from taller_cnn.messages import Messages
 
-if TYPE_CHECKING:
-    from taller_cnn.explain.classes import ClassScores, Ratio
+Ratios = npt.NDArray[np.float64]
+"""Value, low and high of each class ``[K, 3]``; a value of NaN is left out."""
 
 
 def classes_figure(
-    scores: Sequence[ClassScores], names: Sequence[str], messages: Messages
+    precision: Ratios, recall: Ratios, names: Sequence[str], messages: Messages
 ) -> Figure:
     """Precision and recall with their intervals, a pair of marks per class.
 
     Args:
-        scores: of each class.
+        precision, recall: with their intervals.
         names: of the classes.
         messages: the reader's language.
     """
     figure, axes = new_figure(13.333, 6.8)
     places = np.arange(len(names))
-    for shift, kind, colour, marker in (
-        (-0.13, "precision", BLUE, "o"),
-        (0.13, "recall", VERMILION, "s"),
+    for shift, kind, ratios, colour, marker in (
+        (-0.13, "precision", precision, BLUE, "o"),
+        (0.13, "recall", recall, VERMILION, "s"),
     ):
-        ratios = [getattr(score, kind) for score in scores]
         label = messages(f"explain_classes.column.{kind}")
         _draw_ratios(axes, ratios, shift, color=colour, marker=marker, label=label)
     if max(map(len, names)) > 3:
@@ -48,8 +48,8 @@ def classes_figure(
     return figure
 
 
-def _draw_ratios(axes: Axes, ratios: Sequence[Ratio], shift: float, **style: Any) -> None:
+def _draw_ratios(axes: Axes, ratios: Ratios, shift: float, **style: Any) -> None:
     """Values with their intervals; a class without a value is left out."""
-    known = [(k, r.value, r.low, r.high) for k, r in enumerate(ratios) if r.value is not None]
-    places, values, low, high = np.array(known, dtype=float).reshape(-1, 4).T
-    draw_intervals(axes, places + shift, values, low, high, **style)
+    known = np.flatnonzero(~np.isnan(ratios[:, 0]))
+    values, low, high = ratios[known].T
+    draw_intervals(axes, known + shift, values, low, high, **style)

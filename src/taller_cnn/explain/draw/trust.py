@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from taller_cnn.calibration import CoverageCurve, ReliabilityBin
 from taller_cnn.figures.axes import draw_intervals, plain_axes, value_axis
 from taller_cnn.figures.style import (
     BLUE,
@@ -28,9 +28,25 @@ LEAST_COVERAGE = 0.7
 """Where the coverage axis begins: with fewer answers hardly any network makes mistakes."""
 
 
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bins:
+    """Digits in groups of like confidence."""
+
+    confidence: Values
+    """Mean of each group ``[B]``."""
+    accuracy: Values
+    interval: Values
+    """Of each accuracy, ``[B, 2]``."""
+    n: Sequence[int]
+    """Digits of each group."""
+
+
 def reliability_figure(
-    plain: Sequence[ReliabilityBin],
-    tempered: Sequence[ReliabilityBin] | None,
+    plain: Bins,
+    tempered: Bins | None,
     temperature: float | None,
     messages: Messages,
 ) -> Figure:
@@ -49,11 +65,10 @@ def reliability_figure(
     if tempered is not None and temperature is not None:
         label = messages("explain_trust.calibration.tempered", temperature=temperature)
         _draw_bins(axes, tempered, VERMILION, "s", label, shift=0.006)
-    for one in plain:
+    for confidence, n in zip(plain.confidence, plain.n, strict=True):
         # Below the axis of accuracy 0, where no interval reaches.
-        axes.text(
-            one.confidence, -0.055, messages.number(one.n, 0), fontsize=12, ha="center", color=BLUE
-        )
+        words = messages.number(n, 0)
+        axes.text(confidence, -0.055, words, fontsize=12, ha="center", color=BLUE)
     axes.text(-0.015, -0.055, messages("explain_trust.calibration.n"), fontsize=12, color=BLUE)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.08, 1.03))
     value_axis(axes.xaxis, messages, "percent")
@@ -69,37 +84,31 @@ def reliability_figure(
 
 
 def _draw_bins(
-    axes: Axes,
-    bins: Sequence[ReliabilityBin],
-    colour: str,
-    marker: str,
-    label: str,
-    shift: float = 0.0,
+    axes: Axes, bins: Bins, colour: str, marker: str, label: str, shift: float = 0.0
 ) -> None:
-    low, high = np.array([b.interval for b in bins]).T
     draw_intervals(
         axes,
-        np.array([b.confidence for b in bins]) + shift,
-        [b.accuracy for b in bins],
-        low,
-        high,
+        bins.confidence + shift,
+        bins.accuracy,
+        *bins.interval.T,
         color=colour,
         marker=marker,
         label=label,
     )
 
 
-def coverage_figure(curve: CoverageCurve, messages: Messages) -> Figure:
+def coverage_figure(coverage: Values, accuracy: Values, messages: Messages) -> Figure:
     """Accuracy of the answers against the share of digits that get one.
 
     Args:
-        curve: of the test digits.
+        coverage: shares of the digits, rising to 1.
+        accuracy: of the answers to each share.
         messages: the reader's language.
     """
     figure, axes = new_figure(13.333, 6.4)
-    shown = curve.coverage >= LEAST_COVERAGE
-    axes.plot(curve.coverage[shown], curve.accuracy[shown], color=BLUE, linewidth=3)
-    everything = float(curve.accuracy[-1])
+    shown = coverage >= LEAST_COVERAGE
+    axes.plot(coverage[shown], accuracy[shown], color=BLUE, linewidth=3)
+    everything = float(accuracy[-1])
     axes.plot(1, everything, marker="o", markersize=12, color=VERMILION)
     axes.annotate(
         messages("explain_trust.coverage.all", x=everything),
@@ -119,37 +128,35 @@ def coverage_figure(curve: CoverageCurve, messages: Messages) -> Figure:
 
 
 def strangers_figure(
-    confidences: Mapping[str, npt.NDArray[np.float64]], threshold: float, messages: Messages
+    confidences: Mapping[str, Values], threshold: float | None, messages: Messages
 ) -> Figure:
     """How sure the network is of its own kind of pictures and of others: a histogram each.
 
     Args:
-        confidences: by kind; ``own`` are the test digits.
-        threshold: confidence from which on an answer is accepted.
+        confidences: by the name of their kind; those of the test digits first.
+        threshold: confidence from which on an answer is accepted, if there is one.
         messages: the reader's language.
     """
     height = 1.4 + 1.55 * len(confidences)
     figure, grid = new_panels(13.333, height, len(confidences), 1, sharex=True)
     rows = grid[:, 0]
     edges = np.linspace(0, 1, 41)
-    for axes, (name, values) in zip(rows, confidences.items(), strict=True):
-        colour = BLUE if name == "own" else VERMILION
+    for place, (axes, name) in enumerate(zip(rows, confidences, strict=True)):
+        values, colour = confidences[name], VERMILION if place else BLUE
         axes.hist(
             values, edges, weights=np.full(len(values), 1 / len(values)), color=colour, alpha=0.85
         )
-        axes.axvline(threshold, color=INK, linestyle="--", linewidth=2)
-        accepted = float((values >= threshold).mean())
-        words = messages(
-            "explain_trust.strangers.row",
-            name=messages(f"explain_trust.strangers.name.{name}"),
-            accepted=accepted,
-        )
+        words = name
+        if threshold is not None:
+            axes.axvline(threshold, color=INK, linestyle="--", linewidth=2)
+            accepted = float((values >= threshold).mean())
+            words = messages("explain_trust.strangers.row", name=name, accepted=accepted)
         axes.set_title(words, fontsize=TICK, loc="left", pad=4)
         axes.set_yticks([])
         axes.spines[["top", "right", "left"]].set_visible(False)
     rows[-1].set_xlim(0, 1.005)
     value_axis(rows[-1].xaxis, messages, "percent")
     rows[-1].set_xlabel(messages("explain_trust.strangers.x"))
-    title = messages("explain_trust.strangers.figure", threshold=threshold)
-    set_title(figure, title)
+    key = "figure" if threshold is not None else "figure_plain"
+    set_title(figure, messages(f"explain_trust.strangers.{key}", threshold=threshold))
     return figure

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from taller_cnn.explain.evidence import SHOWN, sign_flip_p
+from taller_cnn.explain.sign_flip import SHOWN, sign_flip_p
 
 
 @pytest.mark.parametrize("n", [3, 5, 8])

@@ -10,8 +10,8 @@ import torch
 from taller_cnn.data import DigitsPlace
 from taller_cnn.data.datasets import FILES, DatasetSpec
 from taller_cnn.data.rawfiles import write_idx
-from taller_cnn.explain.section import Subject
-from taller_cnn.explain.strangers import strangers
+from taller_cnn.explain.out_of_distribution import strangers
+from taller_cnn.explain.subject import Subject
 from taller_cnn.files import md5
 
 

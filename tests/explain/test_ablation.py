@@ -7,14 +7,9 @@ import torch
 
 from taller_cnn.config import ModelConfig
 from taller_cnn.data import Digits
-from taller_cnn.explain.filters_causal import (
-    FrozenTest,
-    freeze_test,
-    paired_loss,
-    switch_off,
-    training_digits,
-)
-from taller_cnn.explain.section import Subject
+from taller_cnn.explain.ablation import paired_loss, switch_off
+from taller_cnn.explain.freeze_test import FrozenTest, freeze_test, training_digits
+from taller_cnn.explain.subject import Subject
 
 
 def test_switching_a_filter_off_is_the_same_as_setting_its_weights_to_zero(
@@ -62,10 +57,10 @@ def test_the_gain_of_learning_is_paired_by_seed() -> None:
 
 def test_short_trainings_are_paired_and_repeatable(tiny_digits: Digits) -> None:
     config = ModelConfig(filters=(4,), hidden=8)
-    first = freeze_test(config, tiny_digits, seed=3, tick=lambda: None)
+    first = freeze_test(config, tiny_digits, seed=3, tick=lambda trained: None)
     assert first is not None
     assert (len(first.learned), len(first.frozen), first.trained_on) == (3, 3, 300)
-    assert first == freeze_test(config, tiny_digits, seed=3, tick=lambda: None)
+    assert first == freeze_test(config, tiny_digits, seed=3, tick=lambda trained: None)
 
 
 def test_a_costly_network_is_trained_on_fewer_digits_or_not_at_all() -> None:

@@ -7,8 +7,8 @@ import torch
 
 from taller_cnn.data import Digits, LabelledImages
 from taller_cnn.errors import DataError
-from taller_cnn.explain.folds import OutOfSample, out_of_sample
 from taller_cnn.explain.labels import rank_labels
+from taller_cnn.explain.out_of_sample import OutOfSample, out_of_sample
 
 
 @pytest.fixture(scope="module")

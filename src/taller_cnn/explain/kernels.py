@@ -11,10 +11,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from taller_cnn.explain.draw.filters import kernels_figure
+from taller_cnn.explain.parts import Numbers, Part
+from taller_cnn.explain.subject import Subject
+from taller_cnn.messages import Messages
+from taller_cnn.model import SimpleCNN
+from taller_cnn.page import Paragraph, Picture, Table
+
+RANDOM_KERNELS = 1000
+SHOWN = 32
+"""Filters in a picture."""
 KINDS = ("edge", "blob", "blur", "other")
 WIDTHS = (0.5, 0.85, 1.5)
 """Standard deviations of the Gaussians for a side of 3 pixels; 0.85 gives Sobel's weights."""
@@ -158,3 +170,103 @@ def _changes(before: KernelFit, after: KernelFit) -> float:
     if not became + ceased:
         return 1.0
     return float(binomtest(became, became + ceased, 0.5, alternative="greater").pvalue)
+
+
+def first_kernels(subject: Subject, say: Messages) -> Part:
+    """The kernels of the first layer, what they act as, and whether that was learned."""
+    config, seed = subject.network.config, subject.seed
+    initial = subject.initial or SimpleCNN(config, n_classes=subject.network.n_classes, seed=seed)
+    weights = subject.network.conv1.weight[:, 0].detach()
+    fits = {
+        "trained": classify(weights),
+        "untrained": classify(initial.conv1.weight[:, 0]),
+        "random": classify(random_kernels(RANDOM_KERNELS, config.kernel_size, seed)),
+    }
+    test = edge_test(*fits.values(), same_filters=subject.initial is not None)
+    n, side = len(weights), config.kernel_size
+    yield Paragraph(say("explain_filters.kernels_lead", n=n, side=side))
+    yield _kernels_picture(weights, fits["trained"], test, say)
+    from_patches = subject.info is not None and subject.info.train.first_layer == "patches"
+    if side == 1:
+        yield Paragraph(say("explain_filters.one_pixel"))
+    else:
+        yield Paragraph(say("explain_filters.how_classified"))
+        yield _kinds_table(fits, say)
+        known = subject.initial is not None
+        yield Paragraph(_origin_of_edges(test, from_patches, known, say))
+    yield Numbers(_kernel_numbers(fits["trained"], test))
+    yield Numbers({"first_layer_from_patches": from_patches})
+
+
+def _kernels_picture(weights: Tensor, fit: KernelFit, test: EdgeTest, say: Messages) -> Picture:
+    kernels = weights[:SHOWN].numpy().astype(np.float64)
+    captions = []
+    for number, kind in enumerate(fit.kinds[: len(kernels)]):
+        words: dict[str, object] = {
+            "number": number + 1,
+            "kind": say(f"explain_filters.kind.{kind}"),
+        }
+        if kind == "edge":
+            words["degrees"] = round(float(fit.orientation[number])) % 180
+            captions.append(say("explain_filters.caption_edge", **words))
+        else:
+            captions.append(say("explain_filters.caption", **words))
+    n, shown, side = len(weights), len(kernels), kernels.shape[-1]
+    title = say("explain_filters.figure.kernels")
+    return Picture(
+        name="filters_conv1",
+        draw=partial(kernels_figure, kernels, captions, title, say),
+        alt=say("explain_filters.alt_kernels", n=shown, side=side, edges=test.edges),
+        caption=say("explain_filters.cut", shown=shown, n=n) if n > SHOWN else "",
+    )
+
+
+def _kinds_table(fits: dict[str, KernelFit], say: Messages) -> Table:
+    rows = (
+        (
+            say(f"explain_filters.row.{key}"),
+            *(say("explain_filters.of", k=fit.count(kind), n=len(fit.kinds)) for kind in KINDS),
+            say.percent(fit.count("edge") / len(fit.kinds), 0),
+        )
+        for key, fit in fits.items()
+    )
+    kinds = (say(f"explain_filters.kind.{kind}") for kind in KINDS)
+    first, last = (say(f"explain_filters.column.{name}") for name in ("filters", "edge_share"))
+    return Table(
+        header=(first, *kinds, last), rows=tuple(rows), caption=say("explain_filters.table_kinds")
+    )
+
+
+def _origin_of_edges(test: EdgeTest, from_patches: bool, initial_known: bool, say: Messages) -> str:
+    """Whether the network learned its edge detectors.
+
+    Args:
+        test: of its kernels.
+        from_patches: whether the first layer was made from patches of digits and not learned.
+        initial_known: whether the untrained network is this one before its training.
+        say: the reader's language.
+    """
+    key = "edges_kept" if test.more_than_chance else "edges_by_luck"
+    if test.learned:
+        key = "edges_learned"
+    return say(
+        f"explain_filters.{'from_patches' if from_patches else key}",
+        edges=test.edges,
+        n=test.n,
+        before=test.untrained_edges,
+        before_n=test.untrained_n,
+        chance=test.random_edges,
+        chance_n=test.random_n,
+        p=test.p_random,
+        p_before=test.p_untrained,
+        when=say(f"explain_filters.{'before_training' if initial_known else 'another_untrained'}"),
+    )
+
+
+def _kernel_numbers(fit: KernelFit, test: EdgeTest) -> dict[str, object]:
+    angles = zip(fit.orientation.tolist(), fit.kinds, strict=True)
+    return {
+        "kinds": list(fit.kinds),
+        "orientation_degrees": [angle if kind == "edge" else None for angle, kind in angles],
+        "edge_test": {**vars(test), "learned": test.learned},
+    }

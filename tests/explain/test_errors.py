@@ -8,23 +8,10 @@ import numpy as np
 import pytest
 import torch
 from gallery_images import image_in
+from made_parts import made, pictures, told
 
-from taller_cnn.explain.mistakes import errors, nearest
-from taller_cnn.explain.section import Picture, Section, Subject, Text
-from taller_cnn.messages import Messages
-
-
-def tick(done: int, of: int) -> None:
-    assert 0 < done <= of
-
-
-def said(section: Section) -> str:
-    messages = Messages("en")
-    return "\n".join(b.say(messages) for b in section.blocks if isinstance(b, Text))
-
-
-def pictures(section: Section) -> list[str]:
-    return [block.name for block in section.blocks if isinstance(block, Picture)]
+from taller_cnn.explain.errors import nearest
+from taller_cnn.explain.subject import Subject
 
 
 def test_neighbours_are_those_of_a_search_by_brute_force() -> None:
@@ -47,8 +34,8 @@ def test_nobody_has_no_neighbours() -> None:
 
 
 def test_every_mistake_is_listed_in_order_of_loss(subject: Subject) -> None:
-    section = errors(subject, tick)
-    rows = list(csv.DictReader(io.StringIO(section.attachments["mistakes.csv"])))
+    part = made("errors", subject)
+    rows = list(csv.DictReader(io.StringIO(part.attachments["mistakes.csv"])))
 
     assert [int(row["index"]) for row in rows] == subject.mistakes.tolist()
     losses = [float(row["loss"]) for row in rows]
@@ -57,34 +44,34 @@ def test_every_mistake_is_listed_in_order_of_loss(subject: Subject) -> None:
     index = int(first["index"])
     assert first["true"] == str(int(says.labels[index]))
     assert first["predicted"] == str(int(says.predictions[index]))
-    assert f"the {len(rows)} mistakes in 100 test images" in said(section)
+    assert f"the {len(rows)} mistakes in 100 test images" in told(part)
 
 
 def test_no_mistake_that_it_was_sure_of_is_none_to_look_at(subject: Subject, answering) -> None:
     labels = subject.digits.test.labels
     unsure = answering(((labels + 1) % 10).tolist(), [0.6] * 100)
-    assert "In none of the 100 mistakes was the network" in said(errors(unsure, tick))
+    assert "In none of the 100 mistakes was the network" in told(made("errors", unsure))
     sure = answering(((labels + 1) % 10).tolist(), [0.97] * 100)
-    assert "In 100 of 100 mistakes" in said(errors(sure, tick))
+    assert "In 100 of 100 mistakes" in told(made("errors", sure))
 
 
 def test_a_network_without_mistakes_gets_a_sentence_and_no_pages(
     subject: Subject, answering
 ) -> None:
     perfect = answering(subject.digits.test.labels.tolist(), [0.99] * 100)
-    section = errors(perfect, tick)
+    part = made("errors", perfect)
 
-    assert "There are no mistakes: all 100 test images are right" in said(section)
-    assert pictures(section) == []
-    assert not section.attachments
+    assert "There are no mistakes: all 100 test images are right" in told(part)
+    assert pictures(part) == []
+    assert not part.attachments
 
 
 def test_a_digit_asked_for_gets_its_neighbours_also_without_mistakes(
     subject: Subject, answering
 ) -> None:
     perfect = answering(subject.digits.test.labels.tolist(), [0.99] * 100)
-    section = errors(replace(perfect, chosen=(42,)), tick)
-    shown = section.numbers["neighbours"]["shown"]
+    part = made("errors", replace(perfect, chosen=(42,)))
+    shown = part.numbers["neighbours"]["shown"]
 
     assert [row["index"] for row in shown] == [42]
     test = subject.normalised(subject.digits.test.images[42:43])
@@ -95,7 +82,7 @@ def test_a_digit_asked_for_gets_its_neighbours_also_without_mistakes(
 
 
 def test_agreement_of_neighbours_is_counted_over_all_mistakes(subject: Subject) -> None:
-    numbers = errors(subject, tick).numbers["neighbours"]
+    numbers = made("errors", subject).numbers["neighbours"]
     train, wrong = subject.digits.train, subject.mistakes
     base = subject.embedding(train)
     hits = total = 0
@@ -118,34 +105,33 @@ def test_what_the_neighbours_say_is_told_only_where_the_mistakes_show_it(
     one_wrong = [(labels[0] + 1) % 10, *labels[1:]]
     all_wrong = [(label + 1) % 10 for label in labels]
 
-    few = errors(answering(one_wrong, [0.5] * 100), tick)
-    many = errors(answering(all_wrong, [0.5] * 100), tick)
+    few = made("errors", answering(one_wrong, [0.5] * 100))
+    many = made("errors", answering(all_wrong, [0.5] * 100))
     assert few.numbers["neighbours"]["as_true"] > few.numbers["neighbours"]["as_predicted"]
     assert few.numbers["neighbours"]["p"] == 1.0
-    assert "cannot be told from these mistakes (1)" in said(few)
+    assert "cannot be told from these mistakes (1)" in told(few)
     assert many.numbers["neighbours"]["p"] < 0.001
-    assert "fails in deciding rather than in seeing" in said(many)
+    assert "fails in deciding rather than in seeing" in told(many)
 
 
 def test_pages_hold_forty_mistakes_each(subject: Subject, answering) -> None:
     labels = subject.digits.test.labels
     wrong = ((labels + 1) % 10).tolist()
-    section = errors(answering(wrong, [0.5] * 100), tick)
+    part = made("errors", answering(wrong, [0.5] * 100))
 
-    assert pictures(section)[:3] == ["errors_1", "errors_2", "errors_3"]
-    assert "errors_4" not in pictures(section)
+    names = [picture.name for picture in pictures(part)]
+    assert names[:3] == ["errors_1", "errors_2", "errors_3"]
+    assert "errors_4" not in names
 
 
 def test_the_figures_show_what_they_promise(subject: Subject) -> None:
-    section = errors(subject, tick)
-    for block in section.blocks:
-        if isinstance(block, Picture):
-            figure = block.draw(Messages("es"))
-            words = {text.get_text() for text in figure.axes[0].texts}
-            shown = [image_in(figure, frame) for frame in figure.axes[0].patches]
-            assert shown
-            assert all(image.shape == (28, 28) and image.any() for image in shown)
-            if block.name == "errors_1":
-                first = int(subject.mistakes[0])
-                assert np.array_equal(shown[0], subject.digits.test.images[first, 0])
-                assert any(word.startswith(f"{first}: ") for word in words)
+    for picture in pictures(made("errors", subject, "es")):
+        figure = picture.draw()
+        words = {text.get_text() for text in figure.axes[0].texts}
+        shown = [image_in(figure, frame) for frame in figure.axes[0].patches]
+        assert shown
+        assert all(image.shape == (28, 28) and image.any() for image in shown)
+        if picture.name == "errors_1":
+            first = int(subject.mistakes[0])
+            assert np.array_equal(shown[0], subject.digits.test.images[first, 0])
+            assert any(word.startswith(f"{first}: ") for word in words)

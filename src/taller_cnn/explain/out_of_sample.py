@@ -14,7 +14,7 @@ from taller_cnn.config import recipe
 from taller_cnn.data import Digits, LabelledImages
 from taller_cnn.errors import DataError, InputError
 from taller_cnn.evaluation import evaluate
-from taller_cnn.explain.section import Tick
+from taller_cnn.explain.subject import Tick
 from taller_cnn.model import SimpleCNN
 from taller_cnn.training import Progress, train
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from taller_cnn.explain.filters_kernels import KernelFit, classify, edge_test, random_kernels
+from taller_cnn.explain.kernels import KernelFit, classify, edge_test, random_kernels
 
 
 def gabor(side: int, orientation: float) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 
 from taller_cnn.config import ModelConfig
 from taller_cnn.explain.forward import pre_activation
-from taller_cnn.explain.receptive_field import crops, receptive_fields
+from taller_cnn.explain.patches import crops, receptive_fields
 from taller_cnn.model import SimpleCNN
 
 
