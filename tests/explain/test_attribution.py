@@ -1,21 +1,29 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 from taller_cnn.errors import MissingExtraError
 from taller_cnn.explain.attribution import (
     METHODS,
+    STRANGERS,
+    Likeness,
     attribution,
     attributions,
     completeness_gap,
-    map_correlation,
+    rank_correlations,
 )
-from taller_cnn.explain.section import Subject
+from taller_cnn.explain.section import Section, Subject, Text
+from taller_cnn.messages import Messages
+from taller_cnn.model import Ensemble, SimpleCNN
 
 
 def test_integrated_gradients_add_up_to_the_logit_gained(subject: Subject) -> None:
@@ -76,19 +84,129 @@ def test_grad_cam_weighs_the_activated_maps_by_their_mean_gradient(subject: Subj
     assert int((found.amax(dim=(1, 2)) > 0).sum()) > 10
 
 
-def test_random_weights_give_another_map(subject: Subject) -> None:
-    numbers = attribution(subject, lambda done, of: None).numbers
-    same = numbers["random_weights_rank_correlation"]
-    assert set(same) == set(METHODS)
-    assert max(same.values()) < 0.5
+Maps = dict[str, Tensor]
 
 
-def test_a_map_is_like_itself_and_unlike_its_opposite() -> None:
+def checked_with(
+    planted: Callable[..., Maps], subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> Section:
+    """The section as it is with another way to make maps."""
+    monkeypatch.setattr("taller_cnn.explain.attribution.attributions", planted)
+    return attribution(subject, lambda done, of: None)
+
+
+def verdicts(section: Section) -> set[str]:
+    checked = section.numbers["random_weights_rank_correlation"]
+    assert set(checked) == set(METHODS)
+    return {value["verdict"] for value in checked.values()}
+
+
+def told(section: Section) -> str:
+    return "\n".join(b.say(Messages("en")) for b in section.blocks if isinstance(b, Text))
+
+
+def test_a_method_that_shows_the_image_with_the_sign_of_the_logit_fails(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planted(model: nn.Module, x: Tensor, classes: Tensor, *_: Any, **__: Any) -> Maps:
+        with torch.no_grad():
+            sign = model(x).gather(1, classes[:, None]).sign()
+        return dict.fromkeys(METHODS, x[:, 0] * sign[:, :, None])
+
+    section = checked_with(planted, subject, monkeypatch)
+    assert verdicts(section) == {"failed"}
+    assert "These fail: Integrated gradients, Occlusion, Grad-CAM" in told(section)
+    assert "These pass" not in told(section)
+
+
+def test_a_method_that_shows_nothing_whatever_the_network_fails(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planted(model: nn.Module, x: Tensor, *_: Any, **__: Any) -> Maps:
+        return dict.fromkeys(METHODS, torch.zeros_like(x[:, 0]))
+
+    assert verdicts(checked_with(planted, subject, monkeypatch)) == {"failed"}
+
+
+def test_a_method_that_depends_on_the_weights_passes(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planted(model: nn.Module, x: Tensor, classes: Tensor, *_: Any, **__: Any) -> Maps:
+        x = x.clone().requires_grad_(True)
+        model(x).gather(1, classes[:, None]).sum().backward()
+        assert x.grad is not None
+        return dict.fromkeys(METHODS, x.grad[:, 0])
+
+    section = checked_with(planted, subject, monkeypatch)
+    assert verdicts(section) == {"passed"}
+    assert "These pass: Integrated gradients, Occlusion, Grad-CAM" in told(section)
+
+
+def test_the_check_tells_how_far_its_networks_differ(subject: Subject) -> None:
+    checked = attribution(subject, lambda done, of: None).numbers["random_weights_rank_correlation"]
+    for value in checked.values():
+        assert len(set(value["networks"])) == STRANGERS
+        assert value["mean"] == pytest.approx(np.mean(value["networks"]))
+        low, high = value["interval_95"]
+        assert low < value["mean"] < high
+        assert high - low > (max(value["networks"]) - min(value["networks"])) / 2
+
+
+def test_a_method_near_the_limit_neither_passes_nor_fails() -> None:
+    values = np.random.default_rng(0).normal(0.48, 0.2, size=(5, 20))
+    assert Likeness(correlations=values).verdict == "unclear"
+    assert Likeness(correlations=values - 0.3).verdict == "passed"
+    assert Likeness(correlations=values + 0.3).verdict == "failed"
+
+
+def test_the_interval_holds_for_other_networks_and_other_images() -> None:
+    random = np.random.default_rng(1)
+    held = 0
+    for _ in range(400):
+        networks, images = random.normal(0, 0.1, (5, 1)), random.normal(0, 0.2, (1, 20))
+        rest = random.normal(0, 0.1, (5, 20))
+        low, high = Likeness(correlations=0.3 + networks + images + rest).interval()
+        held += low <= 0.3 <= high
+    assert held >= 0.93 * 400
+
+
+def test_a_map_is_like_itself_with_whatever_sign_and_unlike_an_empty_one() -> None:
     maps = torch.randn(3, 28, 28, generator=torch.Generator().manual_seed(0))
     ink = torch.ones(3, 28, 28, dtype=torch.bool)
-    assert map_correlation(maps, maps.exp(), ink) == pytest.approx(1)
-    assert map_correlation(maps, -maps, ink) == pytest.approx(-1)
-    assert map_correlation(maps, torch.zeros_like(maps), ink) == 0
+    empty = torch.zeros_like(maps)
+    assert rank_correlations(maps, -(maps**3), ink) == pytest.approx(np.ones(3))
+    assert rank_correlations(maps, 1 / maps, ink) == pytest.approx(-np.ones(3))
+    assert rank_correlations(maps, empty, ink) == pytest.approx(np.zeros(3))
+    assert rank_correlations(empty, empty, ink) == pytest.approx(np.ones(3))
+
+
+def test_for_an_ensemble_as_many_networks_have_random_weights(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = [subject.network, SimpleCNN(subject.network.config, seed=5)]
+    seen: list[nn.Module] = []
+
+    def planted(model: nn.Module, x: Tensor, *_: Any, **__: Any) -> Maps:
+        seen.append(model)
+        return dict.fromkeys(METHODS, x[:, 0])
+
+    checked_with(planted, replace(subject, model=Ensemble(members).eval()), monkeypatch)
+    strangers = seen[-STRANGERS:]
+    assert all(isinstance(model, Ensemble) and len(model.members) == 2 for model in strangers)
+    weights = [m.conv1.weight.detach() for model in strangers for m in model.members]  # type: ignore[union-attr]
+    assert len({float(w.sum()) for w in weights}) == 2 * STRANGERS
+
+
+def test_chosen_digits_that_are_not_shown_are_told_of(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planted(model: nn.Module, x: Tensor, *_: Any, **__: Any) -> Maps:
+        return dict.fromkeys(METHODS, x[:, 0])
+
+    eight = checked_with(planted, replace(subject, chosen=tuple(range(8))), monkeypatch)
+    six = checked_with(planted, replace(subject, chosen=tuple(range(6))), monkeypatch)
+    assert "Of the 8 chosen digits, the first 6 are shown." in told(eight)
+    assert "are shown" not in told(six)
 
 
 def test_without_captum_the_error_names_the_install_command(

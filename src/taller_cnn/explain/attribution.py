@@ -2,23 +2,35 @@
 
 Three methods from captum: integrated gradients (Sundararajan et al. 2017), occlusion (Zeiler &
 Fergus 2014) and Grad-CAM (Selvaraju et al. 2017), for the predicted and for the true class. A
-method that shows the same map for a network with random weights explains nothing of the network
+method that shows the same map for networks with random weights explains nothing of the network
 (Adebayo et al. 2018), so that is measured.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from taller_cnn.errors import MissingExtraError
 from taller_cnn.explain.forward import from_stage
-from taller_cnn.explain.section import Block, Picture, Section, Subject, Table, Text, Tick, texts_of
+from taller_cnn.explain.section import (
+    Block,
+    Decimal,
+    Picture,
+    Section,
+    Subject,
+    Table,
+    Text,
+    Tick,
+    texts_of,
+)
 from taller_cnn.messages import Messages
 from taller_cnn.model import Ensemble, SimpleCNN, network_inside
 
@@ -30,10 +42,10 @@ _text = texts_of("explain_attribution")
 METHODS = ("integrated_gradients", "occlusion", "grad_cam")
 RIGHT, WRONG, MOST_CHOSEN = 3, 4, 6
 """Digits that are shown."""
-CHECKED = 20
-"""Digits of the check with random weights."""
+CHECKED, STRANGERS = 20, 5
+"""Digits of the check with random weights, and networks with such weights."""
 ALIKE = 0.5
-"""From this rank correlation on, two maps count as the same."""
+"""From this rank correlation on, two maps count as the same: a convention, which the page tells."""
 IG_STEPS = 64
 PATCH, STRIDE = 4, 2
 """Side of the square that hides pixels, and how far it moves, in pixels."""
@@ -63,7 +75,12 @@ class _AtLastMaps(nn.Module):
 
 
 def attributions(
-    model: SimpleCNN | Ensemble, x: Tensor, classes: Tensor, background: float
+    model: SimpleCNN | Ensemble,
+    x: Tensor,
+    classes: Tensor,
+    background: float,
+    *,
+    rectified: bool = True,
 ) -> dict[str, Tensor]:
     """How much each pixel speaks for a class, by each of `METHODS`.
 
@@ -72,6 +89,7 @@ def attributions(
         x: normalised images float32 ``[N, 1, 28, 28]``.
         classes: a class per image, int64 ``[N]``.
         background: what a pixel without ink is after normalisation: the baseline.
+        rectified: whether Grad-CAM shows only what speaks for the class, as it does for readers.
 
     Returns:
         Maps float32 ``[N, 28, 28]``: in logits for the first two methods, Grad-CAM without unit.
@@ -97,7 +115,7 @@ def attributions(
     split = _AtLastMaps(network_inside(model))
     # The gradient of a layer's output needs an input that asks for one.
     cam = LayerGradCam(split, split.maps).attribute(
-        x.clone().requires_grad_(True), target=classes, relu_attributions=True
+        x.clone().requires_grad_(True), target=classes, relu_attributions=rectified
     )
     cam = LayerAttribution.interpolate(cam, x.shape[-2:], "bilinear")
     maps = {"integrated_gradients": gradients, "occlusion": hidden, "grad_cam": cam}
@@ -118,24 +136,78 @@ def completeness_gap(
     return missed
 
 
-def map_correlation(maps: Tensor, others: Tensor, ink: Tensor) -> float:
-    """Mean rank correlation (Spearman) of maps ``[N, 28, 28]`` over the pixels with ink.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Likeness:
+    """How alike a method's maps of a network are to those of networks with random weights."""
 
-    Maps that are the same everywhere tell nothing and count as 0.
+    correlations: npt.NDArray[np.float64]
+    """Rank correlation for each such network and each image, ``[S, N]``, S and N at least 2."""
+
+    @property
+    def mean(self) -> float:
+        """Over networks and images."""
+        return float(self.correlations.mean())
+
+    @property
+    def networks(self) -> list[float]:
+        """The mean over images for each network."""
+        means: list[float] = self.correlations.mean(axis=1).tolist()
+        return means
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Student's interval of the mean over other networks and other images together.
+
+        Both are drawn, so the squares of the two standard errors add up; what the two have in
+        common is counted twice, which makes it somewhat too wide.
+        """
+        from scipy.stats import t
+
+        means = self.correlations.mean(axis=1), self.correlations.mean(axis=0)
+        error = math.sqrt(sum(values.var(ddof=1) / len(values) for values in means))
+        reach = float(t.ppf((1 + confidence) / 2, min(map(len, means)) - 1)) * error
+        return max(-1.0, self.mean - reach), min(1.0, self.mean + reach)
+
+    def to_json(self) -> dict[str, Any]:
+        """Its numbers as JSON values."""
+        return {
+            "mean": self.mean,
+            "interval_95": list(self.interval()),
+            "networks": self.networks,
+            "verdict": self.verdict,
+        }
+
+    @property
+    def verdict(self) -> str:
+        """Whether the method `failed` the check or `passed` it, or that is `unclear`."""
+        low, high = self.interval()
+        if low >= ALIKE:
+            return "failed"
+        return "passed" if high < ALIKE else "unclear"
+
+
+def rank_correlations(maps: Tensor, others: Tensor, ink: Tensor) -> npt.NDArray[np.float64]:
+    """Rank correlation (Spearman) of two maps' absolute values over the pixels with ink, ``[N]``.
+
+    Without signs, because whether a network with random weights speaks for a class or against it
+    is arbitrary, and correlations of either sign would cancel each other out (Adebayo et al. 2018).
+    Two maps that are the same everywhere are alike; one such map is like no other.
 
     Args:
-        maps: of one network.
+        maps: of one network, ``[N, 28, 28]``.
         others: of another, for the same images.
         ink: which pixels count, bool ``[N, 28, 28]``.
     """
     from scipy.stats import rankdata
 
-    found = []
-    for one, other, where in zip(maps, others, ink, strict=True):
-        ranks = np.stack([rankdata(one[where].numpy()), rankdata(other[where].numpy())])
-        varies = ranks.shape[1] > 1 and bool((ranks.std(axis=1) > 0).all())
-        found.append(float(np.corrcoef(ranks)[0, 1]) if varies else 0.0)
-    return sum(found) / len(found)
+    correlations = []
+    for first, second, where in zip(maps.abs(), others.abs(), ink, strict=True):
+        ranks = np.stack([rankdata(first[where].numpy()), rankdata(second[where].numpy())])
+        varies = ranks.std(axis=1) > 0 if ranks.shape[1] else np.zeros(2, dtype=bool)
+        if varies.all():
+            correlations.append(float(np.corrcoef(ranks)[0, 1]))
+        else:
+            correlations.append(0.0 if varies.any() else 1.0)
+    return np.array(correlations)
 
 
 def attribution(subject: Subject, tick: Tick) -> Section:
@@ -144,18 +216,20 @@ def attribution(subject: Subject, tick: Tick) -> Section:
     Raises:
         MissingExtraError: captum is not installed.
     """
-    says = subject.evaluation
+    says, chosen = subject.evaluation, subject.chosen
     wrong = subject.mistakes[:WRONG]
     right = _some_right(subject)
     blocks: list[Block] = [_text("lead"), _text("how")]
     numbers: dict[str, Any] = {}
-    groups = [("chosen", torch.tensor(subject.chosen[:MOST_CHOSEN], dtype=torch.int64))]
+    groups = [("chosen", torch.tensor(chosen[:MOST_CHOSEN], dtype=torch.int64))]
     groups += [("right", right), ("wrong", wrong)]
     for done, (group, positions) in enumerate(groups, start=1):
         if len(positions):
             maps = _explained(subject, positions)
             blocks.append(_picture(subject, group, positions, maps))
             numbers[group] = positions.tolist()
+        if group == "chosen" and len(chosen) > MOST_CHOSEN:
+            blocks.append(_text("cut", shown=MOST_CHOSEN, n=len(chosen)))
         tick(done, 4)
     if not says.errors:
         blocks.append(_text("no_mistakes"))
@@ -252,35 +326,84 @@ def _named(subject: Subject, index: int, messages: Messages) -> str:
 
 
 def _sanity(subject: Subject) -> tuple[tuple[Block, ...], dict[str, Any]]:
-    """Compare the maps with those of the same network with random weights."""
-    images = subject.digits.test.images[:CHECKED]
+    """Compare the maps with those of the same network with random weights in all layers.
+
+    Grad-CAM's are taken with both signs: which one a stranger's have is arbitrary, and without
+    the negative ones half of its maps would be empty, and so like no other.
+    """
+    test = subject.digits.test.images
+    checked = test.flatten(1).any(dim=1).nonzero()[:CHECKED, 0]
+    images, classes = test[checked], subject.evaluation.predictions[checked]
     x, background = subject.normalised(images), subject.scale.background
-    classes = subject.evaluation.predictions[:CHECKED]
-    # Not the seed of its start: this must be a stranger.
-    network, seed = subject.network, subject.seed + 7919
-    stranger = SimpleCNN(network.config, n_classes=network.n_classes, seed=seed).eval()
-    own = attributions(subject.model, x, classes, background)
-    other = attributions(stranger, x, classes, background)
+    maps, *others = (
+        attributions(network, x, classes, background, rectified=False)
+        for network in (subject.model, *_strangers(subject))
+    )
     ink = images[:, 0] > 0
-    same = {name: map_correlation(own[name], other[name], ink) for name in METHODS}
-    gap = completeness_gap(subject.model, x, classes, background, own["integrated_gradients"])
+    alike = {
+        name: Likeness(
+            correlations=np.stack([rank_correlations(maps[name], m[name], ink) for m in others])
+        )
+        for name in METHODS
+    }
+    gap = completeness_gap(subject.model, x, classes, background, maps["integrated_gradients"])
     numbers = {
-        "random_weights_rank_correlation": same,
+        "random_weights_rank_correlation": {name: v.to_json() for name, v in alike.items()},
         "completeness_gap_logits": float(gap.max()),
         "n": len(images),
     }
-    table = Table(
-        header=(_text("column.method"), _text("column.correlation")),
-        rows=tuple((_text(f"method.{name}"), _rounded(value)) for name, value in same.items()),
-        caption=_text("table", n=len(images)),
+    complete = _text("complete", n=len(images), gap=float(gap.max()))
+    blocks = (_text("sanity", networks=STRANGERS, limit=ALIKE), _alike_table(alike, len(images)))
+    return (*blocks, *_verdicts(alike), complete), numbers
+
+
+def _alike_table(alike: Mapping[str, Likeness], n: int) -> Table:
+    rows = []
+    for name, value in alike.items():
+        rows.append(
+            (
+                _text(f"method.{name}"),
+                _rounded(value.mean),
+                _from_to(*value.interval()),
+                _from_to(min(value.networks), max(value.networks)),
+                _text(f"verdict.{value.verdict}"),
+            )
+        )
+    header = ("method", "correlation", "interval", "networks", "verdict")
+    return Table(
+        header=tuple(_text(f"column.{name}") for name in header),
+        rows=tuple(rows),
+        caption=_text("table", n=n, networks=STRANGERS),
     )
-    failed = tuple(_text(f"method.{name}") for name in METHODS if same[name] >= ALIKE)
-    verdict = _text("sanity_failed", names=failed) if failed else _text("sanity_passed")
-    complete = _text("complete", gap=float(gap.max()))
-    return (_text("sanity"), table, verdict, complete), numbers
 
 
-def _rounded(value: float) -> Any:
-    from taller_cnn.explain.section import Decimal
+def _from_to(low: float, high: float) -> Text:
+    return _text("interval", low=_rounded(low), high=_rounded(high))
 
+
+def _rounded(value: float) -> Decimal:
+    """Two decimals, without a sign before zero."""
     return Decimal(0.0 if math.isclose(value, 0, abs_tol=0.005) else value)
+
+
+def _verdicts(alike: Mapping[str, Likeness]) -> Iterator[Text]:
+    """A sentence for each verdict that some method has."""
+    for verdict in ("passed", "failed", "unclear"):
+        names = tuple(_text(f"method.{n}") for n, v in alike.items() if v.verdict == verdict)
+        if names:
+            yield _text(f"sanity_{verdict}", names=names)
+
+
+def _strangers(subject: Subject) -> Iterator[SimpleCNN | Ensemble]:
+    """Networks of the same shape with random weights; for an ensemble, with as many members."""
+    network, model = subject.network, subject.model
+    members = len(model.members) if isinstance(model, Ensemble) else 1
+    # Not the seed of the network's start, which would be no stranger.
+    seeds = torch.Generator().manual_seed(subject.seed + 7919)
+    for _ in range(STRANGERS):
+        drawn = torch.randint(2**31, (members,), generator=seeds).tolist()
+        made = [
+            SimpleCNN(network.config, n_classes=network.n_classes, seed=seed).eval()
+            for seed in drawn
+        ]
+        yield made[0] if isinstance(model, SimpleCNN) else Ensemble(made).eval()
