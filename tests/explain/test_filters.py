@@ -15,6 +15,7 @@ from taller_cnn.explain.attribution import attribution
 from taller_cnn.explain.embedding import embedding
 from taller_cnn.explain.feature_maps import feature_maps
 from taller_cnn.explain.filters import filters
+from taller_cnn.explain.filters_causal import FrozenTest, Loss, SwitchedOff, paired_loss
 from taller_cnn.explain.filters_patches import excitement
 from taller_cnn.explain.robustness import robustness
 from taller_cnn.explain.section import Heading, Picture, Section, Subject, Table, Text, cell_text
@@ -128,3 +129,72 @@ def test_the_verdict_on_an_untrained_network_is_chance(subject: Subject) -> None
     numbers = filters(untrained, lambda done, of: None).numbers
     assert numbers["edge_test"]["learned"] is False
     assert numbers["edge_test"]["p_untrained"] == 1.0
+
+
+def told(section: Section, language: str = "en") -> str:
+    messages = Messages(language)
+    return "\n".join(b.say(messages) for b in section.blocks if isinstance(b, Text))
+
+
+def test_a_filter_that_never_varies_is_not_called_dead_where_that_is_no_zero(
+    subject: Subject, tiny_digits: Digits
+) -> None:
+    odd = unlearned(ModelConfig(filters=(3, 2), activation="tanh", hidden=4), few(tiny_digits, 40))
+    with torch.no_grad():
+        odd.network.conv1.weight[1] = 0
+    section = filters(odd, lambda done, of: None)
+    assert section.numbers["dead"]["conv1"] == [1]
+    assert "one filter, number 2, gives the same value everywhere in all 80 images" in told(section)
+    assert "dead" not in " ".join(said(section, "en"))
+    assert "muerto" not in " ".join(said(section, "es"))
+
+
+def test_the_filter_that_is_named_is_one_that_costs_for_certain(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loss(spoiled: int, mended: int) -> Loss:
+        before = torch.arange(1000) < 900
+        after = before.clone()
+        after[:spoiled], after[900 : 900 + mended] = False, True
+        return paired_loss(before, after, 1 - 0.05 / 3)
+
+    losses = (loss(60, 40), loss(14, 0), loss(1, 0))
+    assert losses[0].value > losses[1].value
+    assert losses[0].low < 0 < losses[1].low
+    off = SwitchedOff(accuracy=0.9, losses=losses, n=1000)
+    monkeypatch.setattr("taller_cnn.explain.filters.switch_off", lambda *_: off)
+    text = told(filters(subject, lambda done, of: None))
+    assert "Of 3 filters one loses accuracy for certain: switching off number 2 costs" in text
+
+
+@pytest.mark.parametrize(
+    ("frozen", "verdict"),
+    [
+        ((0.90, 0.91, 0.90), "learning the first layer is worth 5.67 points"),
+        ((0.96, 0.90, 0.98), "there is no evidence"),
+        ((0.98, 0.99, 0.98), "a random first layer does better"),
+    ],
+)
+def test_what_the_first_layer_is_worth_is_told_with_how_it_was_measured(
+    subject: Subject,
+    monkeypatch: pytest.MonkeyPatch,
+    frozen: tuple[float, ...],
+    verdict: str,
+) -> None:
+    measured = FrozenTest(learned=(0.96, 0.96, 0.96), frozen=frozen, trained_on=6000, n=2500)
+    monkeypatch.setattr("taller_cnn.explain.filters.freeze_test", lambda *_: measured)
+    [paragraph] = [
+        words
+        for words in told(filters(subject, lambda done, of: None)).split("\n")
+        if verdict in words
+    ]
+    assert "one epoch of 6,000 images" in paragraph
+    assert "over seeds" in paragraph
+
+
+def test_another_untrained_network_is_not_called_this_one_before_training(subject: Subject) -> None:
+    known = told(filters(subject, lambda done, of: None))
+    other = told(filters(replace(subject, initial=None), lambda done, of: None))
+    assert "before training there were" in known
+    assert "another network that is not trained has" in other
+    assert "before training there were" not in other

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from taller_cnn.explain.evidence import SHOWN, sign_flip_p
-from taller_cnn.explain.forward import evenly
+from taller_cnn.explain.forward import first_of_each_class
 from taller_cnn.explain.section import Block, Picture, Section, Subject, Text, Tick, texts_of
 from taller_cnn.messages import Messages
 
@@ -95,7 +95,7 @@ def same_class_neighbours(points: npt.NDArray[Any], labels: npt.NDArray[np.int64
 def embedding(subject: Subject, tick: Tick) -> Section:
     """Principal components of the last hidden layer, then a plane by t-SNE."""
     test = subject.digits.test
-    chosen = evenly(test.labels, POINTS)
+    chosen = first_of_each_class(test.labels, POINTS)
     part = test[chosen]
     hidden = subject.embedding(part).double().numpy()
     tick(1, 4)
@@ -104,7 +104,7 @@ def embedding(subject: Subject, tick: Tick) -> Section:
     if not shares.any() or len(chosen) < 4:
         return _section((_text("nothing", n=len(chosen)),), numbers)
     labels = part.labels.numpy()
-    few = evenly(part.labels, COMPARED).numpy()
+    few = first_of_each_class(part.labels, COMPARED).numpy()
     k = min(NEIGHBOURS, len(few) - 1)
     pixels = part.images.flatten(1).float().numpy()
     shares_of = [same_class_neighbours(points[few], labels[few], k) for points in (hidden, pixels)]

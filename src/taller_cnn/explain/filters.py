@@ -18,7 +18,7 @@ from taller_cnn.explain.filters_kernels import (
     random_kernels,
 )
 from taller_cnn.explain.filters_patches import LayerExcitement, excitement
-from taller_cnn.explain.forward import evenly, quick_copy
+from taller_cnn.explain.forward import first_of_each_class, quick_copy
 from taller_cnn.explain.section import (
     Block,
     Cell,
@@ -59,10 +59,16 @@ class _Measured:
     random: KernelFit
     edges: EdgeTest
     layers: tuple[LayerExcitement, ...]
+    images: int
+    """How many were looked at for dead filters."""
+    rectified: bool
+    """Whether a dead filter gives zero, as with ReLU, or the same value for everything."""
     off: SwitchedOff
     frozen: FrozenTest | None
     from_patches: bool
     """Whether the first layer was made from patches of digits and not learned."""
+    initial_known: bool
+    """Whether the untrained network is this one before its training, or another one."""
 
 
 def filters(subject: Subject, tick: Tick) -> Section:
@@ -103,7 +109,7 @@ def _measure(subject: Subject, tick: Callable[[], None]) -> _Measured:
         classify(random_kernels(RANDOM_KERNELS, config.kernel_size, seed)),
     ]
     tick()
-    layers = _excitement(subject, model)
+    layers, images = _excitement(subject, model)
     tick()
     test = subject.digits.test
     off = switch_off(model, test, subject.normalised(test.images), DIGITS)
@@ -116,24 +122,32 @@ def _measure(subject: Subject, tick: Callable[[], None]) -> _Measured:
         random=fits[2],
         edges=edge_test(*fits, same_filters=subject.initial is not None),
         layers=layers,
+        images=images,
+        rectified=config.activation == "relu",
         off=off,
         frozen=frozen,
         from_patches=subject.info is not None and subject.info.train.first_layer == "patches",
+        initial_known=subject.initial is not None,
     )
 
 
-def _excitement(subject: Subject, model: SimpleCNN) -> tuple[LayerExcitement, ...]:
-    """Patches from the test digits; a filter is dead if held-out digits do not excite it either."""
+def _excitement(subject: Subject, model: SimpleCNN) -> tuple[tuple[LayerExcitement, ...], int]:
+    """Patches from the test digits; a filter is dead if held-out digits do not excite it either.
+
+    Returns:
+        The layers, and on how many images a dead filter was tried.
+    """
     test, held_out = subject.digits.test, subject.digits.validation
-    images = test.images[evenly(test.labels, DIGITS)]
+    images = test.images[first_of_each_class(test.labels, DIGITS)]
     layers = excitement(model, images, subject.normalised(images))
     if not len(held_out) or not any(layer.dead for layer in layers):
-        return layers
+        return layers, len(images)
     others = excitement(model, held_out.images, subject.normalised(held_out.images), most=1)
-    return tuple(
+    both = tuple(
         replace(layer, dead=tuple(sorted(set(layer.dead) & set(other.dead))))
         for layer, other in zip(layers, others, strict=True)
     )
+    return both, len(images) + len(held_out)
 
 
 # --------------------------------------------------------------------------- kernels
@@ -164,6 +178,7 @@ def _kernel_blocks(measured: _Measured, kernels: np.ndarray[Any, Any]) -> Iterat
         "chance_n": test.random_n,
         "p": test.p_random,
         "p_before": test.p_untrained,
+        "when": _text("before_training" if measured.initial_known else "another_untrained"),
     }
     if measured.from_patches:
         yield _text("from_patches", **counts)
@@ -237,17 +252,18 @@ def _patches_figure(layer: LayerExcitement, messages: Messages) -> Figure:
 
 
 def _dead_blocks(measured: _Measured) -> Iterator[Block]:
-    yield Heading(_text("dead"))
+    kind = "dead" if measured.rectified else "constant"
+    yield Heading(_text(kind))
     total = sum(len(layer.patches) for layer in measured.layers)
     dead = [(layer.layer, layer.dead) for layer in measured.layers if layer.dead]
     if not dead:
-        yield _text("no_dead", n=total)
+        yield _text(f"no_{kind}", n=total, images=measured.images)
         return
     for layer, numbers in dead:
         named = tuple(str(k + 1) for k in numbers[:NAMED])
+        values = {"n": len(numbers), "layer": layer, "names": named, "images": measured.images}
         more = len(numbers) - len(named)
-        key = "dead_more" if more else "dead_named"
-        yield _text(key, n=len(numbers), layer=layer, names=named, more=more)
+        yield _text(f"{kind}_{'more' if more else 'named'}", **values, more=more)
 
 
 # ------------------------------------------------------------------------ causal tests
@@ -257,15 +273,17 @@ def _causal_blocks(measured: _Measured) -> Iterator[Block]:
     off = measured.off
     yield Heading(_text("causal"))
     yield from _frozen_blocks(measured)
-    worst = max(range(len(off.losses)), key=lambda k: off.losses[k].value)
-    loss = off.losses[worst]
-    costly = sum(one.low > 0 for one in off.losses)
+    largest = max(range(len(off.losses)), key=lambda k: off.losses[k].value)
+    costly = [k for k, loss in enumerate(off.losses) if loss.low > 0]
+    # A filter may cost most and yet not certainly anything: more digits change both ways with it.
+    named = max(costly, key=lambda k: off.losses[k].value) if costly else largest
+    loss = off.losses[named]
     yield _text("off_lead", accuracy=off.accuracy, digits=off.n)
     yield _text(
         "off_costs" if costly else "off_nothing",
-        n=costly,
+        n=len(costly),
         of=len(off.losses),
-        number=worst + 1,
+        number=named + 1,
         points=100 * loss.value,
         low=100 * loss.low,
         high=100 * loss.high,
@@ -273,7 +291,7 @@ def _causal_blocks(measured: _Measured) -> Iterator[Block]:
     yield Picture(
         name="filters_off",
         draw=lambda messages: _losses_figure(off, messages),
-        alt=_text("alt_off", n=min(len(off.losses), SHOWN), number=worst + 1),
+        alt=_text("alt_off", n=min(len(off.losses), SHOWN), number=largest + 1),
         caption=_text("cut_off", shown=SHOWN, n=len(off.losses))
         if len(off.losses) > SHOWN
         else None,
@@ -301,7 +319,8 @@ def _frozen_blocks(measured: _Measured) -> Iterator[Block]:
     )
     key = "frozen_better" if low > 0 else "frozen_worse" if high < 0 else "frozen_same"
     points = {"points": Decimal(100 * test.gain), "low": Decimal(100 * low)}
-    yield _text(key, **points, high=Decimal(100 * high))
+    regime = {"seeds": len(test.learned), "digits": test.trained_on}
+    yield _text(key, **points, high=Decimal(100 * high), **regime)
 
 
 def _losses_figure(off: SwitchedOff, messages: Messages) -> Figure:

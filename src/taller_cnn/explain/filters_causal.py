@@ -12,7 +12,7 @@ from torch import Tensor
 
 from taller_cnn.config import ModelConfig, TrainConfig, recipe
 from taller_cnn.data import Digits, LabelledImages
-from taller_cnn.explain.forward import BATCH, evenly, from_stage
+from taller_cnn.explain.forward import BATCH, first_of_each_class, from_stage
 from taller_cnn.model import SimpleCNN, describe
 from taller_cnn.training import train
 
@@ -87,7 +87,7 @@ def freeze_test(
     few = dataclasses.replace(
         digits,
         train=digits.train[:n],
-        validation=scored[evenly(scored.labels, SCORED_DIGITS)],
+        validation=scored[first_of_each_class(scored.labels, SCORED_DIGITS)],
         test=digits.test[:0],
     )
     scores: dict[bool, list[float]] = {False: [], True: []}
@@ -182,7 +182,7 @@ def switch_off(
     filters = model.config.filters[0]
     macs = sum(row.macs for row in describe(model.config, model.n_classes) if row.name != "conv1")
     affordable = max(100, int(ABLATION_MACS / (macs * filters)))
-    chosen = evenly(split.labels, min(most, affordable))
+    chosen = first_of_each_class(split.labels, min(most, affordable))
     labels = split.labels[chosen]
     rows = []
     for part in chosen.split(BATCH):  # type: ignore[no-untyped-call]

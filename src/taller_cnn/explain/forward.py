@@ -53,8 +53,8 @@ def from_stage(model: SimpleCNN, index: int, x: Tensor) -> Tensor:
     return logits
 
 
-def evenly(labels: Tensor, n: int) -> Tensor:
-    """Positions of about `n` labels, the first ones of every class in its share, in order.
+def first_of_each_class(labels: Tensor, n: int) -> Tensor:
+    """Positions of the first labels of each class in its share, about `n` in all, in order.
 
     All positions if there are no more than `n`.
 

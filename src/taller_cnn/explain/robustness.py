@@ -17,7 +17,7 @@ from taller_cnn.data import LabelledImages
 from taller_cnn.errors import MissingExtraError
 from taller_cnn.evaluation import wilson_interval
 from taller_cnn.explain.distortions import DISTORTIONS, Distortion
-from taller_cnn.explain.forward import class_logits, evenly, quick_copy
+from taller_cnn.explain.forward import class_logits, first_of_each_class, quick_copy
 from taller_cnn.explain.section import (
     Block,
     Picture,
@@ -155,7 +155,7 @@ def robustness(subject: Subject, tick: Tick) -> Section:
     if importlib.util.find_spec("kornia") is None:
         raise MissingExtraError("explain_kornia")
     test = subject.digits.test
-    split = test[evenly(test.labels, DIGITS)]
+    split = test[first_of_each_class(test.labels, DIGITS)]
     model, scale = quick_copy(subject.model), subject.scale
     curves = []
     for done, distortion in enumerate(DISTORTIONS, start=1):
