@@ -162,46 +162,44 @@ def error_interval(
     return max(0.0, 2 * error - float(low)), max(0.0, 2 * error - float(high))
 
 
-def error_fall_interval(
-    before: npt.ArrayLike,
-    after: npt.ArrayLike,
-    correct: npt.ArrayLike,
-    bins: int = BINS,
-    *,
-    seed: int = 0,
-    repeats: int = 1000,
-    confidence: float = 0.95,
+def loss_fall_interval(
+    before: npt.ArrayLike, after: npt.ArrayLike, *, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Where the fall of the calibration error lies, from one set of confidences to another.
+    """Interval of the fall of the mean loss, from one set of losses to another of the same digits.
 
-    A paired bootstrap: the same digits are drawn for both, as both are of the same digits. The
-    interval is the fall and its standard error: resampling raises the smaller of two errors more,
-    so percentiles lean towards 0, and reflected ones away from it; a test simulates how seldom a
-    rise is taken for a fall.
+    Student's interval of the paired differences with Hall's correction for skewness (1992): few
+    digits, the mistakes, differ by much and all others by little, and without the correction a
+    network whose loss stays the same is too often told to be worse. A test simulates how often.
 
     Args:
-        before: confidences of the predictions, shape ``(N,)``.
-        after: of the same predictions, as something else states them.
-        correct: whether they are right.
+        before: loss of each digit, shape ``(N,)``.
+        after: of the same digits, as something else states their probabilities.
+
+    Returns:
+        Its ends; minus infinity to infinity for one digit, which has no spread.
 
     Raises:
-        InputError: there are no predictions.
+        InputError: there are no digits.
     """
-    from scipy.stats import norm
+    from scipy.stats import skew, t
 
-    one, right = _pair(before, correct)
-    other, _ = _pair(after, correct)
+    first, last = _pair(before, after)
+    falls, n = first - last, len(first)
+    if n == 1:
+        return -np.inf, np.inf
+    middle, error = float(falls.mean()), float(falls.std(ddof=1)) / float(np.sqrt(n))
+    if error <= 1e-12 * abs(middle):
+        return middle, middle
+    lean = float(skew(falls)) / float(np.sqrt(n))
+    reach = float(t.ppf((1 + confidence) / 2, n - 1))
 
-    def fall(chosen: _Chosen) -> float:
-        first, last = (
-            expected_calibration_error(sure[chosen], right[chosen], bins) for sure in (one, other)
-        )
-        return first - last
+    def unskewed(deviation: float) -> float:
+        """Where a skewed mean has that deviation, in standard errors: inverse of Hall's cubic."""
+        if abs(lean) < 1e-9:
+            return deviation
+        return 3 / lean * float(np.cbrt(1 + lean * (deviation - lean / 6)) - 1)
 
-    drawn = _resampled(fall, len(right), seed, repeats)
-    half = norm.ppf((1 + confidence) / 2) * np.std(drawn)
-    middle = fall(slice(None))
-    return float(middle - half), float(middle + half)
+    return float(middle - unskewed(reach) * error), float(middle - unskewed(-reach) * error)
 
 
 def _resampled(

@@ -8,13 +8,12 @@ import torch
 
 from taller_cnn.calibration import (
     apply_temperature,
-    error_interval,
     expected_calibration_error,
     fit_temperature,
 )
 from taller_cnn.checkpoints import ModelInfo
 from taller_cnn.config import TrainConfig
-from taller_cnn.explain.section import Section, Subject, Table, Text
+from taller_cnn.explain.section import Picture, Section, Subject, Table, Text
 from taller_cnn.explain.trust import _Certainty, _verdict, trust
 from taller_cnn.messages import Messages
 
@@ -75,10 +74,33 @@ def test_strangers_are_scored_against_the_test_digits(section: Section) -> None:
 
     assert {"scrambled", "noise", "blank"} <= set(numbers)
     for name in ("scrambled", "noise"):
-        assert 0 <= numbers[name]["accepted"] <= 1
+        low, high = numbers[name]["accepted_interval_95"]
+        assert 0 <= low <= numbers[name]["accepted"] <= high <= 1
         assert 0 <= numbers[name]["auroc"] <= 1
     assert "Fashion-MNIST is not in the data folder" in said(section)
     assert sum(isinstance(block, Table) for block in section.blocks) == 2
+
+
+def test_the_threshold_for_strangers_is_set_on_held_out_digits_and_tried_on_others(
+    subject: Subject, answering
+) -> None:
+    right = subject.digits.test.labels.tolist()
+    held = answering(right, np.linspace(0.5, 0.99, 100).tolist()).evaluation
+    for sure in (0.6, 0.95):
+        tested = answering(right, [sure] * 100)
+        numbers = trust(replace(tested, validation=held), tick).numbers["strangers"]
+        expected = np.quantile(np.linspace(0.5, 0.99, 100), 0.05)
+        assert numbers["threshold"] == pytest.approx(expected, abs=1e-6)
+        assert numbers["own_accepted"] == 1.0
+
+
+def test_without_held_out_digits_there_is_no_threshold_for_strangers(subject: Subject) -> None:
+    section = trust(replace(subject, validation=None), tick)
+    numbers = section.numbers["strangers"]
+    assert numbers["threshold"] is numbers["noise"]["accepted"] is numbers["own_accepted"] is None
+    assert "no confidence threshold is set" in said(section)
+    [picture] = [b for b in section.blocks if isinstance(b, Picture) and "strangers" in b.name]
+    assert "threshold" not in picture.draw(Messages("en")).get_suptitle()
 
 
 def test_the_part_of_strangers_ranked_below_is_counted(subject: Subject) -> None:
@@ -93,26 +115,49 @@ def test_the_part_of_strangers_ranked_below_is_counted(subject: Subject) -> None
     assert (numbers["n"], numbers["over_90"]) == (3, 0.0)
 
 
-def test_the_temperature_is_judged_by_pairs_of_the_same_digits() -> None:
+def certainty(logits: np.ndarray, right: np.ndarray, sharpness: float) -> _Certainty:
+    """Answers whose logit against all other classes is stretched."""
+    sure = 1 / (1 + np.exp(-sharpness * logits))
+    return _Certainty(
+        sure=sure,
+        right=right,
+        error=expected_calibration_error(sure, right),
+        interval=(0.0, 1.0),
+        luck=0.0,
+        losses=-np.log(np.where(right, sure, 1 - sure)),
+    )
+
+
+def test_the_temperature_is_judged_by_the_losses_of_the_same_digits() -> None:
     random = np.random.default_rng(6)
     logits = np.abs(random.normal(4, 2, 1000))
     right = random.random(1000) < 1 / (1 + np.exp(-logits))
-    boastful, calibrated = (
-        _Certainty(
-            sure=sure,
-            right=right,
-            error=expected_calibration_error(sure, right),
-            interval=error_interval(sure, right),
-            luck=0.0,
-            loss=0.0,
-        )
-        for sure in (1 / (1 + np.exp(-k * logits)) for k in (1.4, 1.0))
-    )
+    boastful, calibrated = (certainty(logits, right, sharpness) for sharpness in (2.0, 1.0))
+    spread = np.std(boastful.losses - calibrated.losses), np.std(boastful.losses)
 
-    assert boastful.interval[0] < calibrated.interval[1], "their intervals overlap"
-    assert _verdict(boastful, calibrated, seed=0) == "better"
-    assert _verdict(calibrated, boastful, seed=0) == "worse"
-    assert _verdict(boastful, boastful, seed=0) == "alike"
+    assert spread[0] < spread[1], "a pair differs by less than two digits do"
+    assert _verdict(boastful, calibrated) == "better"
+    assert _verdict(calibrated, boastful) == "worse"
+    assert _verdict(boastful, boastful) == "alike"
+
+
+def test_a_calibration_error_that_falls_is_no_improvement_by_itself() -> None:
+    # As sure of every answer as it is right on average: no calibration error, and no use.
+    random = np.random.default_rng(6)
+    logits = np.abs(random.normal(4, 2, 1000))
+    right = random.random(1000) < 1 / (1 + np.exp(-logits))
+    boastful = certainty(logits, right, 1.4)
+    mean = right.mean()
+    same = certainty(np.full(1000, np.log(mean / (1 - mean))), right, 1.0)
+
+    assert same.error < 1e-9 < 0.005 < boastful.error
+    assert _verdict(boastful, same) == "worse"
+
+
+def test_with_few_mistakes_nothing_is_said_of_the_temperature() -> None:
+    logits, right = np.full(300, 5.0), np.arange(300) >= 4
+    flat, sharp = certainty(logits, right, 0.5), certainty(logits, right, 2.0)
+    assert _verdict(sharp, flat) == "few"
 
 
 def test_what_100_digits_cannot_show_is_told_so(subject: Subject, answering) -> None:
@@ -158,5 +203,5 @@ def test_a_network_that_boasts_is_told_from_one_that_is_too_modest(
     labels = subject.digits.test.labels.tolist()
     half_wrong = [(y + (i % 2)) % 10 for i, y in enumerate(labels)]
 
-    assert "surer than it should be" in said(trust(answering(half_wrong, [0.95] * 100), tick))
+    assert "it is overconfident" in said(trust(answering(half_wrong, [0.95] * 100), tick))
     assert "less sure than it could be" in said(trust(answering(labels, [0.5] * 100), tick))

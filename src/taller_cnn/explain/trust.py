@@ -17,10 +17,10 @@ from taller_cnn.calibration import (
     apply_temperature,
     coverage_curve,
     error_by_luck,
-    error_fall_interval,
     error_interval,
     expected_calibration_error,
     fit_temperature,
+    loss_fall_interval,
     reliability,
 )
 from taller_cnn.data import LabelledImages
@@ -49,8 +49,10 @@ CATALOGUE = "explain_trust"
 _text = texts_of(CATALOGUE)
 COVERAGES = (1.0, 0.99, 0.98, 0.95, 0.9, 0.8)
 KEPT = 0.95
-"""Part of the test digits that the threshold for strangers lets through."""
+"""Part of the held-out digits that the threshold for strangers lets through."""
 SURE = 0.9
+FEWEST_MISTAKES = 5
+"""With fewer, the loss of the test digits hangs on too few of them to compare two."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,7 +64,13 @@ class _Certainty:
     error: float
     interval: tuple[float, float]
     luck: float
-    loss: float
+    losses: npt.NDArray[np.float64]
+    """Cross-entropy of each digit."""
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy."""
+        return float(self.losses.mean())
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -94,7 +102,7 @@ def trust(subject: Subject, tick: Tick) -> Section:
     blocks: list[Block] = [
         _text("lead"),
         _calibration_text(plain),
-        _temperature_text(temperature, reason, plain, tempered, subject.seed),
+        _temperature_text(temperature, reason, plain, tempered),
         _reliability_picture(plain, tempered, temperature),
         Heading(_text("coverage.title")),
         *_coverage_blocks(curve, result),
@@ -110,6 +118,8 @@ def trust(subject: Subject, tick: Tick) -> Section:
             "plain": plain.to_json(),
             "temperature": temperature,
             "tempered": tempered and tempered.to_json(),
+            "loss_fall_interval_95": tempered
+            and list(loss_fall_interval(plain.losses, tempered.losses)),
             "coverage": {str(c): curve.accuracy_at(c) for c in COVERAGES},
             "strangers": numbers,
         },
@@ -117,7 +127,7 @@ def trust(subject: Subject, tick: Tick) -> Section:
 
 
 def _certainty(scores: Tensor, result: Evaluation, seed: int) -> _Certainty:
-    sure = scores.double().exp().max(dim=1).values.clamp(max=1).numpy()
+    sure = _sure(scores)
     right = (result.predictions == result.labels).numpy()
     return _Certainty(
         sure=sure,
@@ -125,7 +135,7 @@ def _certainty(scores: Tensor, result: Evaluation, seed: int) -> _Certainty:
         error=expected_calibration_error(sure, right),
         interval=error_interval(sure, right, seed=seed),
         luck=error_by_luck(sure, seed=seed),
-        loss=-float(scores.double().gather(1, result.labels[:, None]).mean()),
+        losses=-scores.double().gather(1, result.labels[:, None])[:, 0].numpy(),
     )
 
 
@@ -162,10 +172,10 @@ def _temperature_text(
     reason: Text | None,
     plain: _Certainty,
     tempered: _Certainty | None,
-    seed: int,
 ) -> Text:
     if temperature is None or tempered is None:
         return _text("temperature.none", reason=reason)
+    low, high = loss_fall_interval(plain.losses, tempered.losses)
     return _text(
         f"temperature.{'sharp' if temperature < 1 else 'flat'}",
         temperature=temperature,
@@ -173,13 +183,17 @@ def _temperature_text(
         after=Decimal(100 * tempered.error),
         loss_before=Decimal(plain.loss, 4),
         loss_after=Decimal(tempered.loss, 4),
-        verdict=_text(f"temperature.{_verdict(plain, tempered, seed)}"),
+        low=Decimal(low, 4),
+        high=Decimal(high, 4),
+        verdict=_text(f"temperature.{_verdict(plain, tempered)}"),
     )
 
 
-def _verdict(before: _Certainty, after: _Certainty, seed: int) -> str:
-    """Whether the temperature helped on the test digits, as far as they tell."""
-    low, high = error_fall_interval(before.sure, after.sure, before.right, seed=seed)
+def _verdict(before: _Certainty, after: _Certainty) -> str:
+    """Whether the temperature helped on the test digits, as far as their losses tell."""
+    if (~before.right).sum() < FEWEST_MISTAKES:
+        return "few"
+    low, high = loss_fall_interval(before.losses, after.losses)
     if low > 0:
         return "better"
     return "worse" if high < 0 else "alike"
@@ -236,9 +250,16 @@ def _coverage_blocks(curve: CoverageCurve, result: Evaluation) -> tuple[Block, .
 def _stranger_blocks(
     subject: Subject, own: npt.NDArray[np.float64]
 ) -> tuple[list[Block], dict[str, Any]]:
-    """What the network says of pictures that are none of its classes."""
-    threshold = float(np.quantile(own, 1 - KEPT))
-    sets = {name: _confidence(subject, images) for name, images in strangers(subject).items()}
+    """What the network says of pictures that are none of its classes.
+
+    The threshold is set on the held-out digits and tried on the test digits and on strangers;
+    without held-out digits there is none.
+    """
+    held = subject.validation
+    threshold = None
+    if held is not None:
+        threshold = float(np.quantile(_sure(held.log_probabilities), 1 - KEPT))
+    sets = {name: _sure(_scores(subject, images)) for name, images in strangers(subject).items()}
     numbers = {name: _stranger_numbers(sure, own, threshold) for name, sure in sets.items()}
     many = {name: sure for name, sure in sets.items() if len(sure) > 1}
 
@@ -247,32 +268,42 @@ def _stranger_blocks(
 
         return strangers_figure({"own": own, **many}, threshold, messages)
 
+    accepted = None if threshold is None else float((own >= threshold).mean())
     counted = {name: numbers[name] for name in many}
     blocks: list[Block] = [
         Heading(_text("strangers.title")),
         _text("strangers.lead"),
-        *_strangers_said(subject, counted, numbers["blank"], threshold),
+        *_strangers_said(subject, counted, numbers["blank"], threshold, accepted),
         Picture(name="trust_strangers", draw=draw, alt=_text("strangers.alt")),
         _strangers_table(counted),
     ]
-    return blocks, {"threshold": threshold, "kept": KEPT, **numbers}
+    return blocks, {"threshold": threshold, "kept": KEPT, "own_accepted": accepted, **numbers}
 
 
 def _strangers_said(
     subject: Subject,
     numbers: Mapping[str, dict[str, Any]],
     blank: Mapping[str, Any],
-    threshold: float,
+    threshold: float | None,
+    accepted: float | None,
 ) -> Iterator[Text]:
-    worst = max(numbers, key=lambda name: float(numbers[name]["accepted"]))
-    yield _text(
-        "strangers.worst",
-        name=_text(f"strangers.name.{worst}"),
-        accepted=numbers[worst]["accepted"],
-        over_90=numbers[worst]["over_90"],
-        threshold=Decimal(threshold, 3),
-        kept=KEPT,
-    )
+    measure = "over_90" if threshold is None else "accepted"
+    worst = max(numbers, key=lambda name: float(numbers[name][measure]))
+    values = {"name": _text(f"strangers.name.{worst}"), "over_90": numbers[worst]["over_90"]}
+    if threshold is None:
+        yield _text("strangers.no_threshold", **values)
+    else:
+        low, high = numbers[worst]["accepted_interval_95"]
+        yield _text(
+            "strangers.worst",
+            **values,
+            accepted=numbers[worst]["accepted"],
+            low=low,
+            high=high,
+            threshold=Decimal(threshold, 3),
+            kept=KEPT,
+            own=accepted,
+        )
     empty = _prediction(subject, torch.zeros(1, 1, 28, 28))
     yield _text("strangers.blank", chance=blank["mean_confidence"], name=subject.class_name(empty))
     if "fashion" not in numbers and subject.digits.name != "fashion-mnist":
@@ -286,7 +317,7 @@ def _strangers_table(numbers: Mapping[str, dict[str, Any]]) -> Table:
             n["n"],
             Percent(n["mean_confidence"], 1),
             Percent(n["over_90"], 1),
-            Percent(n["accepted"], 1),
+            "–" if n["accepted"] is None else Percent(n["accepted"], 1),
             Decimal(n["auroc"], 3),
         )
         for name, n in numbers.items()
@@ -295,11 +326,12 @@ def _strangers_table(numbers: Mapping[str, dict[str, Any]]) -> Table:
         _text(f"strangers.column.{name}")
         for name in ("set", "n", "mean", "over_90", "accepted", "auroc")
     )
-    return Table(header=header, rows=rows, caption=_text("strangers.table", kept=KEPT))
+    return Table(header=header, rows=rows, caption=_text("strangers.table"))
 
 
-def _confidence(subject: Subject, images: Tensor) -> npt.NDArray[np.float64]:
-    return _scores(subject, images).double().exp().max(dim=1).values.clamp(max=1).numpy()
+def _sure(scores: Tensor) -> npt.NDArray[np.float64]:
+    """The confidence of each answer, of log-probabilities ``[N, K]``."""
+    return scores.double().exp().max(dim=1).values.clamp(max=1).numpy()
 
 
 def _prediction(subject: Subject, images: Tensor) -> int:
@@ -312,16 +344,20 @@ def _scores(subject: Subject, images: Tensor) -> Tensor:
 
 
 def _stranger_numbers(
-    sure: npt.NDArray[np.float64], own: npt.NDArray[np.float64], threshold: float
+    sure: npt.NDArray[np.float64], own: npt.NDArray[np.float64], threshold: float | None
 ) -> dict[str, Any]:
     """`auroc`: chance that a test digit gets a higher confidence than a stranger."""
     from sklearn.metrics import roc_auc_score
 
     is_own = np.concatenate([np.ones(len(own)), np.zeros(len(sure))])
+    accepted = None if threshold is None else int((sure >= threshold).sum())
     return {
         "n": len(sure),
         "mean_confidence": float(sure.mean()),
         "over_90": float((sure > SURE).mean()),
-        "accepted": float((sure >= threshold).mean()),
+        "accepted": None if accepted is None else accepted / len(sure),
+        "accepted_interval_95": None
+        if accepted is None
+        else list(wilson_interval(accepted, len(sure))),
         "auroc": float(roc_auc_score(is_own, np.concatenate([own, sure]))),
     }

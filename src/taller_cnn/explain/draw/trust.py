@@ -119,13 +119,15 @@ def coverage_figure(curve: CoverageCurve, messages: Messages) -> Figure:
 
 
 def strangers_figure(
-    confidences: Mapping[str, npt.NDArray[np.float64]], threshold: float, messages: Messages
+    confidences: Mapping[str, npt.NDArray[np.float64]],
+    threshold: float | None,
+    messages: Messages,
 ) -> Figure:
     """How sure the network is of its own kind of pictures and of others: a histogram each.
 
     Args:
         confidences: by kind; ``own`` are the test digits.
-        threshold: confidence from which on an answer is accepted.
+        threshold: confidence from which on an answer is accepted, if there is one.
         messages: the reader's language.
     """
     height = 1.4 + 1.55 * len(confidences)
@@ -137,19 +139,17 @@ def strangers_figure(
         axes.hist(
             values, edges, weights=np.full(len(values), 1 / len(values)), color=colour, alpha=0.85
         )
-        axes.axvline(threshold, color=INK, linestyle="--", linewidth=2)
-        accepted = float((values >= threshold).mean())
-        words = messages(
-            "explain_trust.strangers.row",
-            name=messages(f"explain_trust.strangers.name.{name}"),
-            accepted=accepted,
-        )
+        words = messages(f"explain_trust.strangers.name.{name}")
+        if threshold is not None:
+            axes.axvline(threshold, color=INK, linestyle="--", linewidth=2)
+            accepted = float((values >= threshold).mean())
+            words = messages("explain_trust.strangers.row", name=words, accepted=accepted)
         axes.set_title(words, fontsize=TICK, loc="left", pad=4)
         axes.set_yticks([])
         axes.spines[["top", "right", "left"]].set_visible(False)
     rows[-1].set_xlim(0, 1.005)
     value_axis(rows[-1].xaxis, messages, "percent")
     rows[-1].set_xlabel(messages("explain_trust.strangers.x"))
-    title = messages("explain_trust.strangers.figure", threshold=threshold)
-    set_title(figure, title)
+    key = "figure" if threshold is not None else "figure_plain"
+    set_title(figure, messages(f"explain_trust.strangers.{key}", threshold=threshold))
     return figure
