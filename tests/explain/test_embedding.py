@@ -68,8 +68,11 @@ def told(section: Section) -> str:
     return "\n".join(b.say(messages) for b in section.blocks if isinstance(b, Text))
 
 
-def test_what_the_layers_do_is_told_only_where_the_digits_show_it(subject: Subject) -> None:
-    assert "That is what the layers do" in told(embedding(subject, lambda done, of: None))
+def test_where_a_class_lies_closer_is_told_only_where_the_digits_show_it(
+    subject: Subject,
+) -> None:
+    text = told(embedding(subject, lambda done, of: None))
+    assert "a class lies closer together in that layer (p = 0.0002)" in text
     digits = subject.digits
     few = LabelledImages(images=digits.test.images[:8], labels=torch.arange(8) % 2)
     says = replace(
@@ -81,4 +84,4 @@ def test_what_the_layers_do_is_told_only_where_the_digits_show_it(subject: Subje
     section = embedding(lucky, lambda done, of: None)
 
     assert section.numbers["neighbours_p"] > 0.05
-    assert "cannot be told from these 8 digits" in told(section)
+    assert "cannot be told from these 8 images" in told(section)

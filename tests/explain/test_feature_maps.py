@@ -9,8 +9,9 @@ import torch
 from reader_settings import check_that_settings_change_nothing
 
 from taller_cnn.config import ModelConfig
+from taller_cnn.evaluation import Evaluation
 from taller_cnn.explain.feature_maps import feature_maps, layer_maps
-from taller_cnn.explain.section import Picture, Subject
+from taller_cnn.explain.section import Picture, Subject, Text
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN, describe
 
@@ -49,3 +50,23 @@ def test_chosen_digits_are_shown_and_no_others(subject: Subject) -> None:
 def test_without_a_choice_three_classes_are_shown(subject: Subject) -> None:
     positions = feature_maps(subject, lambda done, of: None).numbers["positions"]
     assert len(set(subject.digits.test.labels[positions].tolist())) == 3
+
+
+def test_there_are_as_many_probabilities_as_classes(subject: Subject) -> None:
+    digits, test = subject.digits, subject.digits.test
+    three = replace(
+        subject,
+        model=SimpleCNN(subject.network.config, n_classes=3).eval(),
+        digits=replace(
+            digits,
+            test=replace(test, labels=test.labels % 3),
+            class_names=("circle", "cross", "line"),
+        ),
+        evaluation=Evaluation(
+            log_probabilities=subject.evaluation.log_probabilities[:, :3], labels=test.labels % 3
+        ),
+    )
+    section = feature_maps(three, lambda done, of: None)
+    words = [b.say(Messages("en")) for b in section.blocks if isinstance(b, Text)]
+    assert any("has become 3 probabilities" in text for text in words)
+    assert not any("ten" in text.split() for text in words)

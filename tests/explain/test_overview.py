@@ -123,3 +123,35 @@ def test_a_perfect_network_has_no_table_of_confusions(subject: Subject, answerin
 
     assert not any(isinstance(block, Table) for block in section.blocks)
     assert "gets 0 wrong" in said(section)
+
+
+def test_a_network_without_a_hidden_layer_has_one_dense_layer(subject: Subject) -> None:
+    direct = SimpleCNN(ModelConfig(filters=(4, 6), hidden=0, final_size=1))
+    assert "a fully connected layer that decides" in said(
+        network(replace(subject, model=direct), tick)
+    )
+    assert "two fully connected layers" in said(network(subject, tick))
+
+
+def test_only_a_dense_layer_is_said_to_use_each_weight_once(subject: Subject) -> None:
+    config = ModelConfig(filters=(20, 64, 64), hidden=0, final_size=1, kernel_size=5)
+    section = network(replace(subject, model=SimpleCNN(config)), tick)
+    assert "conv3 has most weights, conv2 takes most multiplications" in said(section)
+    assert "each weight is used only once" not in said(section)
+    assert "in fc1 each weight is used only once" in said(
+        network(replace(subject, model=SimpleCNN()), tick)
+    )
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"),
+    [(0.2, "it overfits"), (0.02, "luck may explain that"), (-0.1, "shows no over")],
+)
+def test_overfitting_is_told_only_where_the_test_shows_it(
+    subject: Subject, ahead: float, told: str
+) -> None:
+    assert subject.history is not None
+    last = subject.history.epochs[-1]
+    assert last.test is not None
+    made = replace(last, train_accuracy=0.75 + ahead, test=replace(last.test, accuracy=0.75))
+    assert told in said(learning(replace(subject, history=History((made,))), tick))

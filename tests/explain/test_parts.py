@@ -107,12 +107,22 @@ def together(subject: Subject) -> Subject:
     return asked_again(replace(subject, model=Ensemble(members).eval()))
 
 
-@pytest.mark.parametrize("name", ["feature_maps", "embedding", "attribution"])
-def test_an_ensemble_is_explained_with_the_inside_of_its_first_network(
+INSIDE = ["network", "filters", "feature_maps", "attribution", "errors", "embedding"]
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_an_ensemble_is_explained_with_the_inside_of_its_first_network_and_says_so(
     subject: Subject, name: str
 ) -> None:
     section = make_part(name, together(subject), lambda done, of: None)
     assert all(text.strip() for text in words(section, "es"))
+    assert any("2 networks answer together here" in text for text in words(section, "en"))
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_one_network_is_not_called_an_ensemble(subject: Subject, name: str) -> None:
+    section = make_part(name, subject, lambda done, of: None)
+    assert not any("answer together" in text for text in words(section, "en"))
 
 
 @pytest.mark.parametrize("name", ["feature_maps", "embedding"])

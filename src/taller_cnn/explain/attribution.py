@@ -220,6 +220,8 @@ def attribution(subject: Subject, tick: Tick) -> Section:
     wrong = subject.mistakes[:WRONG]
     right = _some_right(subject)
     blocks: list[Block] = [_text("lead"), _text("how")]
+    if isinstance(subject.model, Ensemble):
+        blocks.append(_text("ensemble", n=len(subject.model.members)))
     numbers: dict[str, Any] = {}
     groups = [("chosen", torch.tensor(chosen[:MOST_CHOSEN], dtype=torch.int64))]
     groups += [("right", right), ("wrong", wrong)]

@@ -11,7 +11,16 @@ import torch
 
 from taller_cnn.explain.evidence import SHOWN, sign_flip_p
 from taller_cnn.explain.forward import first_of_each_class
-from taller_cnn.explain.section import Block, Picture, Section, Subject, Text, Tick, texts_of
+from taller_cnn.explain.section import (
+    Block,
+    Picture,
+    Section,
+    Subject,
+    Text,
+    Tick,
+    inside_of,
+    texts_of,
+)
 from taller_cnn.messages import Messages
 
 if TYPE_CHECKING:
@@ -135,6 +144,7 @@ def _blocks(
 ) -> tuple[Block, ...]:
     n, wrong = len(drawn.places), int(drawn.wrong.sum())
     return (
+        *inside_of(subject),
         _text("lead", n=n, units=subject.network.fc2.in_features),
         _text(
             "variance",
@@ -148,6 +158,7 @@ def _blocks(
             n=numbers["neighbours_n"],
             hidden=numbers["neighbours_hidden"],
             pixels=numbers["neighbours_pixels"],
+            p=numbers["neighbours_p"],
         ),
         Picture(
             name="embedding_classes",
@@ -165,7 +176,7 @@ def _blocks(
 
 
 def _closer(numbers: dict[str, Any]) -> str:
-    """The text that says whether the network brings a class together, as far as it shows."""
+    """The text that says in which of the two a class lies closer together, as far as it shows."""
     if numbers["neighbours_p"] >= SHOWN:
         return "neighbours_unclear"
     better = numbers["neighbours_hidden"] > numbers["neighbours_pixels"]

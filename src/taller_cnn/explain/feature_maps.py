@@ -9,7 +9,16 @@ import torch
 from torch import Tensor
 
 from taller_cnn.explain.forward import from_stage, pre_activation
-from taller_cnn.explain.section import Block, Picture, Section, Subject, Text, Tick, texts_of
+from taller_cnn.explain.section import (
+    Block,
+    Picture,
+    Section,
+    Subject,
+    Text,
+    Tick,
+    inside_of,
+    texts_of,
+)
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN, stages
 
@@ -59,7 +68,8 @@ def layer_maps(model: SimpleCNN, x: Tensor) -> tuple[LayerMaps, ...]:
 def feature_maps(subject: Subject, tick: Tick) -> Section:
     """The maps of the chosen digits, or of the first ones of three classes."""
     positions = subject.chosen[:MOST] or _defaults(subject.digits.test.labels)
-    blocks: list[Block] = [_text("lead", n=len(positions)), _text("scale")]
+    lead = _text("lead", n=len(positions)), _text("scale", classes=subject.digits.n_classes)
+    blocks: list[Block] = [*inside_of(subject), *lead]
     shapes: dict[str, list[int]] = {}
     for done, position in enumerate(positions, start=1):
         image = subject.digits.test.images[position : position + 1]

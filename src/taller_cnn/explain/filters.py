@@ -30,6 +30,7 @@ from taller_cnn.explain.section import (
     Subject,
     Table,
     Tick,
+    inside_of,
     texts_of,
 )
 from taller_cnn.messages import Messages
@@ -80,6 +81,7 @@ def filters(subject: Subject, tick: Tick) -> Section:
     measured = _measure(subject, _counter(tick))
     kernels = subject.network.conv1.weight[:, 0].detach().numpy().astype(np.float64)
     blocks = (
+        *inside_of(subject),
         *_kernel_blocks(measured, kernels),
         *_patch_blocks(measured),
         *_dead_blocks(measured),

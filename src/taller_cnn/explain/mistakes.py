@@ -19,6 +19,7 @@ from taller_cnn.explain.section import (
     Subject,
     Text,
     Tick,
+    inside_of,
     texts_of,
 )
 from taller_cnn.messages import Messages
@@ -177,10 +178,11 @@ def _confusions(subject: Subject, wrong: Tensor) -> Iterator[Block]:
     """What is most often taken for what, with examples."""
     top = subject.evaluation.top_confusions(CONFUSIONS)
     true, said, n = top[0]
+    tied = len(top) > 1 and top[1][2] == n
     yield Heading(_text("confusions"))
     both = subject.evaluation.confusion[said, true]
     yield _text(
-        "most_frequent",
+        "most_frequent_tied" if tied else "most_frequent",
         n=n,
         true=subject.class_name(true),
         predicted=subject.class_name(said),
@@ -219,7 +221,7 @@ def _neighbours(subject: Subject, wrong: Tensor) -> tuple[list[Block], dict[str,
     if not len(queries) or not k:
         return [], {}
     _, found = nearest(_embedded(subject, queries), subject.embedding(train), k)
-    blocks: list[Block] = [Heading(_text("alike"))]
+    blocks: list[Block] = [Heading(_text("alike")), *inside_of(subject)]
     labels = train.labels[found]
     of_wrong = labels[len(subject.chosen) :]
     agreement: dict[str, Any] = {"k": k}
@@ -262,7 +264,11 @@ def _agreement(as_predicted: Tensor, as_true: Tensor, seed: int) -> dict[str, An
 
 
 def _explained(agreement: dict[str, Any]) -> str:
-    """The text that says which class the mistakes are more like, as far as they can tell."""
+    """The text that says which class is nearer to the mistakes, as far as they can tell.
+
+    Of where a mistake arises that says little: the answer is a linear function of the layer in
+    which the neighbours are looked for.
+    """
     if agreement["p"] >= SHOWN:
         return "neighbours_unclear"
     closer = agreement["as_predicted"] > agreement["as_true"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from taller_cnn.data import LabelledImages, display_class_names
-from taller_cnn.evaluation import Evaluation
+from taller_cnn.evaluation import Evaluation, wilson_interval
 from taller_cnn.explain.section import (
     Block,
     Cell,
@@ -20,6 +20,7 @@ from taller_cnn.explain.section import (
     Table,
     Text,
     Tick,
+    inside_of,
     texts_of,
 )
 from taller_cnn.messages import Messages
@@ -114,9 +115,15 @@ def network(subject: Subject, tick: Tick) -> Section:
         slow=slow.name,
         slow_share=slow.macs / macs,
     )
-    lead = _text("network.lead", n=subject.network.config.layers)
+    hidden = bool(subject.network.config.hidden)
+    lead = _text(
+        "network.lead" if hidden else "network.lead_direct", n=subject.network.config.layers
+    )
+    # Only a convolution uses its weights again, and only a dense layer each of them once.
+    reused = (slow.kind, heavy.kind) == ("conv", "fc")
     same = heavy.name == slow.name
-    reason = _text("network.same" if same else "network.apart", heavy=heavy.name, slow=slow.name)
+    key = "same" if same else "apart" if reused else "differ"
+    reason = _text(f"network.{key}", heavy=heavy.name, slow=slow.name)
     weighted = [r for r in rows if r.parameters]
     picture = Picture(
         name="network_cost",
@@ -133,7 +140,7 @@ def network(subject: Subject, tick: Tick) -> Section:
     return Section(
         name="network",
         title=_text("network.title"),
-        blocks=(lead, facts, reason, picture, _layers_table(rows)),
+        blocks=(*inside_of(subject), lead, facts, reason, picture, _layers_table(rows)),
         numbers=numbers,
     )
 
@@ -183,9 +190,15 @@ def learning(subject: Subject, tick: Tick) -> Section:
         values = {"epoch": best.epoch, "best": best.validation.accuracy}
         said.append(_text(f"learning.{key}", **values, last=last.validation.accuracy))
     if last.test is not None:
-        gap = last.train_accuracy - last.test.accuracy
-        key = "gap" if gap > 0 else "no_gap"
-        said.append(_text(f"learning.{key}", gap=Decimal(100 * abs(gap))))
+        gap, n = last.train_accuracy - last.test.accuracy, len(subject.digits.test)
+        low, high = wilson_interval(round(last.test.accuracy * n), n)
+        # The training digits are many more, so the spread is that of the test.
+        ends = {
+            "low": Decimal(100 * (last.train_accuracy - high)),
+            "high": Decimal(100 * (last.train_accuracy - low)),
+        }
+        key = "gap" if last.train_accuracy > high else "gap_unclear" if gap > 0 else "no_gap"
+        said.append(_text(f"learning.{key}", gap=Decimal(100 * abs(gap)), **ends))
         if gap <= 0:
             said.append(
                 _text("learning.dropout" if subject.network.dropout.p else "learning.running")

@@ -183,21 +183,27 @@ def _blocks(
         _text("lead", n=curves[0].n),
         picture,
         _table(curves, numbers),
-        _verdict(curves),
+        _verdict(curves, numbers),
         _text("tip"),
     )
 
 
-def _verdict(curves: tuple[Curve, ...]) -> Text:
-    """Which distortion hurts most at a strength that leaves a digit readable for people."""
+def _verdict(curves: tuple[Curve, ...], numbers: Mapping[str, Mapping[str, Any]]) -> Text:
+    """Which distortion leaves fewest right at its strongest, and which surely cost little.
+
+    The scales of two distortions have nothing in common, so this is no ranking of them.
+    """
     if curves[0].accuracy[0] < 0.5:
         return _text("untrained", accuracy=curves[0].accuracy[0])
     worst = min(curves, key=lambda curve: curve.accuracy[-1])
-    firm = [curve for curve in curves if curve.strength_at_loss(LOSSES["10_points"]) is None]
+    firm = [c for c in curves if numbers[c.name]["loses_10_points_interval_95"][0] is None]
+    low, high = worst.intervals()[-1]
     values = {
         "worst": _text(f"name.{worst.name}"),
         "strength": _strength(worst.name, worst.strengths[-1]),
         "accuracy": worst.accuracy[-1],
+        "low": low,
+        "high": high,
     }
     if not firm:
         return _text("verdict", **values)

@@ -160,6 +160,13 @@ class Subject:
         return rows
 
 
+def inside_of(subject: Subject) -> tuple[Text, ...]:
+    """Of an ensemble, the text that says whose layers a part shows; of one network, nothing."""
+    if not isinstance(subject.model, Ensemble):
+        return ()
+    return (Text("explain.inside", {"n": len(subject.model.members)}),)
+
+
 @dataclass(frozen=True)
 class Heading:
     """A heading inside a section."""
