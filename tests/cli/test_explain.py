@@ -55,7 +55,7 @@ def test_the_curves_of_the_run_are_found(cli: Cli, own: Path) -> None:
     assert cli(*words(own, "--only", "learning")).code == 0
 
     page = (own / "resultados" / "informe.html").read_text(encoding="utf-8")
-    assert "pasadas por los dígitos de entrenamiento" in page
+    assert "épocas de las imágenes de entrenamiento" in page
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_weights_without_a_description_are_explained_as_far_as_known(
     assert outcome.code == 0
     assert "ha aprendido mucho más" not in page
     assert "aprendido a reconocerlas" in page
-    assert "No se sabe qué dígitos se apartaron" in page
+    assert "No se sabe qué dígitos se reservaron" in page
 
 
 def test_a_part_that_cannot_be_made_is_told_and_the_others_are_made(

@@ -62,8 +62,11 @@ def test_the_hidden_layer_brings_classes_together(subject: Subject) -> None:
     assert 0.9 < sum(numbers["explained_variance"]) <= 1 + 1e-9
 
 
-def test_what_the_layers_do_is_told_only_where_the_digits_show_it(subject: Subject) -> None:
-    assert "That is what the layers do" in told(made("embedding", subject))
+def test_where_a_class_lies_closer_is_told_only_where_the_digits_show_it(
+    subject: Subject,
+) -> None:
+    text = told(made("embedding", subject))
+    assert "a class lies closer together in that layer (p = 0.0002)" in text
     digits = subject.digits
     few = LabelledImages(images=digits.test.images[:8], labels=torch.arange(8) % 2)
     says = replace(
@@ -75,4 +78,4 @@ def test_what_the_layers_do_is_told_only_where_the_digits_show_it(subject: Subje
     part = made("embedding", lucky)
 
     assert part.numbers["neighbours_p"] > 0.05
-    assert "cannot be told from these 8 digits" in told(part)
+    assert "cannot be told from these 8 images" in told(part)

@@ -109,9 +109,9 @@ def test_what_the_neighbours_say_is_told_only_where_the_mistakes_show_it(
     many = made("errors", answering(all_wrong, [0.5] * 100))
     assert few.numbers["neighbours"]["as_true"] > few.numbers["neighbours"]["as_predicted"]
     assert few.numbers["neighbours"]["p"] == 1.0
-    assert "cannot be told from these mistakes (1)" in told(few)
+    assert "cannot be told from these mistakes (1; p = 1" in told(few)
     assert many.numbers["neighbours"]["p"] < 0.001
-    assert "fails in deciding rather than in seeing" in told(many)
+    assert "more often the true one" in told(many)
 
 
 def test_pages_hold_forty_mistakes_each(subject: Subject, answering) -> None:
@@ -135,3 +135,36 @@ def test_the_figures_show_what_they_promise(subject: Subject) -> None:
             first = int(subject.mistakes[0])
             assert np.array_equal(shown[0], subject.digits.test.images[first, 0])
             assert any(word.startswith(f"{first}: ") for word in words)
+
+
+def test_neighbours_in_the_layer_that_the_answer_is_made_from_do_not_say_where_it_goes_wrong(
+    subject: Subject, answering
+) -> None:
+    labels = subject.digits.test.labels
+    relabelled = replace(
+        subject.digits, test=replace(subject.digits.test, labels=(labels + 1) % 10)
+    )
+    said_right = answering(labels.tolist(), [0.5] * 100)
+    evaluation = replace(said_right.evaluation, labels=(labels + 1) % 10)
+    part = made("errors", replace(subject, digits=relabelled, evaluation=evaluation))
+
+    text = told(part)
+    assert "more often the predicted one" in text
+    assert "does not say where in the network a mistake arises" in text
+    assert "in what it sees" not in text
+
+
+def test_a_confusion_that_is_as_frequent_as_others_is_not_called_the_most_frequent(
+    subject: Subject, answering
+) -> None:
+    labels = subject.digits.test.labels.tolist()
+
+    def wrong_at(*places: int) -> str:
+        answers = [(y + 1) % 10 if i in places else y for i, y in enumerate(labels)]
+        return told(made("errors", answering(answers, [0.5] * 100)))
+
+    of = {label: [i for i, y in enumerate(labels) if y == label][:2] for label in (3, 7)}
+    assert "What it confuses most is 3 with 4: 2 times" in wrong_at(*of[3], of[7][0])
+    assert "comes up 2 times" in (tied := wrong_at(*of[3], *of[7]))
+    assert "others are as frequent" in tied
+    assert "No confusion comes up more than once" in wrong_at(of[3][0], of[7][0])

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from made_parts import made, pictures
+from made_parts import made, pictures, told, words
 from reader_settings import check_that_settings_change_nothing
 
 from taller_cnn.config import ModelConfig
+from taller_cnn.evaluation import Evaluation
 from taller_cnn.explain.feature_maps import layer_maps
 from taller_cnn.explain.subject import Subject
 from taller_cnn.model import SimpleCNN, describe
@@ -48,3 +49,23 @@ def test_chosen_digits_are_shown_and_no_others(subject: Subject) -> None:
 def test_without_a_choice_three_classes_are_shown(subject: Subject) -> None:
     positions = made("feature_maps", subject).numbers["positions"]
     assert len(set(subject.digits.test.labels[positions].tolist())) == 3
+
+
+def test_there_are_as_many_probabilities_as_classes(subject: Subject) -> None:
+    digits, test = subject.digits, subject.digits.test
+    three = replace(
+        subject,
+        model=SimpleCNN(subject.network.config, n_classes=3).eval(),
+        digits=replace(
+            digits,
+            test=replace(test, labels=test.labels % 3),
+            class_names=("circle", "cross", "line"),
+        ),
+        evaluation=Evaluation(
+            log_probabilities=subject.evaluation.log_probabilities[:, :3], labels=test.labels % 3
+        ),
+    )
+    part = made("feature_maps", three)
+    assert "has become 3 probabilities" in told(part)
+    assert "ten" not in told(part).split()
+    assert "circle" in words(part)[-1]

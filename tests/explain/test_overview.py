@@ -113,3 +113,35 @@ def test_a_perfect_network_has_no_table_of_confusions(subject: Subject, answerin
 
     assert tables(part) == []
     assert "gets 0 wrong" in told(part)
+
+
+def test_a_network_without_a_hidden_layer_has_one_dense_layer(subject: Subject) -> None:
+    direct = SimpleCNN(ModelConfig(filters=(4, 6), hidden=0, final_size=1))
+    assert "a fully connected layer that decides" in told(
+        made("network", replace(subject, model=direct))
+    )
+    assert "two fully connected layers" in told(made("network", subject))
+
+
+def test_only_a_dense_layer_is_said_to_use_each_weight_once(subject: Subject) -> None:
+    config = ModelConfig(filters=(20, 64, 64), hidden=0, final_size=1, kernel_size=5)
+    part = made("network", replace(subject, model=SimpleCNN(config)))
+    assert "conv3 has most weights, conv2 takes most multiplications" in told(part)
+    assert "each weight is used only once" not in told(part)
+    assert "in fc1 each weight is used only once" in told(
+        made("network", replace(subject, model=SimpleCNN()))
+    )
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [(0.2, "it overfits"), (0.02, "luck may explain that"), (-0.1, "shows no over")],
+)
+def test_overfitting_is_told_only_where_the_test_shows_it(
+    subject: Subject, ahead: float, words: str
+) -> None:
+    assert subject.history is not None
+    last = subject.history.epochs[-1]
+    assert last.test is not None
+    epoch = replace(last, train_accuracy=0.75 + ahead, test=replace(last.test, accuracy=0.75))
+    assert words in told(made("learning", replace(subject, history=History((epoch,)))))

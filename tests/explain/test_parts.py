@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from made_parts import made, words
+from made_parts import made, told, words
 
 from taller_cnn.config import ModelConfig
 from taller_cnn.data import LabelledImages
@@ -103,11 +103,20 @@ def together(subject: Subject) -> Subject:
     return asked_again(replace(subject, model=Ensemble(members).eval()))
 
 
-@pytest.mark.parametrize("name", ["feature_maps", "embedding", "attribution"])
-def test_an_ensemble_is_explained_with_the_inside_of_its_first_network(
+INSIDE = ["network", "filters", "feature_maps", "attribution", "errors", "embedding"]
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_an_ensemble_is_explained_with_the_inside_of_its_first_network_and_says_so(
     subject: Subject, name: str
 ) -> None:
     assert all(text.strip() for text in words(made(name, together(subject), "es")))
+    assert "2 networks answer together here" in told(made(name, together(subject)))
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_one_network_is_not_called_an_ensemble(subject: Subject, name: str) -> None:
+    assert "answer together" not in told(made(name, subject))
 
 
 @pytest.mark.parametrize("name", ["feature_maps", "embedding"])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,8 @@ from taller_cnn.explain.distortions import DISTORTIONS, Distortion
 from taller_cnn.explain.robustness import (
     Curve,
     _loss_cell,
+    _numbers,
+    _verdict,
     measure_curve,
     strength_at_loss,
 )
@@ -76,6 +80,18 @@ def test_a_strength_is_told_with_its_interval(
     curve = made_curve((0, 1), (100, 99), n=100)
     numbers = {"loses_1_point_at": at, "loses_1_point_interval_95": interval}
     assert _loss_cell(curve, numbers, "1_point", Messages("en")) == told
+
+
+def test_ten_points_are_called_not_lost_only_where_the_interval_says_so_too() -> None:
+    surely, perhaps = (made_curve((0, 1), (100, last), n=100) for last in (99, 91))
+    assert surely.strength_at_loss(0.1) is perhaps.strength_at_loss(0.1) is None
+    curves = (surely, replace(perhaps, name="blur"))
+    numbers = {curve.name: _numbers(curve, seed=0) for curve in curves}
+    text = _verdict(curves, numbers, Messages("en"))
+
+    assert "fewest are right with blurring: 91.0% (83.8% to 95.2%) with σ of 1.0 pixels" in text
+    assert "That is no ranking" in text
+    assert text.endswith("nor does the interval reach that: adding noise.")
 
 
 def test_a_curve_has_wilsons_interval_at_every_strength() -> None:

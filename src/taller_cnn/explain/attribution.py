@@ -198,6 +198,8 @@ def attribution(subject: Subject, say: Messages, tick: Tick) -> Part:
     chosen = torch.tensor(subject.chosen, dtype=torch.int64)
     yield Paragraph(say("explain_attribution.lead"))
     yield Paragraph(say("explain_attribution.how"))
+    if isinstance(subject.model, Ensemble):
+        yield Paragraph(say("explain_attribution.ensemble", n=len(subject.model.members)))
     groups = {
         "chosen": chosen[:MOST_CHOSEN],
         "right": _some_right(subject),

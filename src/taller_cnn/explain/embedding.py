@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taller_cnn.explain.draw.embedding import classes_figure, digits_figure
-from taller_cnn.explain.parts import Numbers, Part
+from taller_cnn.explain.parts import Numbers, Part, inside_of
 from taller_cnn.explain.sign_flip import SHOWN, sign_flip_p
 from taller_cnn.explain.subject import Subject, Tick, first_of_each_class
 from taller_cnn.messages import Messages
@@ -90,6 +90,7 @@ def embedding(subject: Subject, say: Messages, tick: Tick) -> Part:
     if not shares.any() or n < 4:
         yield Paragraph(say("explain_embedding.nothing", n=n))
         return
+    yield from inside_of(subject, say)
     yield Paragraph(say("explain_embedding.lead", n=n, units=hidden.shape[1]))
     two, kept = float(shares[:2].sum()), float(shares.sum())
     variance = say("explain_embedding.variance", two=two, kept=kept, components=len(shares))
@@ -136,7 +137,7 @@ def _neighbours(
 
 
 def _closer(numbers: Mapping[str, Any], say: Messages) -> str:
-    """Whether the network brings a class together, as far as it shows."""
+    """In which of the two a class lies closer together, as far as it shows."""
     better = numbers["neighbours_hidden"] > numbers["neighbours_pixels"]
     key = "neighbours" if better else "neighbours_same"
     if numbers["neighbours_p"] >= SHOWN:
@@ -147,4 +148,5 @@ def _closer(numbers: Mapping[str, Any], say: Messages) -> str:
         n=numbers["neighbours_n"],
         hidden=numbers["neighbours_hidden"],
         pixels=numbers["neighbours_pixels"],
+        p=numbers["neighbours_p"],
     )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from taller_cnn.explain.parts import Attachment, Numbers, Part
+from taller_cnn.explain.parts import Attachment, Numbers, Part, inside_of
 from taller_cnn.explain.sign_flip import SHOWN, sign_flip_p
 from taller_cnn.explain.subject import Subject, Tick
 from taller_cnn.figures.gallery import Tile, gallery_figure
@@ -129,9 +129,10 @@ def _confusions(subject: Subject, wrong: Tensor, say: Messages) -> Part:
     says, names = subject.evaluation, subject.names(say)
     top = says.top_confusions(CONFUSIONS)
     true, predicted, n = top[0]
+    tied = len(top) > 1 and top[1][2] == n
     yield Heading(say("explain_errors.confusions"))
     most_frequent = say(
-        "explain_errors.most_frequent",
+        f"explain_errors.{'most_frequent_tied' if tied else 'most_frequent'}",
         n=n,
         true=names[true],
         predicted=names[predicted],
@@ -166,6 +167,7 @@ def _neighbours(subject: Subject, wrong: Tensor, say: Messages) -> Part:
         _, found = nearest(embedded, subject.embedding(train), k)
         numbers["k"] = k
         yield Heading(say("explain_errors.alike"))
+        yield from inside_of(subject, say)
         if len(wrong):
             agreement = _agreement(subject, wrong, train.labels[found[len(subject.chosen) :]])
             key = _explained(agreement)
@@ -196,7 +198,11 @@ def _agreement(subject: Subject, wrong: Tensor, labels: Tensor) -> dict[str, flo
 
 
 def _explained(agreement: dict[str, float]) -> str:
-    """The text that says which class the mistakes are more like, as far as they can tell."""
+    """The text that says which class is nearer to the mistakes, as far as they can tell.
+
+    Of where a mistake arises that says little: the answer is a linear function of the layer in
+    which the neighbours are looked for.
+    """
     if agreement["p"] >= SHOWN:
         return "neighbours_unclear"
     closer = agreement["as_predicted"] > agreement["as_true"]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from taller_cnn.explain.draw.feature_maps import Row, feature_maps_figure
 from taller_cnn.explain.forward import from_stage, pre_activation
-from taller_cnn.explain.parts import Numbers, Part
+from taller_cnn.explain.parts import Numbers, Part, inside_of
 from taller_cnn.explain.subject import Subject, Tick
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN, stages
@@ -58,8 +58,9 @@ def layer_maps(model: SimpleCNN, x: Tensor) -> tuple[LayerMaps, ...]:
 def feature_maps(subject: Subject, say: Messages, tick: Tick) -> Part:
     """The maps of the chosen digits, or of the first ones of three classes."""
     positions = subject.chosen[:MOST] or _defaults(subject.digits.test.labels)
+    yield from inside_of(subject, say)
     yield Paragraph(say("explain_feature_maps.lead", n=len(positions)))
-    yield Paragraph(say("explain_feature_maps.scale"))
+    yield Paragraph(say("explain_feature_maps.scale", classes=subject.digits.n_classes))
     shapes: dict[str, list[int]] = {}
     for done, position in enumerate(positions, start=1):
         image = subject.digits.test.images[position : position + 1]

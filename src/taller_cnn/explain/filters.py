@@ -5,7 +5,7 @@ from __future__ import annotations
 from taller_cnn.explain.ablation import switched_off
 from taller_cnn.explain.freeze_test import frozen_first_layer
 from taller_cnn.explain.kernels import first_kernels
-from taller_cnn.explain.parts import Part
+from taller_cnn.explain.parts import Part, inside_of
 from taller_cnn.explain.patches import exciting_patches
 from taller_cnn.explain.subject import Subject, Tick
 from taller_cnn.messages import Messages
@@ -21,6 +21,7 @@ def filters(subject: Subject, say: Messages, tick: Tick) -> Part:
     Raises:
         DivergedError: one of the short trainings did not converge.
     """
+    yield from inside_of(subject, say)
     yield Heading(say("explain_filters.kernels"))
     yield from first_kernels(subject, say)
     tick(1, STEPS)

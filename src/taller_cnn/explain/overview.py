@@ -8,15 +8,15 @@ from functools import partial
 import torch
 
 from taller_cnn.data import LabelledImages
-from taller_cnn.evaluation import Evaluation
+from taller_cnn.evaluation import Evaluation, wilson_interval
 from taller_cnn.explain.draw.overview import cost_figure
-from taller_cnn.explain.parts import Numbers, Part
+from taller_cnn.explain.parts import Numbers, Part, inside_of
 from taller_cnn.explain.subject import Subject, Tick
 from taller_cnn.figures import confusion_figure, curve_figure, digits_figure
 from taller_cnn.messages import Messages
 from taller_cnn.model import LayerRow, describe
 from taller_cnn.page import Paragraph, Picture, Table
-from taller_cnn.training import History
+from taller_cnn.training import EpochResult, History
 
 LEARNED = 0.5
 """Accuracy from which on a network is said to have learned; by luck, initial ones reach 20%."""
@@ -80,7 +80,9 @@ def network(subject: Subject, say: Messages, tick: Tick) -> Part:
     heavy = max(rows, key=lambda r: r.parameters)
     slow = max(rows, key=lambda r: r.macs)
     layers = {"heavy": heavy.name, "slow": slow.name}
-    yield Paragraph(say("explain_overview.network.lead", n=config.layers))
+    yield from inside_of(subject, say)
+    lead = "lead" if config.hidden else "lead_direct"
+    yield Paragraph(say(f"explain_overview.network.{lead}", n=config.layers))
     cost = say(
         "explain_overview.network.cost",
         parameters=total,
@@ -90,7 +92,9 @@ def network(subject: Subject, say: Messages, tick: Tick) -> Part:
         **layers,
     )
     yield Paragraph(cost)
-    key = "same" if heavy.name == slow.name else "apart"
+    # Only a convolution uses its weights again, and only a dense layer each of them once.
+    key = "apart" if (slow.kind, heavy.kind) == ("conv", "fc") else "differ"
+    key = "same" if heavy.name == slow.name else key
     yield Paragraph(say(f"explain_overview.network.{key}", **layers))
     weighted = [r for r in rows if r.parameters]
     costs = [r.parameters for r in weighted], [r.macs for r in weighted]
@@ -138,7 +142,7 @@ def learning(subject: Subject, say: Messages, tick: Tick) -> Part:
     if history is None or not history.epochs:
         yield Paragraph(say("explain_overview.learning.unknown"))
         return
-    for sentence in _course(history, subject.network.dropout.p > 0, say):
+    for sentence in (*_course(history, say), *_gap(subject, history.epochs[-1], say)):
         yield Paragraph(sentence)
     epochs, best = history.epochs, history.best_validation
     for kind in ("accuracy", "loss"):
@@ -158,8 +162,8 @@ def learning(subject: Subject, say: Messages, tick: Tick) -> Part:
     yield Numbers({"epochs": [result.to_dict() for result in epochs]})
 
 
-def _course(history: History, has_dropout: bool, say: Messages) -> Iterator[str]:
-    """How the accuracy rose, which epoch was best, and the gap between training and test."""
+def _course(history: History, say: Messages) -> Iterator[str]:
+    """How the accuracy rose, and which epoch was best."""
     first, last = history.epochs[0], history.epochs[-1]
     course = "course" if len(history.epochs) > 1 else "course_once"
     yield say(
@@ -174,13 +178,22 @@ def _course(history: History, has_dropout: bool, say: Messages) -> Iterator[str]
         key = "best_last" if best is last else "best_earlier"
         values = {"best": best.validation.accuracy, "last": last.validation.accuracy}
         yield say(f"explain_overview.learning.{key}", epoch=best.epoch, **values)
+
+
+def _gap(subject: Subject, last: EpochResult, say: Messages) -> Iterator[str]:
+    """How much more it gets right in training than in the test, and whether that is overfitting."""
     if last.test is None:
         return
-    gap = last.train_accuracy - last.test.accuracy
-    key = "gap" if gap > 0 else "no_gap"
-    yield say(f"explain_overview.learning.{key}", gap=say.number(100 * abs(gap), 2))
+    gap, n = last.train_accuracy - last.test.accuracy, len(subject.digits.test)
+    low, high = wilson_interval(round(last.test.accuracy * n), n)
+    key = "gap" if last.train_accuracy > high else "gap_unclear" if gap > 0 else "no_gap"
+    # The training digits are many more, so the spread is that of the test.
+    points = {"gap": abs(gap), "low": last.train_accuracy - high, "high": last.train_accuracy - low}
+    words = {name: say.number(100 * value, 2) for name, value in points.items()}
+    yield say(f"explain_overview.learning.{key}", **words)
     if gap <= 0:
-        yield say(f"explain_overview.learning.{'dropout' if has_dropout else 'running'}")
+        kind = "dropout" if subject.network.dropout.p else "running"
+        yield say(f"explain_overview.learning.{kind}")
 
 
 def accuracy(subject: Subject, say: Messages, tick: Tick) -> Part:

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 from taller_cnn.explain.subject import Subject, Tick
 from taller_cnn.messages import Messages
-from taller_cnn.page import Block, Section
+from taller_cnn.model import Ensemble
+from taller_cnn.page import Block, Paragraph, Section
 
 OVERVIEW = ("data", "network", "learning", "accuracy")
 """Parts of one module, ``overview``; each of the others has one of its name."""
@@ -60,6 +61,12 @@ class Attachment:
 
 Part = Iterator[Block | Numbers | Attachment]
 """What a part says, in reading order."""
+
+
+def inside_of(subject: Subject, say: Messages) -> Part:
+    """Of an ensemble, a paragraph that says whose layers a part shows; of one network, nothing."""
+    if isinstance(subject.model, Ensemble):
+        yield Paragraph(say("explain.inside", n=len(subject.model.members)))
 
 
 class _Make(Protocol):

@@ -157,7 +157,7 @@ def robustness(subject: Subject, say: Messages, tick: Tick) -> Part:
         rows=tuple(_row(curve, numbers[curve.name], say) for curve in curves),
         caption=say("explain_robustness.table"),
     )
-    yield Paragraph(_verdict(curves, say))
+    yield Paragraph(_verdict(curves, numbers, say))
     yield Paragraph(say("explain_robustness.tip"))
     yield Numbers(numbers)
 
@@ -175,17 +175,25 @@ def _curves(subject: Subject, tick: Tick) -> list[Curve]:
     return curves
 
 
-def _verdict(curves: Sequence[Curve], say: Messages) -> str:
-    """Which distortion hurts most at a strength that leaves a digit readable for people."""
+def _verdict(
+    curves: Sequence[Curve], numbers: Mapping[str, Mapping[str, Any]], say: Messages
+) -> str:
+    """Which distortion leaves fewest right at its strongest, and which surely cost little.
+
+    The scales of two distortions have nothing in common, so this is no ranking of them.
+    """
     if curves[0].accuracy[0] < 0.5:
         return say("explain_robustness.untrained", accuracy=curves[0].accuracy[0])
     worst = min(curves, key=lambda curve: curve.accuracy[-1])
-    firm = [curve for curve in curves if curve.strength_at_loss(LOSSES["10_points"]) is None]
+    firm = [c for c in curves if numbers[c.name]["loses_10_points_interval_95"][0] is None]
+    low, high = worst.intervals()[-1]
     return say(
         f"explain_robustness.{'verdict_firm' if firm else 'verdict'}",
         worst=say(f"explain_robustness.name.{worst.name}"),
         strength=_strength(worst.name, worst.strengths[-1], say),
         accuracy=worst.accuracy[-1],
+        low=low,
+        high=high,
         firm=", ".join(say(f"explain_robustness.name.{curve.name}") for curve in firm),
     )
 
