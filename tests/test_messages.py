@@ -143,8 +143,6 @@ def test_every_error_is_raised_with_all_values_that_its_text_names() -> None:
 
 _PUT_TOGETHER = r"[\w.-]+"
 """What a value may bring into a key: ``f"cli.panel.{name}"``."""
-_NAMED_ELSEWHERE = "explain_"
-"""Catalogues whose texts are named without the catalogue, by the part of the report they are of."""
 
 
 def _named_keys() -> re.Pattern[str]:
@@ -181,7 +179,6 @@ def test_every_text_is_named_somewhere_in_the_source() -> None:
     dead = {
         key
         for key in TEXTS["es"]
-        if not key.startswith(_NAMED_ELSEWHERE)
         # A plural is named without its form.
         for names in [{key, re.sub(r"\.(one|other)$", "", key)}]
         if not any(map(named.fullmatch, names)) and not names & errors_named
