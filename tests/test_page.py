@@ -191,6 +191,12 @@ def test_the_markdown_says_the_same(written: Path) -> None:
     )
 
 
+def test_pictures_beside_the_markdown_are_named_alone(tmp_path: Path) -> None:
+    write_page(page(picture("one")), replace(files(tmp_path), folder=tmp_path), ES)
+
+    assert "![What one shows.](one.png)" in markdown_of(tmp_path)
+
+
 def test_without_markdown_there_is_none(tmp_path: Path) -> None:
     write_page(page(*ALL), replace(files(tmp_path), markdown=None), ES)
 
@@ -232,8 +238,7 @@ def test_a_picture_that_cannot_be_drawn_costs_itself_alone(tmp_path: Path) -> No
     assert "one.png" in str(problem)
     assert "no width" in str(problem)
     for text in (html_of(tmp_path), markdown_of(tmp_path)):
-        assert "Falta una imagen: What one shows." in text
-        assert "no width" in text
+        assert "Falta una imagen que no se ha podido dibujar o guardar: What one shows." in text
         assert "Between." in text
     # The picture of the page before would be taken for one of this page.
     assert not (tmp_path / "pictures" / "one.png").exists()

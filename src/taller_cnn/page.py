@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from taller_cnn.errors import OutputError, TallerError
@@ -267,9 +267,7 @@ class _Writer:
         self._tick(self._pictures)
         if problem is not None:
             self.problems.append(problem)
-            reason = problem.text(self._say)
-            words = self._say("page.not_drawn", alt=picture.alt, reason=reason)
-            return Paragraph(text=words, is_notice=True)
+            return Paragraph(self._say("page.not_drawn", alt=picture.alt), is_notice=True)
         self.files[picture.name] = path
         png = path.read_bytes()
         # The head of every PNG file: signature, then the chunk with its size (ISO 15948).
@@ -330,7 +328,7 @@ def _write_form(path: Path, pictures: Path, say: Messages, **values: Any) -> Non
         .render(
             say=say,
             language=say.tag.replace("_", "-"),
-            folder=Path(os.path.relpath(pictures, path.parent)).as_posix(),
+            folder=PurePosixPath(Path(os.path.relpath(pictures, path.parent)).as_posix()),
             **values,
         )
     )
