@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from taller_cnn.explain.draw.attribution import Column, attribution_figure
-from taller_cnn.explain.forward import from_stage
+from taller_cnn.explain.forward import from_stage, quick_copy
 from taller_cnn.explain.parts import Numbers, Part
 from taller_cnn.explain.subject import Subject, Tick
 from taller_cnn.messages import Messages
@@ -84,6 +84,7 @@ def attributions(
     """
     from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, Occlusion
 
+    model = quick_copy(model)
     gradients = IntegratedGradients(model).attribute(
         x, baselines=background, target=classes, n_steps=IG_STEPS, internal_batch_size=256
     )
@@ -178,18 +179,16 @@ def rank_correlations(maps: Tensor, others: Tensor, ink: Tensor) -> npt.NDArray[
     Args:
         maps: of one network, ``[N, 28, 28]``.
         others: of another, for the same images.
-        ink: which pixels count, bool ``[N, 28, 28]``.
+        ink: which pixels count, bool ``[N, 28, 28]``; some in every image.
     """
     from scipy.stats import rankdata
 
     correlations = []
     for first, second, where in zip(maps.abs(), others.abs(), ink, strict=True):
         ranks = np.stack([rankdata(first[where].numpy()), rankdata(second[where].numpy())])
-        varies = ranks.std(axis=1) > 0 if ranks.shape[1] else np.zeros(2, dtype=bool)
-        if varies.all():
-            correlations.append(float(np.corrcoef(ranks)[0, 1]))
-        else:
-            correlations.append(0.0 if varies.any() else 1.0)
+        varies = np.ptp(ranks, axis=1) > 0
+        alike = float(np.corrcoef(ranks)[0, 1]) if varies.all() else float(not varies.any())
+        correlations.append(alike)
     return np.array(correlations)
 
 
@@ -361,8 +360,5 @@ def _strangers(subject: Subject) -> Iterator[SimpleCNN | Ensemble]:
     seeds = torch.Generator().manual_seed(subject.seed + 7919)
     for _ in range(STRANGERS):
         drawn = torch.randint(2**31, (members,), generator=seeds).tolist()
-        made = [
-            SimpleCNN(network.config, n_classes=network.n_classes, seed=seed).eval()
-            for seed in drawn
-        ]
-        yield made[0] if isinstance(model, SimpleCNN) else Ensemble(made).eval()
+        made = [SimpleCNN(network.config, n_classes=network.n_classes, seed=k) for k in drawn]
+        yield Ensemble(made).eval() if isinstance(model, Ensemble) else made[0].eval()
