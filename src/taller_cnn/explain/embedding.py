@@ -92,9 +92,8 @@ def embedding(subject: Subject, say: Messages, tick: Tick) -> Part:
         return
     yield from inside_of(subject, say)
     yield Paragraph(say("explain_embedding.lead", n=n, units=hidden.shape[1]))
-    two, kept = float(shares[:2].sum()), float(shares.sum())
-    variance = say("explain_embedding.variance", two=two, kept=kept, components=len(shares))
-    yield Paragraph(variance)
+    explained = {"two": float(shares[:2].sum()), "kept": float(shares.sum())}
+    yield Paragraph(say("explain_embedding.variance", components=len(shares), **explained))
     images, labels = part.images[:, 0].numpy(), part.labels.numpy()
     few = first_of_each_class(part.labels, COMPARED).numpy()
     pixels = images.reshape(n, -1).astype(np.float32)
@@ -102,8 +101,7 @@ def embedding(subject: Subject, say: Messages, tick: Tick) -> Part:
     yield Numbers(numbers)
     yield Paragraph(_closer(numbers, say))
     tick(2, 4)
-    says = subject.evaluation
-    wrong = (says.predictions != says.labels)[chosen].numpy()
+    wrong = (subject.evaluation.predictions != subject.evaluation.labels)[chosen].numpy()
     places = two_dimensional(components, subject.seed)
     mistakes = int(wrong.sum())
     yield Picture(

@@ -54,14 +54,7 @@ def data(subject: Subject, say: Messages, tick: Tick) -> Part:
         draw=partial(digits_figure, images, labels, names, say),
         alt=say("explain_overview.data.alt"),
     )
-    yield Table(
-        header=tuple(say(f"explain_overview.data.column.{c}") for c in ("class", *counts)),
-        rows=tuple(
-            (name, *(say.number(column[k], 0) for column in counts.values()))
-            for k, name in enumerate(names)
-        ),
-        caption=say("explain_overview.data.table"),
-    )
+    yield _counts_table(counts, names, say)
     about = {"name": digits.name, "source": digits.source, "checksum": digits.checksum}
     yield Numbers({**about, "class_counts": counts, "ink": ink})
     tick(1, 1)
@@ -70,6 +63,16 @@ def data(subject: Subject, say: Messages, tick: Tick) -> Part:
 def _class_counts(split: LabelledImages, classes: int) -> list[int]:
     counts: list[int] = torch.bincount(split.labels, minlength=classes).tolist()
     return counts
+
+
+def _counts_table(counts: dict[str, list[int]], names: Sequence[str], say: Messages) -> Table:
+    """How many images each class has in each split."""
+    rows = zip(names, *counts.values(), strict=True)
+    return Table(
+        header=tuple(say(f"explain_overview.data.column.{c}") for c in ("class", *counts)),
+        rows=tuple((name, *(say.number(n, 0) for n in row)) for name, *row in rows),
+        caption=say("explain_overview.data.table"),
+    )
 
 
 def network(subject: Subject, say: Messages, tick: Tick) -> Part:
@@ -104,14 +107,8 @@ def network(subject: Subject, say: Messages, tick: Tick) -> Part:
         alt=say("explain_overview.network.alt", **layers),
     )
     yield _layers_table(rows, say)
-    yield Numbers(
-        {
-            "config": config.to_dict(),
-            "parameters": total,
-            "macs": macs,
-            "layers": [vars(row) for row in rows],
-        }
-    )
+    sums = {"parameters": total, "macs": macs, "layers": [vars(row) for row in rows]}
+    yield Numbers({"config": config.to_dict(), **sums})
     tick(1, 1)
 
 
