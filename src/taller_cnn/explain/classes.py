@@ -55,13 +55,13 @@ def class_scores(evaluation: Evaluation) -> tuple[ClassScores, ...]:
     support, predicted = confusion.sum(dim=1).tolist(), confusion.sum(dim=0).tolist()
     return tuple(
         ClassScores(
-            precision=_ratio(hit, said),
+            precision=_ratio(hit, named),
             recall=_ratio(hit, of),
-            f1=_f1(_ratio(hit, of + said - hit)),
+            f1=_f1(_ratio(hit, of + named - hit)),
             support=of,
-            predicted=said,
+            predicted=named,
         )
-        for hit, of, said in zip(hits, support, predicted, strict=True)
+        for hit, of, named in zip(hits, support, predicted, strict=True)
     )
 
 

@@ -94,7 +94,7 @@ def _occlusion(images: Tensor, side: float, generator: Generator) -> Tensor:
     first = 4 - max(int(side) - 20, 0) // 2
     corner = first + torch.randint(0, reach, (2, n, 1), generator=generator)
     axis = torch.arange(size)
-    rows, columns = ((axis >= one) & (axis < one + int(side)) for one in corner)
+    rows, columns = ((axis >= start) & (axis < start + int(side)) for start in corner)
     hidden = rows[:, :, None] & columns[:, None, :]
     left: Tensor = images * ~hidden[:, None]
     return left

@@ -73,8 +73,8 @@ def same_class_neighbours(points: npt.NDArray[Any], labels: npt.NDArray[np.int64
     from sklearn.neighbors import NearestNeighbors
 
     finder = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(points)
-    found = finder.kneighbors(return_distance=False)
-    shares: Array = (labels[found] == labels[:, None]).mean(axis=1)
+    nearest = finder.kneighbors(return_distance=False)
+    shares: Array = (labels[nearest] == labels[:, None]).mean(axis=1)
     return shares
 
 

@@ -40,13 +40,13 @@ def nearest(queries: Tensor, others: Tensor, k: int) -> tuple[Tensor, Tensor]:
     Returns:
         Distances float ``[Q, k]``, rising, and positions int64 ``[Q, k]``.
     """
-    found = [
+    chunks = [
         torch.cdist(queries[start : start + CHUNK], others).topk(k, largest=False)
         for start in range(0, len(queries), CHUNK)
     ]
-    if not found:
+    if not chunks:
         return queries.new_empty(0, k), torch.empty(0, k, dtype=torch.int64)
-    return torch.cat([f.values for f in found]), torch.cat([f.indices for f in found])
+    return torch.cat([c.values for c in chunks]), torch.cat([c.indices for c in chunks])
 
 
 def errors(subject: Subject, say: Messages, tick: Tick) -> Part:
@@ -92,12 +92,12 @@ def _rows(subject: Subject, wrong: Tensor) -> list[dict[str, Any]]:
     says = subject.evaluation
     names = subject.digits.class_names
     scores = says.log_probabilities[wrong]
-    true, said = says.labels[wrong], says.predictions[wrong]
+    true, predicted = says.labels[wrong], says.predictions[wrong]
     columns = (
         wrong.tolist(),
         true.tolist(),
-        said.tolist(),
-        scores.gather(1, said[:, None])[:, 0].exp().tolist(),
+        predicted.tolist(),
+        scores.gather(1, predicted[:, None])[:, 0].exp().tolist(),
         scores.gather(1, true[:, None])[:, 0].tolist(),
     )
     return [
@@ -164,22 +164,22 @@ def _neighbours(subject: Subject, wrong: Tensor, say: Messages) -> Part:
     numbers: dict[str, Any] = {}
     if len(queries) and k:
         embedded = subject.embedding(subject.digits.test[queries])
-        _, found = nearest(embedded, subject.embedding(train), k)
+        _, places = nearest(embedded, subject.embedding(train), k)
         numbers["k"] = k
         yield Heading(say("explain_errors.alike"))
         yield from inside_of(subject, say)
         if len(wrong):
-            agreement = _agreement(subject, wrong, train.labels[found[len(subject.chosen) :]])
+            agreement = _agreement(subject, wrong, train.labels[places[len(subject.chosen) :]])
             key = _explained(agreement)
             yield Paragraph(say(f"explain_errors.{key}", n=len(wrong), k=k, **agreement))
             numbers |= agreement
         shown = max(LOOKED_UP, len(subject.chosen))
-        queries, found = queries[:shown], found[:shown]
+        queries, places = queries[:shown], places[:shown]
         numbers["shown"] = [
-            {"index": i, "train_positions": places, "train_labels": train.labels[places].tolist()}
-            for i, places in zip(queries.tolist(), found.tolist(), strict=True)
+            {"index": i, "train_positions": row, "train_labels": train.labels[row].tolist()}
+            for i, row in zip(queries.tolist(), places.tolist(), strict=True)
         ]
-        yield _neighbours_picture(subject, queries, found, say)
+        yield _neighbours_picture(subject, queries, places, say)
     yield Numbers({"neighbours": numbers})
 
 
@@ -209,12 +209,14 @@ def _explained(agreement: dict[str, float]) -> str:
     return "neighbours" if closer else "neighbours_mixed"
 
 
-def _neighbours_picture(subject: Subject, queries: Tensor, found: Tensor, say: Messages) -> Picture:
+def _neighbours_picture(
+    subject: Subject, queries: Tensor, places: Tensor, say: Messages
+) -> Picture:
     train, names = subject.digits.train, subject.names(say)
     rows = []
-    for index, places in zip(queries.tolist(), found.tolist(), strict=True):
+    for index, nearest_places in zip(queries.tolist(), places.tolist(), strict=True):
         row = [_tile(subject, index, say)]
-        for place in places:
+        for place in nearest_places:
             caption = say("explain_errors.tile_train", label=names[int(train.labels[place])])
             row.append(Tile(image=train.images[place, 0].numpy(), caption=caption))
         rows.append(row)
@@ -223,5 +225,5 @@ def _neighbours_picture(subject: Subject, queries: Tensor, found: Tensor, say: M
     return Picture(
         name="errors_neighbours",
         draw=partial(gallery_figure, rows, title, labels=labels),
-        alt=say("explain_errors.alt_neighbours", n=len(queries), k=found.shape[1]),
+        alt=say("explain_errors.alt_neighbours", n=len(queries), k=places.shape[1]),
     )

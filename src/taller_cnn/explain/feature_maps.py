@@ -39,20 +39,20 @@ def layer_maps(model: SimpleCNN, x: Tensor) -> tuple[LayerMaps, ...]:
 
     The last, ``fc2``, are logits.
     """
-    found = []
+    layers = []
     for index, stage in enumerate(stages(model.config), start=1):
         active = model.activation(pre_activation(model, index, x))
-        found.append(LayerMaps(name=f"conv{index}", values=active[0]))
+        layers.append(LayerMaps(name=f"conv{index}", values=active[0]))
         x = model.stage(index, x)
         if stage.pooled:
-            found.append(LayerMaps(name=f"pool{index}", values=x[0]))
+            layers.append(LayerMaps(name=f"pool{index}", values=x[0]))
     final = model.final_maps(x)
     if final.shape != x.shape:
-        found.append(LayerMaps(name="pool", values=final[0]))
+        layers.append(LayerMaps(name="pool", values=final[0]))
     if model.config.hidden:
-        found.append(LayerMaps(name="fc1", values=model.embed_maps(x)[0]))
+        layers.append(LayerMaps(name="fc1", values=model.embed_maps(x)[0]))
     logits = from_stage(model, model.config.layers, x)[0]
-    return (*found, LayerMaps(name="fc2", values=logits))
+    return (*layers, LayerMaps(name="fc2", values=logits))
 
 
 def feature_maps(subject: Subject, say: Messages, tick: Tick) -> Part:

@@ -92,9 +92,9 @@ def freeze_test(
         test=digits.test[:0],
     )
     scores: dict[bool, list[float]] = {False: [], True: []}
-    for own in range(seed, seed + SEEDS):
+    for trial_seed in range(seed, seed + SEEDS):
         for frozen in (False, True):
-            scores[frozen].append(_train_once(config, few, plan.replace(seed=own), frozen))
+            scores[frozen].append(_train_once(config, few, plan.replace(seed=trial_seed), frozen))
             tick(len(scores[False]) + len(scores[True]))
     return FrozenTest(
         learned=tuple(scores[False]),

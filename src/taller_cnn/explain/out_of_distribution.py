@@ -40,7 +40,7 @@ def strangers(subject: Subject) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(subject.seed)
     test = subject.digits.test.images[:MOST]
     order = torch.randperm(28 * 28, generator=generator)
-    found = {
+    pictures = {
         "scrambled": test.flatten(1)[:, order].reshape(test.shape),
         "noise": torch.randint(256, (MOST, 1, 28, 28), dtype=torch.uint8, generator=generator),
         "blank": torch.zeros(1, 1, 28, 28, dtype=torch.uint8),
@@ -48,7 +48,7 @@ def strangers(subject: Subject) -> dict[str, Tensor]:
     clothes = None
     if subject.place is not None and subject.digits.name != "fashion-mnist":
         clothes = _fashion(subject.place)
-    return found if clothes is None else {"fashion": clothes[:MOST], **found}
+    return pictures if clothes is None else {"fashion": clothes[:MOST], **pictures}
 
 
 def _fashion(place: DigitsPlace) -> Tensor | None:

@@ -62,20 +62,20 @@ def out_of_sample(
         raise DataError("explain_few_digits", n=fewest)
     splits = list(_splits(pool.labels, min(folds, fewest), repeats, seed))
     network, networks = recipe("fast")[0], len(splits)
-    found = torch.zeros(len(pool), digits.n_classes)
-    test = torch.zeros(len(digits.test), digits.n_classes)
+    train_chances = torch.zeros(len(pool), digits.n_classes)
+    test_chances = torch.zeros(len(digits.test), digits.n_classes)
     for number, (inside, outside) in enumerate(splits):
         model = SimpleCNN(network, n_classes=digits.n_classes, seed=seed + number)
         for share in _train(model, digits, pool[inside], seed + number):
             tick(round((number + share) * _HUNDRED), networks * _HUNDRED)
-        found[outside] += _probabilities(model, digits, pool[outside]) / repeats
-        test += _probabilities(model, digits, digits.test) / networks
+        train_chances[outside] += _probabilities(model, digits, pool[outside]) / repeats
+        test_chances += _probabilities(model, digits, digits.test) / networks
         tick((number + 1) * _HUNDRED, networks * _HUNDRED)
-    temperature = _temperature(found, pool.labels)
+    temperature = _temperature(train_chances, pool.labels)
     return OutOfSample(
         labels=pool.labels,
-        train=_sharpened(found, temperature),
-        test=_sharpened(test, temperature),
+        train=_sharpened(train_chances, temperature),
+        test=_sharpened(test_chances, temperature),
         networks=networks,
     )
 

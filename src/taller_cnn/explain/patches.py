@@ -43,17 +43,17 @@ class ReceptiveField:
 
 def receptive_fields(config: ModelConfig) -> tuple[ReceptiveField, ...]:
     """The field of a unit of every convolution, before its pooling, first to last."""
-    found = []
+    fields = []
     size, jump, start = 1, 1, 0
     for stage in stages(config):
         size += (config.kernel_size - 1) * jump
         start -= config.kernel_size // 2 * jump
         jump *= stage.stride
-        found.append(ReceptiveField(size=size, jump=jump, start=start))
+        fields.append(ReceptiveField(size=size, jump=jump, start=start))
         if stage.pooled:
             size += jump
             jump *= 2
-    return tuple(found)
+    return tuple(fields)
 
 
 def crops(images: Tensor, rows: Tensor, columns: Tensor, field: ReceptiveField) -> Tensor:

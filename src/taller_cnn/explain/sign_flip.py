@@ -26,11 +26,11 @@ def sign_flip_p(differences: npt.NDArray[Any], seed: int = 0) -> float:
         A two-sided p; 1 without digits.
     """
     values = np.asarray(differences, dtype=np.float64)
-    found = abs(values.sum())
-    if not found:
+    distance = abs(values.sum())
+    if not distance:
         return 1.0
     generator = np.random.default_rng(seed)
     signs = (generator.integers(0, 2, size=len(values)) * 2 - 1 for _ in range(FLIPS))
     # Sums in another order differ in their last digits.
-    as_far = sum(abs(float(values @ sign)) >= found * (1 - 1e-9) for sign in signs)
+    as_far = sum(abs(float(values @ sign)) >= distance * (1 - 1e-9) for sign in signs)
     return float((1 + as_far) / (1 + FLIPS))

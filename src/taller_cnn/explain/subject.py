@@ -100,11 +100,11 @@ def positions(digits: Digits, classes: Sequence[int], indices: Sequence[int]) ->
 def _first_of(digits: Digits, classes: Sequence[int]) -> Iterator[int]:
     labels = digits.test.labels
     for value in classes:
-        found = torch.nonzero(labels == value)
-        if not len(found):
+        of_class = torch.nonzero(labels == value)
+        if not len(of_class):
             allowed = ", ".join(map(str, sorted(set(labels.tolist()))))
             raise InputError("explain_digit", value=value, allowed=allowed)
-        yield int(found[0])
+        yield int(of_class[0])
 
 
 def _checked(digits: Digits, indices: Sequence[int]) -> Iterator[int]:
