@@ -70,3 +70,10 @@ def test_there_are_as_many_probabilities_as_classes(subject: Subject) -> None:
     words = [b.say(Messages("en")) for b in section.blocks if isinstance(b, Text)]
     assert any("has become 3 probabilities" in text for text in words)
     assert not any("ten" in text.split() for text in words)
+
+
+def test_chosen_digits_that_are_not_shown_are_told_of(subject: Subject) -> None:
+    section = feature_maps(replace(subject, chosen=tuple(range(8))), lambda done, of: None)
+    words = [b.say(Messages("en")) for b in section.blocks if isinstance(b, Text)]
+    assert section.numbers["positions"] == list(range(6))
+    assert "The first 6 of 8 chosen digits are shown." in words
