@@ -168,3 +168,9 @@ def test_a_confusion_that_is_as_frequent_as_others_is_not_called_the_most_freque
     assert "comes up 2 times" in (tied := wrong_at(*of[3], *of[7]))
     assert "others are as frequent" in tied
     assert "No confusion comes up more than once" in wrong_at(of[3][0], of[7][0])
+
+
+def test_all_chosen_digits_get_their_neighbours(subject: Subject) -> None:
+    part = made("errors", replace(subject, chosen=tuple(range(8))))
+    shown = [row["index"] for row in part.numbers["neighbours"]["shown"]]
+    assert shown == list(range(8))

@@ -69,3 +69,9 @@ def test_there_are_as_many_probabilities_as_classes(subject: Subject) -> None:
     assert "has become 3 probabilities" in told(part)
     assert "ten" not in told(part).split()
     assert "circle" in words(part)[-1]
+
+
+def test_chosen_digits_that_are_not_shown_are_told_of(subject: Subject) -> None:
+    part = made("feature_maps", replace(subject, chosen=tuple(range(8))))
+    assert part.numbers["positions"] == list(range(6))
+    assert "The first 6 of 8 chosen digits are shown." in told(part)
