@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = 256
-"""Of a page's pictures: a third of the bytes, and no colour is off by more than 5%."""
+"""Of a page's pictures: about a third of the bytes, and no colour is off by more than 5%."""
 _REMOVABLE = re.compile(r"[\w-]+\.(png|csv|parquet)")
 """Names in a record that may be removed: in the folder itself, and never results."""
 

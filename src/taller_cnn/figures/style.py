@@ -76,8 +76,8 @@ def save_figure(draw: Callable[[], Figure], path: Path, colours: int = 0) -> Non
         draw: makes the figure. A function, because a figure that is already made has taken over
             the reader's settings.
         path: of the file.
-        colours: at most so many in a palette (2 to 256), for a file of a third of the size whose
-            colours are off by a few per cent; 0 for all of them as they are.
+        colours: at most so many in a palette (2 to 256), for a file of about a third of the size
+            whose colours are off by a few per cent; 0 for all of them as they are.
 
     Raises:
         OutputError: the file cannot be written.
