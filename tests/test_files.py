@@ -20,7 +20,6 @@ from taller_cnn.files import (
     check_writable,
     folder_lock,
     md5,
-    os_reason,
     processor_name,
     provenance,
     read_json,
@@ -175,31 +174,6 @@ def test_writers_at_the_same_time_leave_one_whole_file(tmp_path: Path) -> None:
         thread.join()
     assert target.read_text() in contents
     assert _names(tmp_path) == ["a.txt"]
-
-
-@pytest.mark.parametrize(
-    ("number", "key"),
-    [
-        (errno.ENOSPC, "reason_disk_full"),
-        (errno.EDQUOT, "reason_disk_full"),
-        (errno.EACCES, "reason_denied"),
-        (errno.EPERM, "reason_denied"),
-        (errno.EROFS, "reason_read_only"),
-        (errno.ENOTDIR, "reason_not_a_folder"),
-        (errno.EEXIST, "reason_not_a_folder"),
-        (errno.EISDIR, "reason_is_a_folder"),
-    ],
-)
-def test_the_common_reasons_are_said_in_the_readers_language(number: int, key: str) -> None:
-    reason = os_reason(OSError(number, "the system's words"))
-    assert isinstance(reason, Phrase)
-    assert reason.key == key
-    assert reason.text(Messages("es")) != reason.text(Messages("en"))
-
-
-def test_other_reasons_are_said_in_the_systems_words() -> None:
-    assert os_reason(OSError(errno.ELOOP, "Too many levels")) == "Too many levels"
-    assert os_reason(OSError("encoder error -2")) == "encoder error -2"
 
 
 # ------------------------------------------------------------------------------- JSON

@@ -24,7 +24,7 @@ from torch import Tensor
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import MNIST_SCALE, Scale
 from taller_cnn.errors import ConfigError, ModelError, OutputError, Phrase
-from taller_cnn.files import atomic_path, json_text, os_reason, read_json, sha256, write_json
+from taller_cnn.files import atomic_path, json_text, read_json, sha256, write_json
 from taller_cnn.model import IMAGE_SIZE, Ensemble, SimpleCNN, network_inside
 from taller_cnn.model_files import (
     DESCRIPTION,
@@ -34,6 +34,7 @@ from taller_cnn.model_files import (
     tensor_bytes,
     weights_in,
 )
+from taller_cnn.reasons import os_reason
 
 FORMAT = 1
 """Version of the description; raised when a reader of the old one would misread the new one."""

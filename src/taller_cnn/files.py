@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import platform
 import shutil
-import socket
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -18,37 +16,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from taller_cnn.errors import BusyError, OutputError, Phrase
+from taller_cnn.errors import BusyError, OutputError
+from taller_cnn.reasons import os_reason
 
 PACKAGES = ("taller-cnn", "torch", "torchvision", "numpy", "matplotlib", "mlxtend")
-
-_REASONS = {
-    errno.ENOSPC: "reason_disk_full",
-    errno.EDQUOT: "reason_disk_full",
-    errno.EACCES: "reason_denied",
-    errno.EPERM: "reason_denied",
-    errno.EROFS: "reason_read_only",
-    errno.ENOTDIR: "reason_not_a_folder",
-    errno.EEXIST: "reason_not_a_folder",
-    errno.EISDIR: "reason_is_a_folder",
-    errno.ENOENT: "reason_not_there",
-    errno.EADDRINUSE: "reason_port_taken",
-    errno.ECONNREFUSED: "reason_refused",
-}
-
-
-def os_reason(error: OSError) -> Phrase | str:
-    """Why the system refused, for the ``reason`` of an error.
-
-    The common reasons are in the reader's language, the others in the system's words.
-    """
-    if isinstance(error, socket.gaierror):
-        return Phrase("reason_no_server")
-    if isinstance(error, TimeoutError):
-        return Phrase("reason_timeout")
-    if error.errno in _REASONS:
-        return Phrase(_REASONS[error.errno])
-    return error.strerror or str(error)
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:

@@ -14,6 +14,7 @@ from taller_cnn.cli.values import WrongValue
 from taller_cnn.commands import PROGRAM
 from taller_cnn.errors import InterruptedRunError, OutputError, TallerError, UsageError
 from taller_cnn.messages import Messages
+from taller_cnn.reasons import os_reason, system_number
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -52,9 +53,7 @@ def _as_taller_error(error: BaseException, messages: Messages) -> TallerError | 
         return InterruptedRunError("cli_interrupted")
     if _is_out_of_memory(error):
         return TallerError("cli_no_memory")
-    if isinstance(error, OSError) and error.errno in _DISK:
-        from taller_cnn.files import os_reason
-
+    if isinstance(error, OSError) and system_number(error) in _DISK:
         path = error.filename or "?"
         return OutputError("cannot_write", path=path, reason=os_reason(error))
     return None

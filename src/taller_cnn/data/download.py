@@ -7,7 +7,6 @@ Nothing is stored before all four files have arrived and their checksums are rig
 from __future__ import annotations
 
 import http.client
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Generator, Iterator, Sequence
@@ -19,7 +18,8 @@ from taller_cnn import __version__
 from taller_cnn.data.datasets import FILES, DatasetSpec
 from taller_cnn.data.rawfiles import RawFile, check_archive, raw_folder, write_idx
 from taller_cnn.errors import DataError, Phrase
-from taller_cnn.files import check_writable, md5, os_reason
+from taller_cnn.files import check_writable, md5
+from taller_cnn.reasons import network_reason, remedy_of
 
 CONNECT_SECONDS = 6.0
 """Longest wait for a connection and for each piece of data, in seconds."""
@@ -89,21 +89,25 @@ def _fetch(
     reasons: list[Phrase] = []
     while mirrors:
         address = f"{mirrors[0]}{name}.gz"
-        mirror = urllib.parse.urlsplit(address).netloc or address
+        mirror, proxy = urllib.parse.urlsplit(address).netloc or address, proxy_of(address)
+        reason: Phrase | str
         try:
             archive = yield from _receive(address, name, spec.size(name), timeout)
             file = check_archive(spec, name, Path(f"{name}.gz"), archive)
             if file.state == "verified":
                 return file
             found, expected = md5(archive), spec.archive_md5.get(name)
-            reason: Phrase | str = f"MD5 {found} ≠ {expected}"
+            reason = f"MD5 {found} ≠ {expected}"
         except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = _reason(error)
+            reason = _proxy_refusal(proxy) or network_reason(error, proxy)
         except DataError as error:
             reason = f"MD5 {error.values.get('found')} ≠ {error.values.get('expected')}"
+            if archive.lstrip()[:1] == b"<":
+                reason = Phrase("reason_web_page")
         reasons.append(Phrase("reason_mirror", {"mirror": mirror, "reason": reason}))
         del mirrors[0]
-    raise DataError("data_download", file=f"{name}.gz", reasons=_joined(reasons))
+    joined = _joined(reasons)
+    raise DataError("data_download", file=f"{name}.gz", reasons=joined, remedy=remedy_of(joined))
 
 
 def _joined(reasons: Sequence[Phrase]) -> Phrase | str:
@@ -130,9 +134,23 @@ def _receive(
     return bytes(received)
 
 
-def _reason(error: Exception) -> Phrase | str:
-    """What went wrong in few words, e.g. ``HTTP 404`` or ``Connection refused``."""
-    if isinstance(error, urllib.error.HTTPError):
-        return f"HTTP {error.code}"
-    cause = getattr(error, "reason", error)
-    return os_reason(cause) if isinstance(cause, OSError) else str(cause)
+def proxy_of(address: str) -> str:
+    """The proxy on the way to `address`, as `urllib` takes it from the environment or the system.
+
+    Returns:
+        Its kind, server and port, without the user's name and password; empty if there is none.
+    """
+    parts = urllib.parse.urlsplit(address)
+    proxy = urllib.request.getproxies().get(parts.scheme, "")
+    if not proxy or urllib.request.proxy_bypass(parts.netloc):
+        return ""
+    kind, mark, place = proxy.rpartition("://")
+    return kind + mark + place.rpartition("@")[2].rstrip("/")
+
+
+def _proxy_refusal(proxy: str) -> Phrase | None:
+    """Why no proxy of that kind is used, or None."""
+    kind, mark, _ = proxy.partition("://")
+    if not mark or kind in ("http", "https"):
+        return None
+    return Phrase("reason_proxy_kind", {"proxy": proxy, "kind": kind})

@@ -160,6 +160,7 @@ def _unavailable(
         folder=raw_folder(spec, data_dir),
         files=", ".join(FILES),
         reason=error.values["reasons"],
+        remedy=error.values["remedy"],
     )
 
 

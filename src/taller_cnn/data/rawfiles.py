@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 
 from taller_cnn.data.datasets import FILES, DatasetSpec
 from taller_cnn.errors import DataError
-from taller_cnn.files import atomic_path, md5, os_reason
+from taller_cnn.files import atomic_path, md5
+from taller_cnn.reasons import os_reason
 
 UNSIGNED_BYTE = 8
 # More than any file of these data sets holds; a damaged or hostile .gz cannot fill the memory.

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from taller_cnn.errors import InputError
-from taller_cnn.files import os_reason
+from taller_cnn.reasons import os_reason
 
 MOST_MEGAPIXELS = 50
 MOST_MEGABYTES = 250

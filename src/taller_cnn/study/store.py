@@ -21,7 +21,8 @@ from typing import Any, Self
 
 from taller_cnn import __version__
 from taller_cnn.errors import OutputError, Phrase
-from taller_cnn.files import folder_lock, os_reason
+from taller_cnn.files import folder_lock
+from taller_cnn.reasons import os_reason
 from taller_cnn.study.design import TRAINING_REVISION, Design, Trial, build
 from taller_cnn.study.plan import Plan
 from taller_cnn.study.trial import TrialResult
