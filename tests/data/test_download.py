@@ -140,6 +140,17 @@ def test_the_next_mirror_is_tried_when_one_fails(
     assert files_in(tmp_path) == set(FILES)
 
 
+@pytest.mark.parametrize("pack", [gzip.decompress, gzip.compress])
+def test_archives_that_were_unpacked_or_packed_again_on_their_way_are_intact(
+    small_set: SmallSet, tmp_path: Path, serve: Serve, pack: Callable[[bytes], bytes]
+) -> None:
+    """Some proxies and servers take the ``.gz`` for the way of transfer."""
+    changed = {name: pack(archive) for name, archive in archives(small_set).items()}
+    list(download(small_set.spec, tmp_path, mirrors=[serve(changed)]))
+    raw = tmp_path / "MNIST" / "raw"
+    assert {name: (raw / name).read_bytes() for name in FILES} == small_set.contents
+
+
 def test_a_mirror_with_other_content_is_not_believed(
     small_set: SmallSet, tmp_path: Path, serve: Serve
 ) -> None:
