@@ -175,6 +175,16 @@ def test_a_file_that_cannot_be_used_is_kept_aside_and_told(
     assert path.with_name("estudio.sqlite.broken").read_bytes() == content
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes that have a name")
+def test_a_pipe_in_the_place_of_the_store_is_refused_and_stays_where_it_is(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    with pytest.raises(OutputError, match="neither a file nor a pipe nor a device"):
+        Store(path, DIGITS)
+    assert path.is_fifo()
+    assert not list(path.parent.glob("*.broken*"))
+
+
 def test_a_study_of_other_digits_is_kept_aside_whole(path: Path, design: Design) -> None:
     fill(path, design)
     with Store(path, OTHERS) as store:

@@ -83,6 +83,9 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Before the file is looked at: one that is in use must not be kept aside.
             opened.enter_context(folder_lock(path.parent))
+            if path.exists() and not path.is_file():
+                # Neither written into, as it is no sequence, nor moved away.
+                raise OutputError("cannot_write", path=path, reason=Phrase("reason_special"))
             try:
                 self._connection = _open(path, digits)
             except _UnusableError as error:
