@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -266,3 +267,14 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_kept(path: Path) -> None:
             kept = sorted(map(int, store.results()))
         assert kept == list(range(len(kept)))
         assert len(kept) > wanted
+
+
+def test_a_curve_with_a_number_that_is_not_finite_is_never_written(
+    path: Path, design: Design
+) -> None:
+    trial = design.trials()[0]
+    result = replace(OK, curve=((64, float("nan"), None),))
+    with Store(path, DIGITS) as store:
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            store.add(design.key(trial), trial, result, WORKER)
+        assert store.results(design) == {}

@@ -162,7 +162,7 @@ class Store:
         """
         provenance = {"created": _now(), "version": __version__, **worker}
         values = {name: getattr(result, name) for name in _COLUMNS}
-        values["curve"] = json.dumps(result.curve)
+        values["curve"] = json.dumps(result.curve, allow_nan=False)
         row = (key, json.dumps(trial.to_dict()), json.dumps(provenance), *values.values())
         names = ", ".join(("key", "spec", "provenance", *values))
         marks = ", ".join("?" * len(row))
