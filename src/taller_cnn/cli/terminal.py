@@ -18,7 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, Group
+from rich.padding import Padding
 from rich.text import Text
 
 from taller_cnn.errors import OutputError, UsageError
@@ -27,6 +29,7 @@ from taller_cnn.reasons import os_reason
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
     from taller_cnn.errors import TallerError
 
@@ -38,6 +41,8 @@ _PLAIN_SIGNS = {"×": "x", "·": "-", "→": "->", "—": "-", "–": "-", "…"
 _PLAIN_SIGNS |= {"«": '"', "»": '"', "“": '"', "”": '"', "≤": "<=", "≥": ">=", "•": "*", "█": "#"}
 LEAST_WIDTH, DEFAULT_WIDTH = 20, 80
 """Columns that a line is laid out for at least, and where the terminal does not say how many."""
+LONGEST_NUMBER = 16
+"""Characters of the longest word that a table has whole."""
 # A pipe that nobody reads any more; Windows has its own name for it.
 _CLOSED = (errno.EPIPE, errno.EINVAL) if os.name == "nt" else (errno.EPIPE,)
 
@@ -185,6 +190,41 @@ def _plain_letter(letter: str) -> str:
     return _PLAIN_SIGNS.get(letter, base or "?")
 
 
+# ------------------------------------------------------------------------------- tables
+
+
+def _has_room(console: Console, table: Table) -> bool:
+    """Whether headings and numbers are whole in a table as wide as the console."""
+    lines = console.render_lines(table, pad=False)
+    shown = {word for line in lines for part in line for word in part.text.split()}
+    return all(
+        word in shown
+        for column in table.columns
+        for cell in (column.header if table.show_header else "", *column.cells)
+        for word in str(cell).split()
+        # Long ones are paths, which are folded.
+        if cell_len(word) <= LONGEST_NUMBER
+        if cell is column.header or any(letter.isdigit() for letter in word)
+    )
+
+
+def _column_by_column(table: Table) -> Group:
+    """The rows one below the other: the first cell, then a line for each of the others."""
+    lines: list[RenderableType] = []
+    headings = [str(column.header) if table.show_header else "" for column in table.columns]
+    for row, cells in zip(
+        table.rows, zip(*(x.cells for x in table.columns), strict=True), strict=True
+    ):
+        first, *others = ((cell if isinstance(cell, Text) else Text(str(cell))) for cell in cells)
+        lines.append(Text(first.plain.strip(), style=row.style or first.style or "bold"))
+        for heading, cell in zip(headings[1:], others, strict=True):
+            # A column without a heading in a table that has others is a drawing.
+            if cell.plain.strip() and (heading or not table.show_header):
+                label = Text(f"{heading.strip()}: " if heading else "", "dim")
+                lines.append(Padding(label + cell, (0, 0, 0, 2), expand=False))
+    return Group(*lines)
+
+
 # ------------------------------------------------------------------------- the terminal
 
 
@@ -222,7 +262,14 @@ class Terminal:
         self.out.print(Text(self.messages(key, **values), style=style))
 
     def show(self, content: RenderableType) -> None:
-        """Print a table or a panel, fitted to the width."""
+        """Print a table or a panel, fitted to the width.
+
+        A table that would be too narrow for its numbers has each column on a line of its own.
+        """
+        from rich.table import Table
+
+        if isinstance(content, Table) and not _has_room(self.out, content):
+            content = _column_by_column(content)
         self.out.print(content, soft_wrap=False)
 
     def notice(self, text: str) -> None:
