@@ -227,6 +227,16 @@ def provenance() -> dict[str, Any]:
     }
 
 
+def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
+    """Instructions of the first processor in a Linux ``cpuinfo`` file; none elsewhere."""
+    with suppress(OSError):
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() in ("flags", "Features"):
+                return frozenset(value.split())
+    return frozenset()
+
+
 def processor_name() -> str:
     """The processor's name as the system gives it."""
     # Linux tells `platform` nothing, and some containers hide the file.

@@ -23,6 +23,7 @@ from taller_cnn.reasons import network_reason, remedy_of
 
 CONNECT_SECONDS = 6.0
 """Longest wait for a connection and for each piece of data, in seconds."""
+_HEADERS = {"User-Agent": f"taller-cnn/{__version__}", "Accept-Encoding": "identity"}
 PIECE = 256 * 1024
 """Bytes read between two reports."""
 
@@ -99,7 +100,7 @@ def _fetch(
             found, expected = md5(archive), spec.archive_md5.get(name)
             reason = f"MD5 {found} ≠ {expected}"
         except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = _proxy_refusal(proxy) or network_reason(error, proxy)
+            reason = _reason(error, proxy)
         except DataError as error:
             reason = f"MD5 {error.values.get('found')} ≠ {error.values.get('expected')}"
             if archive.lstrip()[:1] == b"<":
@@ -121,9 +122,7 @@ def _receive(
     address: str, name: str, limit: int, timeout: float
 ) -> Generator[DownloadProgress, None, bytes]:
     """The bytes at `address`, at most `limit`: a compressed file is smaller than its content."""
-    request = urllib.request.Request(
-        address, headers={"User-Agent": f"taller-cnn/{__version__}", "Accept-Encoding": "identity"}
-    )
+    request = urllib.request.Request(address, headers=_HEADERS)
     received = bytearray()
     with urllib.request.urlopen(request, timeout=timeout) as response:
         length = response.headers.get("Content-Length", "")
@@ -132,6 +131,41 @@ def _receive(
             received += piece
             yield DownloadProgress(file=name, received=len(received), total=total)
     return bytes(received)
+
+
+def why_no_mirror_answers(spec: DatasetSpec, timeout: float) -> Phrase | str | None:
+    """Ask each mirror of torchvision for its smallest file's head.
+
+    Returns:
+        Why none gives it; None where one does.
+    """
+    reasons = []
+    for start in torchvision_mirrors(spec):
+        address = f"{start}{min(FILES, key=spec.size)}.gz"
+        request = urllib.request.Request(address, headers=_HEADERS, method="HEAD")
+        try:
+            urllib.request.urlopen(request, timeout=timeout).close()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            mirror = urllib.parse.urlsplit(address).netloc or address
+            values = {"mirror": mirror, "reason": _reason(error, proxy_of(address))}
+            reasons.append(Phrase("reason_mirror", values))
+        else:
+            return None
+    return _joined(reasons)
+
+
+def _reason(error: Exception, proxy: str) -> Phrase | str:
+    """Why a mirror gave nothing."""
+    return _proxy_refusal(proxy) or network_reason(error, proxy)
+
+
+def proxies() -> dict[str, str]:
+    """Proxy for each kind of address, without user names and passwords."""
+    return {
+        scheme: _without_password(proxy)
+        for scheme, proxy in urllib.request.getproxies().items()
+        if scheme in ("http", "https")
+    }
 
 
 def proxy_of(address: str) -> str:
@@ -144,6 +178,10 @@ def proxy_of(address: str) -> str:
     proxy = urllib.request.getproxies().get(parts.scheme, "")
     if not proxy or urllib.request.proxy_bypass(parts.netloc):
         return ""
+    return _without_password(proxy)
+
+
+def _without_password(proxy: str) -> str:
     kind, mark, place = proxy.rpartition("://")
     return kind + mark + place.rpartition("@")[2].rstrip("/")
 
