@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -766,6 +767,26 @@ def test_a_damaged_model_does_not_stand_in_the_way_of_a_new_one(saved: Path) -> 
     save_model(SimpleCNN(SMALL, seed=2), saved, _info())
     assert load_model(saved).info == _info()
     assert _previous(saved).read_bytes() == b"damaged"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes that have a name")
+def test_a_model_goes_where_a_link_leads_and_into_a_pipe(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    (path.parent / "shared.pt").write_bytes(b"damaged")
+    path.symlink_to("shared.pt")
+    save_model(SimpleCNN(SMALL, seed=2), path, _info())
+    assert path.is_symlink()
+    assert load_model(path.with_name("shared.pt")).info == _info()
+    written = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(path.read_bytes()), daemon=True)
+    reader.start()
+    save_model(SimpleCNN(SMALL, seed=2), path, _info())
+    reader.join(10)
+    assert path.is_fifo()
+    assert read == [written]
 
 
 def test_a_folder_in_the_place_of_the_model_is_told(path: Path) -> None:

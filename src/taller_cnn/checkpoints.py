@@ -24,7 +24,7 @@ from torch import Tensor
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import MNIST_SCALE, Scale
 from taller_cnn.errors import ConfigError, ModelError, OutputError, Phrase
-from taller_cnn.files import atomic_path, json_text, os_reason, read_json, sha256, write_json
+from taller_cnn.files import atomic_path, discard, json_text, read_json, sha256, write_json
 from taller_cnn.model import IMAGE_SIZE, Ensemble, SimpleCNN, network_inside
 from taller_cnn.model_files import (
     DESCRIPTION,
@@ -34,6 +34,7 @@ from taller_cnn.model_files import (
     tensor_bytes,
     weights_in,
 )
+from taller_cnn.reasons import os_reason
 
 FORMAT = 1
 """Version of the description; raised when a reader of the old one would misread the new one."""
@@ -169,7 +170,8 @@ def save_model(model: SimpleCNN, path: Path, info: ModelInfo) -> None:
     inside = {name: value for name, value in description.items() if name != "provenance"}
     vars(state)["_metadata"][DESCRIPTION] = inside
     data = tensor_bytes(state)
-    if path.exists():
+    # What is in a pipe or a device is no network, and reading it might never end.
+    if path.is_file():
         _keep_other(path, info)
     # The copy is written first and moved last: what fails before the weights move changes nothing.
     with atomic_path(sidecar_path(path)) as copy:
@@ -197,7 +199,7 @@ def _keep_other(path: Path, new: ModelInfo) -> None:
     if beside := _description_beside(path, data):
         write_json(sidecar_path(kept), beside)
     else:
-        sidecar_path(kept).unlink(missing_ok=True)
+        discard(sidecar_path(kept))
 
 
 # ------------------------------------------------------------------------------- descriptions

@@ -152,7 +152,7 @@ def test_missing_digits_suggest_the_sample_only_where_it_can_be_asked_for(
     from taller_cnn.reader import robust
 
     def none(*_: object, **__: object) -> object:
-        values = {"folder": tmp_path, "reason": "x", "files": "y"}
+        values = {"folder": tmp_path, "reason": "x", "files": "y", "remedy": "z"}
         raise DataError("data_unavailable", **values)
 
     monkeypatch.setattr(robust, "robust_network", none)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from difflib import get_close_matches
 
 import click
 
-from taller_cnn.cli.terminal import ClosedOutputError, Terminal
+from taller_cnn.cli.terminal import ClosedOutputError, LostOutputError, Terminal, silence
 from taller_cnn.cli.values import WrongValue
 from taller_cnn.commands import PROGRAM
 from taller_cnn.errors import InterruptedRunError, OutputError, TallerError, UsageError
 from taller_cnn.messages import Messages
+from taller_cnn.reasons import os_reason, system_number
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -29,16 +29,17 @@ def exit_code_of(error: BaseException, terminal: Terminal) -> int:
     """
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
+    if isinstance(error, ClosedOutputError | LostOutputError):
+        silence(sys.stdout)
     if isinstance(error, ClosedOutputError):
-        _silence_output()
         return 1
     known = _as_taller_error(error, terminal.messages)
     if known is None:
         raise error
     try:
         terminal.failure(known)
-    except ClosedOutputError:
-        _silence_output()
+    except (ClosedOutputError, LostOutputError):
+        silence(sys.stdout)
     return known.exit_code
 
 
@@ -52,9 +53,7 @@ def _as_taller_error(error: BaseException, messages: Messages) -> TallerError | 
         return InterruptedRunError("cli_interrupted")
     if _is_out_of_memory(error):
         return TallerError("cli_no_memory")
-    if isinstance(error, OSError) and error.errno in _DISK:
-        from taller_cnn.files import os_reason
-
+    if isinstance(error, OSError) and system_number(error) in _DISK:
         path = error.filename or "?"
         return OutputError("cannot_write", path=path, reason=os_reason(error))
     return None
@@ -111,9 +110,3 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and ("out of memory" in text or "allocate memory" in text)
     )
-
-
-def _silence_output() -> None:
-    """Keep Python from failing again when it flushes standard output on its way out."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())

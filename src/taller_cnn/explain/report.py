@@ -15,7 +15,7 @@ from taller_cnn.errors import Phrase, TallerError, UsageError
 from taller_cnn.explain.parts import PARTS, make_part
 from taller_cnn.explain.section import Heading, Picture, Section, Subject, Table, Text, cell_text
 from taller_cnn.figures import save_figure
-from taller_cnn.files import atomic_path, provenance, read_json, write_json
+from taller_cnn.files import atomic_path, discard, provenance, read_json, write_json
 from taller_cnn.messages import Messages
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def _remove_stale(folder: Path, earlier: Any, files: Mapping[str, Path]) -> None
     present = {path.name for path in files.values()}
     for name in listed if isinstance(listed, list) else ():
         if isinstance(name, str) and _PLAIN_NAME.fullmatch(name) and name not in present:
-            (folder / name).unlink(missing_ok=True)
+            discard(folder / name)
 
 
 @cache

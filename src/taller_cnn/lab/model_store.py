@@ -14,12 +14,13 @@ import torch
 
 from taller_cnn.checkpoints import LoadedModel, load_model, sidecar_path
 from taller_cnn.errors import ModelError, OutputError, TallerError
-from taller_cnn.files import os_reason, sha256
+from taller_cnn.files import sha256
 from taller_cnn.lab.command import train_command
 from taller_cnn.lab.problems import LabError
 from taller_cnn.lab.schemas import RESERVED, ModelCard, ScoreCard, is_name
 from taller_cnn.lab.weights import folded_weights, to_safetensors
 from taller_cnn.model import Ensemble, SimpleCNN, count_parameters, describe, stages
+from taller_cnn.reasons import os_reason
 
 WEIGHTS_NAME = "cnn_mnist.pt"
 MOST_BYTES = 500_000_000

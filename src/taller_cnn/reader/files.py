@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from taller_cnn.errors import InputError, TallerError
 from taller_cnn.reader.finding import Found, Options, find
-from taller_cnn.reader.loading import Picture, load_picture, picture_files, read_bytes
+from taller_cnn.reader.loading import Picture, load_picture, picture_files, read_bytes, refusals_of
 from taller_cnn.reader.reading import PictureReading, Reader, read_found
 
 STDIN = "-"
@@ -58,7 +58,9 @@ def named_sources(words: Sequence[str], stdin: BinaryIO) -> Iterator[tuple[str, 
         name = word
         try:
             if word == STDIN:
-                yield STDIN, read_bytes(stdin, STDIN)
+                with refusals_of(STDIN):
+                    data = read_bytes(stdin, STDIN)
+                yield STDIN, data
                 continue
             for place in _expanded(word):
                 name = str(place)

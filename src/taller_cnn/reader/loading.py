@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from taller_cnn.errors import InputError
-from taller_cnn.files import os_reason
+from taller_cnn.reasons import os_reason
 
 MOST_MEGAPIXELS = 50
 MOST_MEGABYTES = 250
@@ -100,7 +100,7 @@ def picture_files(path: Path) -> list[Path]:
     Raises:
         InputError: there is no such file, or the folder has no pictures or cannot be listed.
     """
-    with _refusals(str(path)):
+    with refusals_of(str(path)):
         if not stat.S_ISDIR(path.stat().st_mode):
             return [path]
         found = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
@@ -165,12 +165,12 @@ def read_bytes(file: BinaryIO, name: str) -> bytes:
 
 
 def _file_bytes(path: Path, name: str) -> bytes:
-    with _refusals(name), path.open("rb") as file:
+    with refusals_of(name), path.open("rb") as file:
         return read_bytes(file, name)
 
 
 @contextmanager
-def _refusals(name: str) -> Iterator[None]:
+def refusals_of(name: str) -> Iterator[None]:
     """Say of a file or folder why the system does not give it."""
     try:
         yield

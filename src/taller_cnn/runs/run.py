@@ -11,7 +11,7 @@ import torch
 
 from taller_cnn.data import Digits, DownloadProgress
 from taller_cnn.errors import DivergedError, InterruptedRunError, TallerError
-from taller_cnn.files import check_writable, folder_lock
+from taller_cnn.files import check_writable, discard, folder_lock
 from taller_cnn.model import SimpleCNN, count_parameters
 from taller_cnn.runs.request import RunRequest
 from taller_cnn.runs.results import RunResult, finish
@@ -79,7 +79,7 @@ def run(
         wall = {"load": loaded - began, "train_and_evaluate": trained - loaded}
         result = finish(request, digits, training, wall, began)
         # Before the result is told: nobody has to ask once more for the run to be over.
-        files.checkpoint.unlink(missing_ok=True)
+        discard(files.checkpoint)
         yield result
 
 
@@ -153,5 +153,5 @@ def checkpointed(
                 )
     except DivergedError:
         # Going on from it would only diverge again.
-        path.unlink(missing_ok=True)
+        discard(path)
         raise
