@@ -275,7 +275,9 @@ def load_model(path: Path, config: ModelConfig | None = None, data: bytes = b"")
             weights that do not fit it or are not finite, or a description by a newer version.
     """
     if os.path.isdir(path) and member_files(path):  # noqa: PTH112 - as below
-        return _load_ensemble(path)
+        ensemble = _load_ensemble(path)
+        ignored = ("options_ignored",) if config else ()
+        return dataclasses.replace(ensemble, notices=(*ensemble.notices, *ignored))
     if not os.path.isfile(path):  # noqa: PTH113 - unlike Path, takes an embedded NUL for "no"
         raise ModelError("no_model", path=path)
     data = data or read_file(path)

@@ -7,9 +7,11 @@ import sys
 import threading
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from taller_cnn.cli.command import Option
+from taller_cnn.cli.config_options import network, network_options
+from taller_cnn.cli.loading import show_model_notices
 from taller_cnn.cli.options import DATA_DIR, WORKDIR, command
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
@@ -46,6 +48,7 @@ def _port(text: str) -> int:
         type=Value(_port, Key("cli.metavar.integer")),
         show_default=Key("cli_lab.option.port_default"),
     ),
+    *network_options(),
     DATA_DIR,
     WORKDIR,
 )
@@ -57,6 +60,7 @@ def lab(
     port: int | None,
     data_dir: Path | None,
     workdir: Path,
+    **fields: Any,
 ) -> None:
     """Open the lab: a page to draw, look inside, train and compare."""
     terminal.say("cli_lab.starting", "dim")
@@ -70,7 +74,11 @@ def lab(
 
     # A digit is too small to share between threads, and the training has a process of its own.
     torch.set_num_threads(1)
-    opened = Lab.in_folder(workdir, data_dir, terminal.messages.tag)
+    config = network(fields)
+    opened = Lab.in_folder(workdir, data_dir, terminal.messages.tag, config)
+    if config and opened.models.path("main"):
+        # Otherwise it is read when the page asks for it.
+        show_model_notices(terminal, opened.models.get("main").loaded)
     access = access_for(host)
     server = listen(host, DEFAULT_PORT if port is None else port, or_any=port is None)
     address = page_address(host, server.getsockname()[1], access)

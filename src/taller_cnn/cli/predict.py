@@ -13,6 +13,7 @@ from rich.text import Text
 
 from taller_cnn.cli.board import board
 from taller_cnn.cli.command import Argument, Option, refuse_together
+from taller_cnn.cli.config_options import network, network_options
 from taller_cnn.cli.loading import load_network, show_model_notices
 from taller_cnn.cli.options import DATA_DIR, MODEL, WORKDIR, command
 from taller_cnn.cli.results import EpochTable, show_training
@@ -50,6 +51,7 @@ def _word(text: str) -> str:
     Option("--annotate", panel="output", help="cli_predict.option.annotate"),
     Option("--show-steps", panel="output", help="cli_predict.option.show_steps"),
     MODEL,
+    *network_options(),
     DATA_DIR,
     WORKDIR,
 )
@@ -65,6 +67,7 @@ def predict(
     model: Path | None,
     data_dir: Path | None,
     workdir: Path,
+    **fields: Any,
 ) -> None:
     """Read handwritten digits in pictures."""
     from taller_cnn.data import DigitsPlace
@@ -75,6 +78,8 @@ def predict(
     from taller_cnn.runs import RunFiles
 
     refuse_together("single", "lines")
+    # The robust network is always kept with its description.
+    refuse_together("robust", *fields)
     files = RunFiles.in_workdir(workdir)
     path = model or files.model
     place = DigitsPlace.in_workdir(workdir, data_dir)
@@ -87,7 +92,12 @@ def predict(
         for name, error in refused:
             output.failed(name, error)
         output.finish(None)
-    reader = _reader(terminal, path, workdir, ready, place, robust=robust)
+    if robust:
+        reader = _robust_reader(terminal, path, ready, place)
+    else:
+        reader = _reader(
+            terminal, path, load_network(terminal, path, workdir, config=network(fields)), place
+        )
     options = Options(single=single, lines=lines, steps=show_steps)
     # Never among the readings, which another program may take from the pipe.
     console = terminal.out if terminal.out.is_terminal else terminal.err
@@ -102,25 +112,21 @@ def predict(
 # ------------------------------------------------------------------------ the network
 
 
-def _reader(
-    terminal: Terminal,
-    path: Path,
-    workdir: Path,
-    ready: LoadedModel | None,
-    place: DigitsPlace,
-    *,
-    robust: bool,
+def _robust_reader(
+    terminal: Terminal, path: Path, ready: LoadedModel | None, place: DigitsPlace
 ) -> Reader:
-    """The network to read with, and its threshold; `ready` is the robust one, if it is there."""
-    from taller_cnn.reader.reading import Reader
+    """The robust network beside a network, `ready` if it is there, with its threshold."""
     from taller_cnn.reader.robust import robust_path
 
-    if robust:
-        loaded = ready or _robust(terminal, path, place)
-        path = robust_path(path)
-        show_model_notices(terminal, loaded)
-    else:
-        loaded = load_network(terminal, path, workdir)
+    loaded = ready or _robust(terminal, path, place)
+    show_model_notices(terminal, loaded)
+    return _reader(terminal, robust_path(path), loaded, place)
+
+
+def _reader(terminal: Terminal, path: Path, loaded: LoadedModel, place: DigitsPlace) -> Reader:
+    """A network to read with, and its threshold."""
+    from taller_cnn.reader.reading import Reader
+
     if loaded.info is None:
         return Reader.of(loaded)
     return Reader.of(loaded, _threshold(terminal, path, loaded, place))
