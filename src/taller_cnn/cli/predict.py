@@ -102,7 +102,9 @@ def predict(
     # Never among the readings, which another program may take from the pipe.
     console = terminal.out if terminal.out.is_terminal else terminal.err
     with board(terminal, console=console, is_quiet=len(sources) < MANY) as shown:
-        for done, reading in enumerate(read_files(sources, reader, options), 1):
+        done = 0
+        for reading in read_files(sources, reader, options):
+            done += reading.page == 1
             words = terminal.messages("cli_predict.reading", done=done, of=len(sources))
             shown.step(words, "", done, len(sources))
             output.take(reading)
@@ -182,53 +184,102 @@ class _Output:
         self._files: list[dict[str, Any]] = []
         self._read: list[tuple[str, PictureReading]] = []
         self._failed = 0
+        self._incomplete = 0
 
     def take(self, reading: FileReading) -> None:
         """Say what one file says and write its pictures."""
         from taller_cnn.reader.files import in_file_pixels
 
-        self._drawings.write(reading)
+        result = None if reading.reading is None else in_file_pixels(reading)
         if reading.error is not None:
-            self.failed(reading.name, reading.error)
-            return
-        result = in_file_pixels(reading)
-        _show_text(self._terminal, reading.name, result)
-        self._read.append((reading.name, result))
-        digits = [
-            {
-                "box": list(digit.box),
-                "digit": digit.digit,
-                "probability": digit.probability,
-                "second": digit.second,
-                "uncertain": digit.uncertain,
-                "image28": digit.image28.tolist(),
-            }
-            for digit in result.digits
-        ]
-        self._files.append(
-            {"file": reading.name, "text": result.text, "digits": digits, "error": None}
+            self._tell_failure(reading.error)
+        elif result is not None:
+            _show_text(self._terminal, reading.label, result)
+            self._read.append((reading.label, result))
+        self._add(
+            reading.name,
+            reading.error,
+            result,
+            page=reading.page,
+            pages=reading.pages,
+            warnings=self._warnings(reading),
         )
 
     def failed(self, name: str, error: TallerError) -> None:
-        """A line for a file that was not read."""
-        text = error.text(self._terminal.messages)
-        self._terminal.err.print(text, style="bold red")
-        self._files.append({"file": name, "text": "", "digits": [], "error": text})
+        """Tell of a file that could not be opened."""
+        self._tell_failure(error)
+        self._add(name, error, None, page=1, pages=1, warnings=[])
+
+    def _tell_failure(self, error: TallerError) -> None:
+        self._terminal.err.print(error.text(self._terminal.messages), style="bold red")
         self._failed += 1
+
+    def _add(
+        self, name: str, error: TallerError | None, reading: PictureReading | None, **about: Any
+    ) -> None:
+        """Keep what a program is told of a page."""
+        say = self._terminal.messages
+        self._files.append(
+            {
+                "file": name,
+                "page": about["page"],
+                "pages": about["pages"],
+                "text": reading.text if reading else "",
+                "digits": [_digit_json(digit) for digit in (reading.digits if reading else ())],
+                "rejected": [
+                    {
+                        "box": list(mark.box),
+                        "reason": mark.reason.key,
+                        "detail": mark.reason.text(say),
+                    }
+                    for mark in (reading.rejected if reading else ())
+                ],
+                "warnings": about["warnings"],
+                "error": error and error.text(say),
+            }
+        )
+
+    def _warnings(self, reading: FileReading) -> list[str]:
+        """What is to be known of a reading, told to people at once."""
+        say, warnings = self._terminal.messages, []
+        if reading.is_mostly_lost:
+            warnings.append(say("cli_predict.mostly_lost", file=reading.label))
+            self._incomplete += 1
+        try:
+            self._drawings.write(reading)
+        except TallerError as error:
+            warnings.append(error.text(say))
+            self._incomplete += 1
+        if reading.unread:
+            warnings.append(say("cli_predict.unread", file=reading.name, n=reading.unread))
+        for warning in warnings:
+            self._terminal.err.print(Text(warning, "yellow"))
+        return warnings
 
     def finish(self, threshold: float | None) -> None:
         """Show the digits or write the JSON; leave with the exit code where not all was read."""
         if self._read:
             _show_digits(self._terminal, self._read, threshold)
         self._terminal.result({"files": self._files})
-        if not self._failed:
+        if not self._failed and not self._incomplete:
             return
         nothing = self._failed == len(self._files)
-        if len(self._files) > 1:
+        if self._failed and len(self._files) > 1:
             some = InputError("reader_some_failed", n=self._failed, of=len(self._files))
             summary = InputError("reader_nothing_read") if nothing else some
             self._terminal.err.print(summary.text(self._terminal.messages))
         click.get_current_context().exit(2 if nothing else 1)
+
+
+def _digit_json(digit: DigitReading) -> dict[str, Any]:
+    return {
+        "box": list(digit.box),
+        "digit": digit.digit,
+        "probability": digit.probability,
+        "second": digit.second,
+        "uncertain": digit.uncertain,
+        "image28": digit.image28.tolist(),
+    }
 
 
 def _show_text(terminal: Terminal, name: str, reading: PictureReading) -> None:

@@ -7,6 +7,7 @@ decoded; a JPEG is reduced while it is decoded, which is ten times as fast.
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import stat
 import warnings
@@ -72,6 +73,17 @@ UPRIGHT = {
 """What puts each EXIF orientation upright."""
 
 
+DOCUMENTS = ("TIFF", "DCX")
+"""Formats whose pictures are pages, each to be read."""
+ANIMATIONS = ("GIF", "PNG", "WEBP", "AVIF", "HEIF", "FLI")
+"""Formats whose further pictures follow the first one in time. What others have behind it, such
+as the previews and light maps of telephones' JPEGs, nobody wrote."""
+DAMAGED = -1
+"""Where a page is that is announced and not there."""
+REDUCED = 0xFE
+"""Tag of TIFF whose lowest bit tells that a page is a smaller copy of another one."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Picture:
     """A picture ready to be read."""
@@ -80,6 +92,10 @@ class Picture:
     """``uint8 [H, W, 3]`` or, of grey ones, ``[H, W]``, upright."""
     size: tuple[int, int]
     """Width and height of the file's picture, upright."""
+    pages: int = 1
+    """Pictures in the file, this one among them."""
+    is_animation: bool = False
+    """Whether the others follow in time."""
 
     @property
     def scale(self) -> float:
@@ -112,14 +128,15 @@ def picture_files(path: Path) -> list[Path]:
 
 
 def load_picture(
-    source: Path | bytes, *, name: str = "", most_pixels: int = WORKING_PIXELS
+    source: Path | bytes, *, name: str = "", most_pixels: int = WORKING_PIXELS, page: int = 0
 ) -> Picture:
-    """Load a picture, its first frame if there are several.
+    """Load a picture.
 
     Args:
         source: a file, or what is in it.
         name: what errors call it; by default the file's path.
         most_pixels: larger pictures are reduced to at most so many.
+        page: which one, from 0, of a file that has several.
 
     Raises:
         InputError: no such file, empty, not a picture, damaged, or of more than
@@ -135,7 +152,7 @@ def load_picture(
             # Pillow warns in words for programmers: of large pictures, of odd metadata.
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data)) as image:
-                return _loaded(image, name, most_pixels)
+                return _loaded(image, name, most_pixels, page)
     except InputError:
         raise
     except UnidentifiedImageError as error:
@@ -192,7 +209,41 @@ def _know_heif() -> bool:
     return True
 
 
-def _loaded(image: Image.Image, name: str, most_pixels: int) -> Picture:
+def _pages(image: Image.Image) -> list[int]:
+    """Where in a file its pictures are; smaller copies of pages are left out."""
+    if image.format in DOCUMENTS:
+        return list(_document_pages(image))
+    if image.format not in ANIMATIONS:
+        return [0]
+    try:
+        return list(range(getattr(image, "n_frames", 1)))
+    except Exception:  # whatever raises what is damaged behind it, the first picture is there
+        return [0]
+
+
+def _document_pages(image: Image.Image) -> Iterator[int]:
+    """Where its pages are; `DAMAGED` for one that cannot be reached, with all behind it."""
+    for frame in itertools.count():
+        try:
+            image.seek(frame)
+            tags = getattr(image, "tag_v2", {})
+            is_copy = frame > 0 and int(tags.get(REDUCED, 0)) & 1
+        except EOFError:
+            return
+        except Exception:  # which one depends on what is damaged
+            yield DAMAGED
+            return
+        if not is_copy:
+            yield frame
+
+
+def _loaded(image: Image.Image, name: str, most_pixels: int, page: int) -> Picture:
+    is_animation = image.format in ANIMATIONS
+    pages = _pages(image)
+    if pages[page] == DAMAGED:
+        raise InputError("reader_damaged", path=name)
+    if len(pages) > 1:
+        image.seek(pages[page])
     width, height = image.size
     if width * height > MOST_MEGAPIXELS * 1_000_000:
         raise InputError("reader_too_large", path=name, most=MOST_MEGAPIXELS)
@@ -209,7 +260,7 @@ def _loaded(image: Image.Image, name: str, most_pixels: int) -> Picture:
     orientation = _orientation(image)
     pixels = _pixels(_upright(_reduced(image, most_pixels), orientation))
     size = (height, width) if orientation >= 5 else (width, height)
-    return Picture(pixels=pixels, size=size)
+    return Picture(pixels=pixels, size=size, pages=len(pages), is_animation=is_animation)
 
 
 def _orientation(image: Image.Image) -> int:
