@@ -403,3 +403,109 @@ def test_whatever_happens_to_one_file_the_others_are_read(
     assert outcome.code == 1
     assert [len(file["digits"]) for file in outcome.json["files"]] == [1, 0, 1]
     assert "d1.png" in outcome.json["files"][1]["error"]
+
+
+# --------------------------------------------------------------------------------- --score
+
+
+@pytest.fixture
+def by_class(pictures: Path, sample_digits: Digits, tmp_path: Path) -> Path:
+    """Three pictures of digits in folders of their classes, and a blank one among the last."""
+    folder = tmp_path / "own digits"
+    for index, label in enumerate(sample_digits.test.labels[:3].tolist()):
+        (folder / str(label)).mkdir(parents=True, exist_ok=True)
+        shutil.copy(pictures / f"d{index}.png", folder / str(label) / f"d{index}.png")
+    shutil.copy(pictures / "blank.png", folder / str(label) / "blank.png")
+    return folder
+
+
+def test_folders_of_classes_give_accuracy_and_confusion(
+    cli: Cli, place: Path, by_class: Path, sample_digits: Digits
+) -> None:
+    outcome = cli("predict", by_class, "--score", "--workdir", place, "--json")
+    # One of them is blank.
+    assert outcome.code == 1
+    score, files = outcome.json["score"], outcome.json["files"]
+    assert (score["n"], len(files), sum(score["not_read"])) == (4, 4, 1)
+    assert score["class_names"] == [str(n) for n in range(10)]
+    right = sum(file["text"] == file["label"] for file in files)
+    assert (score["accuracy"], score["errors"]) == (right / 4, 4 - right)
+    for file in files:
+        assert file["label"] == Path(file["file"]).parent.name
+        if file["text"]:
+            assert score["confusion"][int(file["label"])][int(file["text"])] > 0
+    low, high = score["interval_95"]
+    assert low <= score["accuracy"] <= high
+
+
+def test_people_get_the_same_from_a_table(
+    cli: Cli, place: Path, pictures: Path, tmp_path: Path
+) -> None:
+    for name in ("d0.png", "d1.png", "d2.png"):
+        shutil.copy(pictures / name, tmp_path / name)
+    read = cli("predict", tmp_path, "--single", "--workdir", place, "--json").json["files"]
+    said = [int(file["text"]) for file in read]
+    # The first is said to be something else than is read; of the third nothing is said.
+    table = f"archivo;clase\nd0.png;{(said[0] + 1) % 10}\nd1.png;{said[1]}\n"
+    (tmp_path / "labels.csv").write_text(table)
+    outcome = cli("predict", tmp_path, "--score", "--workdir", place)
+    assert outcome.code == 0
+    assert "Resultado en 2 imágenes" in outcome.out
+    assert "50,00\xa0% (intervalo" in outcome.out
+    assert f"{(said[0] + 1) % 10} → {said[0]}" in outcome.out
+    assert "1 imagen sin clase no se mide" in outcome.sentences
+    assert "Filas: clase real" in outcome.out
+
+
+def test_a_narrow_terminal_gets_no_cut_matrix(
+    place: Path, by_class: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    from taller_cnn.cli.predict_view import show_reading_score
+    from taller_cnn.cli.terminal import Terminal
+    from taller_cnn.messages import Messages
+    from taller_cnn.reader.scoring import ReadingScore
+
+    score = ReadingScore.of([(k, k) for k in range(10)] * 1000, [str(k) for k in range(10)])
+    for width, is_shown in ((200, True), (30, False)):
+        terminal = Terminal(Messages("en"))
+        terminal.out._force_terminal, terminal.out.width = True, width
+        show_reading_score(terminal, score)
+        assert ("Rows: true class" in capsys.readouterr().out) == is_shown
+
+
+@pytest.mark.parametrize("words", [["--lines"], ["--score", "--lines"]])
+def test_what_cannot_be_measured_is_refused(
+    cli: Cli, place: Path, pictures: Path, words: list[str]
+) -> None:
+    outcome = cli("predict", pictures, "--score", *words, "--workdir", place, "--json")
+    assert (outcome.code, outcome.json["kind"]) == (2, "cli_exclusive")
+
+
+def test_a_class_that_the_network_does_not_know_is_told(
+    cli: Cli, place: Path, by_class: Path
+) -> None:
+    (by_class / "cat").mkdir()
+    shutil.copy(next(by_class.rglob("d0.png")), by_class / "cat" / "d.png")
+    outcome = cli("predict", by_class, "--score", "--workdir", place, "--json")
+    assert (outcome.code, outcome.json["kind"]) == (2, "score_class")
+
+
+@pytest.mark.parametrize("word", ["d0.png", "no.png", "-"])
+def test_a_picture_alone_says_no_class(cli: Cli, place: Path, pictures: Path, word: str) -> None:
+    picture = word if word == "-" else pictures / word
+    outcome = cli("predict", picture, "--score", "--workdir", place, "--json")
+    assert outcome.code == 2
+    assert outcome.json["kind"] in ("folder_unreadable", "folder_no_labels")
+
+
+def test_folders_in_folders_are_read_in_natural_order(
+    cli: Cli, place: Path, pictures: Path, tmp_path: Path
+) -> None:
+    names = ["page10/b.png", "page2/a.png", "page2/deep/c.png"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(pictures / "d0.png", tmp_path / name)
+    (tmp_path / "page2" / "round").symlink_to(tmp_path)
+    outcome = cli("predict", tmp_path, "--workdir", place, "--json")
+    read = [Path(file["file"]).relative_to(tmp_path).as_posix() for file in outcome.json["files"]]
+    assert read == ["page2/a.png", "page2/deep/c.png", "page10/b.png"]

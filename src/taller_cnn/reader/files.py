@@ -6,18 +6,21 @@ Of a file with several pages each is read; of an animation, its first picture.
 from __future__ import annotations
 
 import glob
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from taller_cnn.data.folders import pictures_in
 from taller_cnn.errors import InputError, TallerError
+from taller_cnn.files import os_reason
 from taller_cnn.reader.finding import Found, Options, find
 from taller_cnn.reader.loading import (
     Picture,
     load_picture,
-    picture_files,
     read_bytes,
+    refusals_of,
 )
 from taller_cnn.reader.marks import Rejected
 from taller_cnn.reader.reading import PictureReading, Reader, read_found
@@ -95,9 +98,27 @@ def named_sources(words: Sequence[str], stdin: BinaryIO) -> Iterator[tuple[str, 
                 continue
             for place in _expanded(word):
                 name = str(place)
-                yield from ((str(path), path) for path in picture_files(place))
+                yield from _pictures(place)
         except InputError as error:
             yield name, error
+
+
+def _pictures(place: Path) -> Iterator[tuple[str, Source]]:
+    """A file as it is; of a folder, the pictures in it, and folders in it that have none to give.
+
+    Raises:
+        InputError: there is no such file, or the folder has no pictures or cannot be listed.
+    """
+    with refusals_of(str(place)):
+        if not stat.S_ISDIR(place.stat().st_mode):
+            yield str(place), place
+            return
+        found = pictures_in(place)
+    if not found.pictures and not found.unreadable:
+        raise InputError("reader_empty_folder", path=place)
+    yield from ((str(path), path) for path in found.pictures)
+    for path, error in found.unreadable:
+        yield str(path), InputError("reader_unreadable", path=path, reason=os_reason(error))
 
 
 def _expanded(word: str) -> list[Path]:

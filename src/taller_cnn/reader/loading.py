@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import itertools
 import math
-import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,29 +33,6 @@ WORKING_PIXELS = 1_500_000
 """Pictures are worked on with at most so many pixels."""
 LEAST_PIXELS = 700_000
 """A JPEG is decoded with at least so many, if it has them."""
-SUFFIXES = frozenset(
-    [
-        ".avif",
-        ".bmp",
-        ".gif",
-        ".heic",
-        ".heif",
-        ".j2k",
-        ".jp2",
-        ".jpeg",
-        ".jpg",
-        ".pbm",
-        ".pgm",
-        ".png",
-        ".pnm",
-        ".ppm",
-        ".tga",
-        ".tif",
-        ".tiff",
-        ".webp",
-    ]
-)
-"""What counts as a picture in a folder."""
 MANY_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 """Modes of grey with more than 8 bits."""
 HEIF_BRANDS = frozenset([b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"])
@@ -108,23 +84,6 @@ class Picture:
         """Whether the file has more pixels."""
         width: int = self.pixels.shape[1]
         return self.size[0] > width
-
-
-def picture_files(path: Path) -> list[Path]:
-    """A file as it is; of a folder, the pictures in it, by name, but for hidden ones.
-
-    Raises:
-        InputError: there is no such file, or the folder has no pictures or cannot be listed.
-    """
-    with _refusals(str(path)):
-        if not stat.S_ISDIR(path.stat().st_mode):
-            return [path]
-        found = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
-    # A Mac leaves "._photo.jpg" beside what it copies.
-    found = sorted(p for p in found if not p.name.startswith("."))
-    if not found:
-        raise InputError("reader_empty_folder", path=path)
-    return found
 
 
 def load_picture(
@@ -182,13 +141,17 @@ def read_bytes(file: BinaryIO, name: str) -> bytes:
 
 
 def _file_bytes(path: Path, name: str) -> bytes:
-    with _refusals(name), path.open("rb") as file:
+    with refusals_of(name), path.open("rb") as file:
         return read_bytes(file, name)
 
 
 @contextmanager
-def _refusals(name: str) -> Iterator[None]:
-    """Say of a file or folder why the system does not give it."""
+def refusals_of(name: str) -> Iterator[None]:
+    """Say of a file or folder why the system does not give it.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
     try:
         yield
     except FileNotFoundError as error:
