@@ -42,6 +42,7 @@ TRAIN = {
     "fp16": "--precision bfloat16",
     "output-dir": "--workdir",
     "checkpoint": "--resume",
+    "pretrained": "--from",
     "layer": "--filters",
     "sede": "--seed",
     "lerning-rate": "--learning-rate",

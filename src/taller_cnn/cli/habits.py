@@ -50,6 +50,7 @@ _OPTIONS: Mapping[str, str] = {
     "--source full": "full",
     "--split test": "test",
     "--split validation": "val valid validation",
+    "--from": "pretrained weights finetune initfrom initweights loadmodel load",
     "--resume": "checkpoint ckpt resumefrom continue restore loadcheckpoint",
     "--model": "m modelpath modelfile weights checkpoint ckpt load loadmodel pretrained",
     "--output": "out o outputfile outfile",
