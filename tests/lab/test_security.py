@@ -208,6 +208,7 @@ def test_a_name_that_is_allowed_is_answered_with_the_token_alone(behind, problem
         ("hub.example", "https://hub.example"),
         ("hub.example", "http://hub.example"),
         ("hub.example:8443", "https://hub.example:8443"),
+        ("hub.example:443", "https://hub.example"),
         # A proxy that puts the lab's own address into the request.
         ("127.0.0.1:8000", "https://hub.example"),
         ("127.0.0.1:8000", "http://127.0.0.1:8000"),
