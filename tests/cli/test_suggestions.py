@@ -6,6 +6,8 @@ import ast
 import re
 import shutil
 import string
+import tomllib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -95,7 +97,27 @@ def sayable(command: str) -> frozenset[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     keys = {text for text in strings if "." in text and " " not in text and known.has(text)}
-    return frozenset(keys | {f"errors.{text}" for text in strings if known.has(f"errors.{text}")})
+    keys |= {f"errors.{text}" for text in strings if known.has(f"errors.{text}")}
+    return frozenset(keys | help_keys(command))
+
+
+def help_keys(command: str) -> set[str]:
+    """Keys of a command's help page, and of what else its own catalogue has."""
+    root = build()
+    built = root.get_command(click.Context(root), command)
+    assert built is not None
+    helps = {p.help for p in built.params if isinstance(p, click.Option) and p.help}
+    file = SOURCE / "locale" / "en" / f"cli_{command}.toml"
+    return helps | set(leaves(f"cli_{command}", tomllib.loads(file.read_text(encoding="utf-8"))))
+
+
+def leaves(key: str, entry: object) -> Iterator[str]:
+    """Keys of the texts in a table; plural forms are one text."""
+    if isinstance(entry, dict) and "other" not in entry:
+        for name, below in entry.items():
+            yield from leaves(f"{key}.{name}", below)
+    else:
+        yield key
 
 
 # ------------------------------------------------------------------------ what it says
