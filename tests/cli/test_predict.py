@@ -386,6 +386,17 @@ def test_a_long_name_is_shortened_where_pictures_are_written(
     assert written == [f"lectura_{stem}.png" for stem in ("a", "b" * 200, "ñ" * 100)]
 
 
+def test_a_drawing_that_goes_wrong_ends_nothing(
+    cli: Cli, place: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taller_cnn.reader.drawing.annotated", lambda *_: 1 / 0)
+    words = [pictures / "d0.png", pictures / "d1.png", "--annotate"]
+    outcome = cli("predict", *words, "--workdir", place, "--json")
+    assert outcome.code == 1
+    assert [len(file["digits"]) for file in outcome.json["files"]] == [1, 1]
+    assert ["ZeroDivisionError" in f["warnings"][0] for f in outcome.json["files"]] == [True, True]
+
+
 @pytest.mark.parametrize("failure", [MemoryError(), RuntimeError("broken")])
 def test_whatever_happens_to_one_file_the_others_are_read(
     cli: Cli, place: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception

@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from taller_cnn.checkpoints import load_model, save_model
 from taller_cnn.cli.train import _again
 from taller_cnn.config import recipe
 from taller_cnn.data import DigitsPlace
+from taller_cnn.model import network_inside
 from taller_cnn.runs import EnsemblePlan, RunFiles, RunRequest
 
 SHORT = ("train", "--source", "sample", "--filters", "4", "--hidden", "16", "--batch-size", "32")
@@ -358,3 +360,16 @@ def test_what_is_no_network_to_begin_with_is_refused(cli, workdir: Path, name: s
     outcome = cli(*SHORT, "--workdir", workdir, "--from", workdir / name, "--json")
     assert outcome.code == 2
     assert outcome.json["kind"] in ("no_model", "from_ensemble")
+
+
+def test_digits_that_the_network_has_learned_before_are_told(
+    cli, trained_workdir: Path, workdir: Path, tmp_path: Path
+) -> None:
+    loaded = load_model(trained_workdir / "modelo" / "cnn_mnist.pt")
+    assert loaded.info is not None
+    info = dataclasses.replace(loaded.info, source="full")
+    save_model(network_inside(loaded.model), tmp_path / "full.pt", info)
+    words = ("train", "--source", "sample", "--workdir", workdir, "--epochs", "0.05", "--quiet")
+    assert "ya ha visto" in cli(*words, "--from", tmp_path / "full.pt").sentences
+    model = trained_workdir / "modelo" / "cnn_mnist.pt"
+    assert "ya ha visto" not in cli(*words, "--from", model).sentences

@@ -116,8 +116,9 @@ class Readings:
             self._incomplete += 1
         try:
             self._drawings.write(reading)
-        except TallerError as error:
-            warnings.append(error.text(say))
+        except Exception as error:  # the reading is there, and others wait
+            known = error if isinstance(error, TallerError) else _fault(reading, error)
+            warnings.append(known.text(say))
             self._incomplete += 1
         if reading.unread:
             warnings.append(say("cli_predict.unread", file=reading.name, n=reading.unread))
@@ -156,6 +157,12 @@ class Readings:
             return None
         pairs = zip(self._truth, self._answers, strict=True)
         return ReadingScore.of(pairs, self._class_names)
+
+
+def _fault(reading: FileReading, error: Exception) -> TallerError:
+    """An error of ours with one picture."""
+    reason = f"{type(error).__name__}: {error}"
+    return InputError("reader_fault", path=reading.label, reason=reason)
 
 
 def _digit_json(digit: DigitReading) -> dict[str, Any]:

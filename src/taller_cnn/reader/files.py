@@ -201,7 +201,7 @@ def _read_batch(
         error, is_mostly_lost = loaded.error, False
         if reading is not None and loaded.picture is not None:
             lost = 0 if options.single else _lost(reading.rejected, loaded.picture)
-            is_mostly_lost = lost > max(1, len(reading.digits))
+            is_mostly_lost = lost > len(reading.digits) > 0
             if not reading.digits:
                 key = "reader_no_digits" if reading.rejected else "reader_no_ink"
                 error = InputError(key, path=loaded.label)
