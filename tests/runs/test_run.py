@@ -545,6 +545,7 @@ def test_the_network_that_it_began_with_is_not_lost(
 
 
 def test_an_ensemble_is_no_beginning(tmp_path: Path) -> None:
+    (tmp_path / "seed0.pt").write_bytes(b"")
     with pytest.raises(ModelError) as refused:
         read_origin(tmp_path, None)
     assert refused.value.key == "from_ensemble"

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from taller_cnn.checkpoints import LoadedModel, load_model
+from taller_cnn.checkpoints import LoadedModel, load_model, member_files
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import DigitsPlace
 from taller_cnn.errors import ModelError
@@ -104,7 +104,7 @@ def read_origin(path: Path, config: ModelConfig | None) -> tuple[Origin, LoadedM
     Raises:
         ModelError: as `load_model`, or it is the folder of an ensemble.
     """
-    if path.is_dir():
+    if path.is_dir() and member_files(path):
         raise ModelError("from_ensemble", path=path)
     # Read once, because a training may replace the file meanwhile.
     data = read_file(path) if path.is_file() else b""
