@@ -1018,6 +1018,11 @@ def _ensemble(folder: Path, **second: Any) -> list[SimpleCNN]:
     return members
 
 
+def test_options_beside_an_ensemble_are_told_to_be_ignored(tmp_path: Path) -> None:
+    _ensemble(tmp_path)
+    assert load_model(tmp_path, SMALL).notices == ("ensemble", "options_ignored")
+
+
 def test_a_folder_of_networks_answers_with_the_mean_of_their_probabilities(tmp_path: Path) -> None:
     members = _ensemble(tmp_path, metrics={"test": {"accuracy": 0.5}})
     loaded = load_model(tmp_path)
