@@ -46,7 +46,7 @@ def write_results(name: str, title: str, body: str, figures: Mapping[str, Any]) 
     RESULTS.mkdir(exist_ok=True)
     stem = RESULTS / f"{date.today().isoformat()}-{name}"
     text = f"# {title}\n\n{machine_line(where)}\n\n{body}\n"
-    record = json.dumps({**figures, "provenance": where}, indent=2) + "\n"
+    record = json.dumps({**figures, "provenance": where}, indent=2, allow_nan=False) + "\n"
     for suffix, content in ((".md", text), (".json", record)):
         with atomic_path(stem.with_suffix(suffix)) as path:
             path.write_text(content, encoding="utf-8")

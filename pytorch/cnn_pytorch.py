@@ -60,8 +60,12 @@ BATCH_SIZE = 64
 LEARNING_RATE = 1e-3
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-# Jupyter trabaja en la carpeta del cuaderno; los datos y los resultados van en la de encima.
-BASE_DIR = ".." if os.path.basename(os.getcwd()) == "pytorch" else "."
+# Jupyter trabaja en la carpeta del cuaderno, `pytorch`; los datos y los resultados van en la de
+# encima. Un proyecto que también se llame `pytorch` no tiene la lección en su raíz.
+IN_LESSON_DIR = os.path.basename(os.getcwd()) == "pytorch" and (
+    os.path.exists("cnn_pytorch.ipynb") or os.path.exists("cnn_pytorch.py")
+)
+BASE_DIR = ".." if IN_LESSON_DIR else "."
 DATA_DIR = os.environ.get("TALLER_DATA_DIR") or os.path.join(BASE_DIR, "data")
 SAMPLE_DIR = os.path.join(BASE_DIR, "data", "sample")
 MODEL_DIR = os.path.join(BASE_DIR, "modelo")
@@ -272,9 +276,23 @@ if __name__ == "__main__":
 # model.load_state_dict(torch.load("modelo/cnn_mnist.pt", weights_only=True))
 # model.eval()
 # ```
+#
+# Con una tasa de aprendizaje demasiado alta, los pesos crecen sin fin y dejan de ser números
+# (`inf`, `nan`). Una red así no se guarda, porque ocuparía el lugar de una que sirve.
+
 
 # %%
+def is_finite(model):
+    """Si todos los pesos son números finitos."""
+    return all(bool(weights.isfinite().all()) for weights in model.state_dict().values())
+
+
 if __name__ == "__main__":
+    if not is_finite(model):
+        sys.exit(
+            "Los pesos ya no son números finitos (NaN o infinito): la red no se guarda y nada se"
+            " reemplaza. Baja LEARNING_RATE y entrena otra vez."
+        )
     os.makedirs(MODEL_DIR, exist_ok=True)
     torch.save(model.state_dict(), os.path.join(MODEL_DIR, "cnn_mnist.pt"))
 

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -768,6 +769,26 @@ def test_a_damaged_model_does_not_stand_in_the_way_of_a_new_one(saved: Path) -> 
     assert _previous(saved).read_bytes() == b"damaged"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes that have a name")
+def test_a_model_goes_where_a_link_leads_and_into_a_pipe(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    (path.parent / "shared.pt").write_bytes(b"damaged")
+    path.symlink_to("shared.pt")
+    save_model(SimpleCNN(SMALL, seed=2), path, _info())
+    assert path.is_symlink()
+    assert load_model(path.with_name("shared.pt")).info == _info()
+    written = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(path.read_bytes()), daemon=True)
+    reader.start()
+    save_model(SimpleCNN(SMALL, seed=2), path, _info())
+    reader.join(10)
+    assert path.is_fifo()
+    assert read == [written]
+
+
 def test_a_folder_in_the_place_of_the_model_is_told(path: Path) -> None:
     path.mkdir(parents=True)
     with pytest.raises(OutputError, match="there is a folder where a file should be"):
@@ -995,6 +1016,11 @@ def _ensemble(folder: Path, **second: Any) -> list[SimpleCNN]:
     (folder / "seed2.checkpoint.pt").write_bytes(b"not a network")
     (folder / "seed0.previous.pt").write_bytes(b"not a network")
     return members
+
+
+def test_options_beside_an_ensemble_are_told_to_be_ignored(tmp_path: Path) -> None:
+    _ensemble(tmp_path)
+    assert load_model(tmp_path, SMALL).notices == ("ensemble", "options_ignored")
 
 
 def test_a_folder_of_networks_answers_with_the_mean_of_their_probabilities(tmp_path: Path) -> None:

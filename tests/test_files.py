@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -18,9 +20,9 @@ from taller_cnn.errors import BusyError, OutputError, Phrase
 from taller_cnn.files import (
     atomic_path,
     check_writable,
+    discard,
     folder_lock,
     md5,
-    os_reason,
     processor_name,
     provenance,
     read_json,
@@ -177,29 +179,137 @@ def test_writers_at_the_same_time_leave_one_whole_file(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["a.txt"]
 
 
-@pytest.mark.parametrize(
-    ("number", "key"),
-    [
-        (errno.ENOSPC, "reason_disk_full"),
-        (errno.EDQUOT, "reason_disk_full"),
-        (errno.EACCES, "reason_denied"),
-        (errno.EPERM, "reason_denied"),
-        (errno.EROFS, "reason_read_only"),
-        (errno.ENOTDIR, "reason_not_a_folder"),
-        (errno.EEXIST, "reason_not_a_folder"),
-        (errno.EISDIR, "reason_is_a_folder"),
-    ],
-)
-def test_the_common_reasons_are_said_in_the_readers_language(number: int, key: str) -> None:
-    reason = os_reason(OSError(number, "the system's words"))
-    assert isinstance(reason, Phrase)
-    assert reason.key == key
-    assert reason.text(Messages("es")) != reason.text(Messages("en"))
+# ---------------------------------------------------------- links, pipes, devices, sockets
 
 
-def test_other_reasons_are_said_in_the_systems_words() -> None:
-    assert os_reason(OSError(errno.ELOOP, "Too many levels")) == "Too many levels"
-    assert os_reason(OSError("encoder error -2")) == "encoder error -2"
+@posix
+@pytest.mark.parametrize("links", [1, 3])
+def test_what_a_link_leads_to_is_replaced_and_the_link_stays(tmp_path: Path, links: int) -> None:
+    (tmp_path / "shared").mkdir()
+    target = tmp_path / "shared" / "page.html"
+    target.write_text("old")
+    names = [tmp_path / f"link{n}.html" for n in range(links)]
+    names[0].symlink_to(Path("shared") / "page.html")
+    for before, name in itertools.pairwise(names):
+        name.symlink_to(before)
+    with target.open() as reader:
+        with atomic_path(names[-1]) as temporary:
+            temporary.write_text("new")
+            assert target.read_text() == "old"
+        assert reader.read() == "old"
+    assert all(name.is_symlink() for name in names)
+    assert target.read_text() == "new"
+    assert _names(target.parent) == ["page.html"]
+    with pytest.raises(ZeroDivisionError):
+        _write_half(names[-1], ZeroDivisionError())
+    assert target.read_text() == "new"
+
+
+@posix
+def test_a_link_to_what_is_not_there_makes_it(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").symlink_to("made.txt")
+    with atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "made.txt").read_text() == "new"
+    assert (tmp_path / "a.txt").is_symlink()
+    (tmp_path / "b.txt").symlink_to("unplugged/b.txt")
+    with pytest.raises(OutputError) as caught, atomic_path(tmp_path / "b.txt"):
+        raise AssertionError("there is no such folder")
+    assert _reason_key(caught.value) == "reason_not_there"
+    assert not (tmp_path / "unplugged").exists()
+
+
+@posix
+def test_a_link_that_leads_to_itself_is_told_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").symlink_to("a.txt")
+    with pytest.raises(OutputError), atomic_path(tmp_path / "a.txt"):
+        raise AssertionError("there is no end")
+    assert (tmp_path / "a.txt").is_symlink()
+
+
+@posix
+@pytest.mark.parametrize("through_a_link", [False, True])
+def test_a_pipe_is_written_into(tmp_path: Path, through_a_link: bool) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    target = tmp_path / "link" if through_a_link else pipe
+    if through_a_link:
+        target.symlink_to("pipe")
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    content = bytes(range(256)) * 1000
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(content)
+    reader.join(10)
+    assert read == [content]
+    assert pipe.is_fifo()
+    assert _names(tmp_path) == sorted({"pipe", target.name})
+
+
+@linux
+def test_the_pipe_behind_a_descriptor_is_written_into() -> None:
+    """``/dev/stdout`` is such a name."""
+    reading, writing = os.pipe()
+    try:
+        with atomic_path(Path(f"/proc/self/fd/{writing}")) as temporary:
+            temporary.write_text("page")
+        assert os.read(reading, 100) == b"page"
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+@posix
+def test_a_device_is_written_into_and_stays_one(tmp_path: Path) -> None:
+    device = tmp_path / "null"
+    try:
+        os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        device.write_bytes(b"")
+    except OSError:
+        pytest.skip("only root may make a device, and not on every file system use it")
+    with atomic_path(device) as temporary:
+        temporary.write_text("gone")
+    assert device.is_char_device()
+    assert _names(tmp_path) == ["null"]
+
+
+@linux
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")
+def test_a_full_device_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").symlink_to("/dev/full")
+    with pytest.raises(OutputError) as caught, atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("x")
+    assert _reason_key(caught.value) == "reason_disk_full"
+    assert Path("/dev/full").is_char_device()
+
+
+@posix
+def test_a_socket_is_refused_before_the_work_and_kept(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        with pytest.raises(OutputError) as caught, atomic_path(tmp_path / "s"):
+            raise AssertionError("nothing can be written here")
+        assert _reason_key(caught.value) == "reason_special"
+        assert (tmp_path / "s").is_socket()
+
+
+def test_a_folder_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(OutputError) as caught, atomic_path(tmp_path / "a.txt"):
+        raise AssertionError("nothing can be written here")
+    assert _reason_key(caught.value) == "reason_is_a_folder"
+
+
+@posix
+def test_what_is_discarded_is_a_file_or_a_link_and_nothing_else(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to("target")
+    (tmp_path / "target").write_text("x")
+    for name in ("pipe", "file", "link", "nothing"):
+        discard(tmp_path / name)
+    assert _names(tmp_path) == ["pipe", "target"]
 
 
 # ------------------------------------------------------------------------------- JSON

@@ -97,13 +97,15 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     urllib.request.install_opener(None)  # type: ignore[arg-type]
 
 
-def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *arguments: str, script: Path = SCRIPT, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run the lesson as a student does, in `folder`, without a network."""
     kept = {k: v for k, v in os.environ.items() if k not in ("TALLER_DATA_DIR", "DISPLAY")}
     # One thread: spinning threads make small batches very slow on a busy machine.
     settings = {**NO_NETWORK, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
     return subprocess.run(
-        [sys.executable, "-W", "error", str(SCRIPT), *arguments],
+        [sys.executable, "-W", "error", str(script), *arguments],
         cwd=folder,
         env={**kept, **settings, **environment},
         capture_output=True,
@@ -296,12 +298,44 @@ def test_started_in_its_own_folder_as_jupyter_does_it_works_in_the_project_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "pytorch").mkdir()
+    shutil.copy(NOTEBOOK, tmp_path / "pytorch")
     monkeypatch.chdir(tmp_path / "pytorch")
     lesson = import_lesson()
     folders = [lesson.DATA_DIR, lesson.SAMPLE_DIR, lesson.MODEL_DIR, lesson.RESULTS_DIR]
     assert [Path(folder).resolve().relative_to(tmp_path).as_posix() for folder in folders] == [
         *("data", "data/sample", "modelo", "resultados")
     ]
+
+
+@pytest.mark.parametrize("where", ["pytorch", "pytorch/pytorch/notas", "cuadernos", "a/pytorch"])
+def test_elsewhere_it_works_in_the_current_folder_whatever_its_name(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in a project that is called as the folder of the lesson is, where its editor starts."""
+    (tmp_path / "pytorch" / "pytorch").mkdir(parents=True)
+    shutil.copy(SCRIPT, tmp_path / "pytorch" / "pytorch")
+    shutil.copy(NOTEBOOK, tmp_path / "pytorch" / "pytorch")
+    (tmp_path / where).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(tmp_path / where)
+    assert import_lesson().BASE_DIR == "."
+
+
+def test_weights_that_are_no_numbers_are_not_saved_and_that_is_told(tmp_path: Path) -> None:
+    script = tmp_path / "cnn_pytorch.py"
+    rate = "LEARNING_RATE = 1e-3"
+    text = SCRIPT.read_text(encoding="utf-8")
+    assert text.count(rate) == 1
+    script.write_text(text.replace(rate, "LEARNING_RATE = 1e30"), encoding="utf-8")
+    write_digits(tmp_path / "data" / "MNIST" / "raw", 512, 128)
+    (tmp_path / "modelo").mkdir()
+    (tmp_path / "modelo" / "cnn_mnist.pt").write_bytes(b"good")
+    before = files(tmp_path)
+    path = without_taller_cnn(tmp_path.parent / f"{tmp_path.name}-colab")
+    done = run(tmp_path, "--epochs", "1", script=script, PYTHONPATH=path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Los pesos ya no son números finitos (NaN o infinito)")
+    assert files(tmp_path) == before
+    assert (tmp_path / "modelo" / "cnn_mnist.pt").read_bytes() == b"good"
 
 
 def test_the_data_folder_can_be_given_by_the_environment(

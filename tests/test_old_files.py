@@ -96,7 +96,7 @@ def resuming(name: str, workdir: Path, sample_dir: Path) -> RunRequest:
     files = RunFiles.in_workdir(workdir)
     files.checkpoint.parent.mkdir()
     shutil.copy(OLD / name, files.checkpoint)
-    model, train, source = checkpoint_request(files.checkpoint)
+    model, train, source, _ = checkpoint_request(files.checkpoint)
     place = DigitsPlace(data_dir=sample_dir, sample_dir=sample_dir, source=source)
     return RunRequest(model=model, train=train, place=place, files=files, resume=True)
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import MNIST_SCALE, Scale
 from taller_cnn.errors import ConfigError, ModelError, OutputError, Phrase
-from taller_cnn.files import atomic_path, json_text, os_reason, read_json, sha256, write_json
+from taller_cnn.files import atomic_path, discard, json_text, read_json, sha256, write_json
 from taller_cnn.model import IMAGE_SIZE, Ensemble, SimpleCNN, network_inside
 from taller_cnn.model_files import (
     DESCRIPTION,
@@ -34,6 +34,7 @@ from taller_cnn.model_files import (
     tensor_bytes,
     weights_in,
 )
+from taller_cnn.reasons import os_reason
 
 FORMAT = 1
 """Version of the description; raised when a reader of the old one would misread the new one."""
@@ -61,6 +62,8 @@ class ModelInfo:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     """Accuracies with their n and intervals, as in `run.json`."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    origin: Mapping[str, Any] | None = None
+    """The network that its training began with: ``file`` and ``sha256``; None for none."""
     removed: tuple[str, ...] = ()
     """Options of its training that there are no more."""
 
@@ -78,6 +81,7 @@ class ModelInfo:
             "class_names": list(self.class_names),
             "metrics": dict(self.metrics),
             "provenance": dict(self.provenance),
+            **({"from": dict(self.origin)} if self.origin else {}),
         }
 
     @classmethod
@@ -103,6 +107,7 @@ class ModelInfo:
             data_checksum=str(value.get("data_checksum", "")),
             metrics=dict(value.get("metrics", {})),
             provenance=dict(value.get("provenance", {})),
+            origin=dict(value["from"]) if value.get("from") else None,
         )
 
 
@@ -153,9 +158,9 @@ def save_model(model: SimpleCNN, path: Path, info: ModelInfo) -> None:
     """Save weights with their description; a model of another kind in their place is kept.
 
     At every moment `path` holds the old or the new weights, whole. Weights of another
-    architecture or recipe, or that nothing is known of, are first copied to
-    ``<name>.previous.pt``. The same training gives the same bytes: its time and machine are in
-    the ``.json`` alone.
+    architecture or recipe, that nothing is known of, or that the new ones began with, are first
+    copied to ``<name>.previous.pt``. The same training gives the same bytes: its time and machine
+    are in the ``.json`` alone.
 
     Raises:
         ValueError: a number in the description is not finite.
@@ -169,7 +174,8 @@ def save_model(model: SimpleCNN, path: Path, info: ModelInfo) -> None:
     inside = {name: value for name, value in description.items() if name != "provenance"}
     vars(state)["_metadata"][DESCRIPTION] = inside
     data = tensor_bytes(state)
-    if path.exists():
+    # What is in a pipe or a device is no network, and reading it might never end.
+    if path.is_file():
         _keep_other(path, info)
     # The copy is written first and moved last: what fails before the weights move changes nothing.
     with atomic_path(sidecar_path(path)) as copy:
@@ -179,7 +185,10 @@ def save_model(model: SimpleCNN, path: Path, info: ModelInfo) -> None:
 
 
 def _keep_other(path: Path, new: ModelInfo) -> None:
-    """Copy the weights in `path` unless they are of the architecture and recipe of `new`."""
+    """Copy the weights in `path` unless they are of the architecture and recipe of `new`.
+
+    Those that `new` began with are kept all the same.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -189,7 +198,8 @@ def _keep_other(path: Path, new: ModelInfo) -> None:
     except ModelError:
         # Damaged, of another program, or of a newer version: kept as it is.
         old = None
-    if old and (old.model, old.train.recipe) == (new.model, new.train.recipe):
+    is_origin = new.origin is not None and new.origin["sha256"] == sha256(data)
+    if old and not is_origin and (old.model, old.train.recipe) == (new.model, new.train.recipe):
         return
     kept = path.with_suffix(f".previous{path.suffix}")
     with atomic_path(kept) as temporary:
@@ -197,7 +207,7 @@ def _keep_other(path: Path, new: ModelInfo) -> None:
     if beside := _description_beside(path, data):
         write_json(sidecar_path(kept), beside)
     else:
-        sidecar_path(kept).unlink(missing_ok=True)
+        discard(sidecar_path(kept))
 
 
 # ------------------------------------------------------------------------------- descriptions
@@ -275,7 +285,9 @@ def load_model(path: Path, config: ModelConfig | None = None, data: bytes = b"")
             weights that do not fit it or are not finite, or a description by a newer version.
     """
     if os.path.isdir(path) and member_files(path):  # noqa: PTH112 - as below
-        return _load_ensemble(path)
+        ensemble = _load_ensemble(path)
+        ignored = ("options_ignored",) if config else ()
+        return dataclasses.replace(ensemble, notices=(*ensemble.notices, *ignored))
     if not os.path.isfile(path):  # noqa: PTH113 - unlike Path, takes an embedded NUL for "no"
         raise ModelError("no_model", path=path)
     data = data or read_file(path)
@@ -296,7 +308,7 @@ def load_model(path: Path, config: ModelConfig | None = None, data: bytes = b"")
 
 
 def _require_lesson_shapes(path: Path, state: Mapping[str, Tensor]) -> None:
-    problem = _difference(SimpleCNN(), state)
+    problem = shape_difference(SimpleCNN(), state)
     if problem:
         sidecar = sidecar_path(path).name
         raise ModelError("model_unknown", path=path, sidecar=sidecar, reason=problem)
@@ -304,7 +316,7 @@ def _require_lesson_shapes(path: Path, state: Mapping[str, Tensor]) -> None:
 
 def _built(path: Path, model: SimpleCNN, state: Mapping[str, Tensor]) -> SimpleCNN:
     """The network with its weights, in evaluation mode."""
-    problem = _difference(model, state)
+    problem = shape_difference(model, state)
     if problem:
         raise ModelError("model_mismatch", path=path, reason=problem)
     model.load_state_dict(state)
@@ -312,7 +324,7 @@ def _built(path: Path, model: SimpleCNN, state: Mapping[str, Tensor]) -> SimpleC
     return model
 
 
-def _difference(model: SimpleCNN, state: Mapping[str, Tensor]) -> Phrase | str:
+def shape_difference(model: SimpleCNN, state: Mapping[str, Tensor]) -> Phrase | str:
     """What keeps `state` from being the weights of `model`, layer by layer; empty if nothing."""
     expected = {name: _layout(value) for name, value in model.state_dict().items()}
     found = {name: _layout(value) for name, value in state.items()}

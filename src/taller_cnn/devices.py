@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import torch
 
 from taller_cnn.errors import ConfigError
+from taller_cnn.files import cpu_flags
 
 T = TypeVar("T")
 
@@ -93,12 +94,4 @@ def _bfloat16_is_native(device: torch.device) -> bool:
 
 def cpu_has_bfloat16(cpuinfo: Path) -> bool:
     """Whether the first processor in a Linux ``cpuinfo`` file lists bfloat16 arithmetic."""
-    try:
-        lines = cpuinfo.read_text(errors="replace").splitlines()
-    except OSError:
-        return False
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            return not set(_BFLOAT16_FLAGS).isdisjoint(value.split())
-    return False
+    return not cpu_flags(cpuinfo).isdisjoint(_BFLOAT16_FLAGS)

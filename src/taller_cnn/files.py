@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import shutil
-import socket
+import stat
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -19,36 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from taller_cnn.errors import BusyError, OutputError, Phrase
+from taller_cnn.reasons import os_reason
 
 PACKAGES = ("taller-cnn", "torch", "torchvision", "numpy", "matplotlib", "mlxtend")
-
-_REASONS = {
-    errno.ENOSPC: "reason_disk_full",
-    errno.EDQUOT: "reason_disk_full",
-    errno.EACCES: "reason_denied",
-    errno.EPERM: "reason_denied",
-    errno.EROFS: "reason_read_only",
-    errno.ENOTDIR: "reason_not_a_folder",
-    errno.EEXIST: "reason_not_a_folder",
-    errno.EISDIR: "reason_is_a_folder",
-    errno.ENOENT: "reason_not_there",
-    errno.EADDRINUSE: "reason_port_taken",
-    errno.ECONNREFUSED: "reason_refused",
-}
-
-
-def os_reason(error: OSError) -> Phrase | str:
-    """Why the system refused, for the ``reason`` of an error.
-
-    The common reasons are in the reader's language, the others in the system's words.
-    """
-    if isinstance(error, socket.gaierror):
-        return Phrase("reason_no_server")
-    if isinstance(error, TimeoutError):
-        return Phrase("reason_timeout")
-    if error.errno in _REASONS:
-        return Phrase(_REASONS[error.errno])
-    return error.strerror or str(error)
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:
@@ -57,34 +30,86 @@ def _cannot_write(path: Path, error: OSError) -> OutputError:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends without error.
+    """A temporary path whose content takes the place of `path` when the block ends without error.
 
     The file is flushed to the disk before it is moved, so that after a kill or a power cut
-    `path` holds the old content or the new one, never a part.
+    `path` holds the old content or the new one, never a part. Where `path` is a link, the file
+    that it leads to is replaced, as editors do; into a pipe or a device the content is written.
 
     Raises:
-        OutputError: the folder cannot be written or the disk is full.
+        OutputError: the folder cannot be written, the disk is full, or what is in the place is
+            neither a file nor a pipe nor a device that takes bytes one after the other.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Not by `tempfile`, whose files only their owner may read.
-        temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}{path.suffix}")
-        temporary.touch(exist_ok=False)
+        target = _file_behind(path)
+        with _poured_into(path) if target is None else _in_place_of(target) as temporary:
+            yield temporary
     except OSError as error:
         raise _cannot_write(path, error) from error
+
+
+def _file_behind(path: Path) -> Path | None:
+    """The file to replace, there or not: `path`, or where its links lead; None for a stream.
+
+    Raises:
+        OSError: `path` cannot be looked at, or is a folder.
+        OutputError: it is a socket or a disk.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return Path(os.path.realpath(path))
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        raise OutputError("cannot_write", path=path, reason=Phrase("reason_special"))
+    target = Path(os.path.realpath(path))
+    # Through /dev/stdout one may write into a file that has no name any more.
+    return target if target.exists() and target.samefile(path) else None
+
+
+@contextmanager
+def _in_place_of(target: Path) -> Iterator[Path]:
+    """A temporary path beside a file, which is moved to its place at the end."""
+    # Not by `tempfile`, whose files only their owner may read.
+    temporary = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:12]}{target.suffix}")
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
         # Open for writing, because Windows flushes no other files.
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
-        _flush_folder(path.parent)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
+        temporary.replace(target)
+        _flush_folder(target.parent)
     finally:
         # What cannot be removed is no reason to hide the error that led here.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _poured_into(stream: Path) -> Iterator[Path]:
+    """A temporary path whose content is written into a pipe or a device at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder) / stream.name
+        yield temporary
+        # Neither made nor cut: it may have gone in the meantime.
+        handle = os.open(stream, os.O_WRONLY)
+        with os.fdopen(handle, "wb") as file, temporary.open("rb") as content:
+            shutil.copyfileobj(content, file)
+
+
+def discard(path: Path) -> None:
+    """Remove a file or a link that holds for nothing any more; pipes and devices stay.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    if path.is_file() or path.is_symlink():
+        path.unlink(missing_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:
@@ -200,6 +225,16 @@ def provenance() -> dict[str, Any]:
             "system": f"{platform.system()} {platform.release()}",
         },
     }
+
+
+def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
+    """Instructions of the first processor in a Linux ``cpuinfo`` file; none elsewhere."""
+    with suppress(OSError):
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() in ("flags", "Features"):
+                return frozenset(value.split())
+    return frozenset()
 
 
 def processor_name() -> str:

@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 from taller_cnn.errors import ModelError, Phrase
-from taller_cnn.files import atomic_path, os_reason
+from taller_cnn.files import atomic_path
+from taller_cnn.reasons import os_reason
 
 DESCRIPTION = "taller_cnn"
 """Key of the description in a state dict's metadata, which `torch.save` writes along with it."""

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from taller_cnn.errors import OutputError, TallerError
-from taller_cnn.files import atomic_path, read_json, write_json
+from taller_cnn.files import atomic_path, discard, read_json, write_json
 from taller_cnn.messages import Messages
 
 if TYPE_CHECKING:
@@ -298,8 +298,8 @@ class _Writer:
 def _removed(path: Path) -> bool:
     """Remove a file; whether it is gone. On Windows one that is open in another program stays."""
     with suppress(OSError):
-        path.unlink(missing_ok=True)
-    return not path.exists()
+        discard(path)
+    return not (path.is_file() or path.is_symlink())
 
 
 @cache

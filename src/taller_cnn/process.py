@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 SPIN_COUNT = "20000"
@@ -14,22 +15,38 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 1 << 30
 LARGEST_HEAP_BLOCK = 1 << 25
 """32 MB, the most that glibc takes; larger blocks are still given back when freed."""
+BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Where companies name their root certificates for other programs; OpenSSL reads its own two."""
 
 
 def prepare_process() -> None:
-    """Make small training steps fast; call it before torch is loaded (docs/log.md has the numbers).
+    """Make small training steps fast, and downloads trust the certificates that others trust.
+
+    Call it before torch is loaded (docs/log.md has the numbers).
 
     - OpenMP's threads spin briefly, then sleep. Spinning without end takes ten times as long on a
       machine that also does something else, never spinning wakes up too late on one that does not.
     - glibc keeps freed memory. Otherwise every step gives the maps' memory back to the system and
       gets it again page by page, which costs a third of a step.
 
-    Whatever the environment already says about either is left alone.
+    - Root certificates that are named for other programs hold here too.
+
+    Whatever the environment already says about any of them is left alone.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     if "MALLOC_TRIM_THRESHOLD_" not in os.environ:
         keep_freed_memory()
+    trust_certificates_of_others()
+
+
+def trust_certificates_of_others() -> None:
+    """Have OpenSSL trust the root certificates that are named for ``requests`` and ``curl``."""
+    if "SSL_CERT_FILE" in os.environ or "SSL_CERT_DIR" in os.environ:
+        return
+    bundle = next(filter(None, map(os.environ.get, BUNDLE_VARIABLES)), None)
+    if bundle:
+        os.environ["SSL_CERT_DIR" if Path(bundle).is_dir() else "SSL_CERT_FILE"] = bundle
 
 
 def keep_freed_memory() -> None:

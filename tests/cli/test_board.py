@@ -102,6 +102,28 @@ def test_the_headings_stand_over_their_columns(language: str) -> None:
     )
 
 
+@pytest.mark.parametrize("width", [30, 40, 74])
+def test_where_the_epochs_table_has_no_room_each_figure_has_a_line(width: int) -> None:
+    terminal = terminal_on(width)
+    with board(terminal) as shown:
+        EpochTable(terminal.messages, shown).add(EPOCH)
+    text = " ".join(written(terminal).split())
+    assert text.startswith(
+        "época 1 entrenamiento, pérdida: 0,2500 entrenamiento, precisión: 92,00 %"
+    )
+    assert "validación, pérdida: 0,1000 validación, precisión: 97,00 % tiempo: " in text
+    assert max(map(len, written(terminal).splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [30, 40])
+def test_the_bar_cuts_no_figure_in_a_narrow_terminal(width: int) -> None:
+    terminal = live_terminal(width)
+    with board(terminal) as shown:
+        show_training(terminal, shown, STEP, 10)
+    for figure in ("0,123", "97,1", "25.123", "05"):
+        assert figure in written(terminal).split() or f"{figure} %" in written(terminal)
+
+
 def test_without_a_terminal_a_line_now_and_then_is_enough(monkeypatch) -> None:
     terminal = terminal_on(80)
     with board(terminal) as shown:

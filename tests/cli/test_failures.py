@@ -90,6 +90,6 @@ def test_only_a_closed_standard_output_ends_without_a_word(terminal, capsys, mon
     with pytest.raises(ClosedOutputError) as closed:
         terminal.say("cli.loading")
     monkeypatch.undo()
-    monkeypatch.setattr("taller_cnn.cli.failures._silence_output", lambda: None)
+    monkeypatch.setattr("taller_cnn.cli.failures.silence", lambda _: None)
     assert exit_code_of(closed.value, terminal) == 1
     assert capsys.readouterr() == ("", "")

@@ -16,6 +16,8 @@ from pathlib import Path
 import json_schemas
 import pytest
 
+from taller_cnn.cli.lab import _host_names
+
 
 @contextmanager
 def opened(workdir: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
@@ -103,4 +105,49 @@ def test_from_the_network_only_the_printed_address_opens_the_lab(trained_workdir
             f"http://127.0.0.1:{port}/api/models", headers={"Authorization": f"Bearer {token}"}
         )
         with urllib.request.urlopen(request) as answer:
+            assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://hub.example",
+        "hub.example:8443",
+        "hub.example/lab",
+        "*",
+        "*.example",
+        "",
+        "a b",
+        "-",
+    ],
+)
+def test_what_is_no_name_of_a_host_is_told(cli, value: str) -> None:
+    outcome = cli("lab", "--no-browser", "--allow-host", value, "--lang", "en", "--json")
+    assert (outcome.code, outcome.json["kind"]) == (2, "cli_lab_host_name")
+    assert "hub.example" in outcome.json["error"]
+
+
+def test_names_of_hosts_are_read_as_browsers_send_them() -> None:
+    assert _host_names("Hub.Example., my_pc,10.0.0.7,fe80::1") == (
+        "hub.example",
+        "my_pc",
+        "10.0.0.7",
+        "fe80::1",
+    )
+    assert _host_names("año.example") == ("xn--ao-zja.example",)
+
+
+@pytest.mark.slow
+def test_behind_a_name_that_is_allowed_the_token_is_asked_for(trained_workdir: Path) -> None:
+    words = ("--allow-host", "hub.example", "--port", "0")
+    with opened(trained_workdir, *words) as (_, address):
+        place, _, token = address.partition("?token=")
+        assert place.startswith("http://127.0.0.1:")
+        asked = urllib.request.Request(place + "api/models", headers={"Host": "hub.example"})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(asked)
+        with refused.value:
+            assert refused.value.code == 401
+        asked.add_header("Authorization", f"Bearer {token}")
+        with urllib.request.urlopen(asked) as answer:
             assert answer.status == 200

@@ -42,7 +42,7 @@ def test_a_reader_who_asked_for_the_sample_is_told_less(capsys) -> None:
 
 
 def test_a_reader_who_did_not_is_told_why_and_the_ways_to_the_full_set(capsys) -> None:
-    reason = DataError("data_download", file="x.gz", reasons="no network")
+    reason = DataError("data_download", file="x.gz", reasons="no network", remedy="ask")
     terminal = Terminal(Messages("es"))
     show_sample_notice(terminal, PLACE, "sample", reason)
     text = words(capsys.readouterr().out)

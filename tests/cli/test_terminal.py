@@ -1,14 +1,25 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from taller_cnn.cli.terminal import Terminal, find_language, prepare_streams, wants_json
+from taller_cnn.cli.failures import exit_code_of
+from taller_cnn.cli.terminal import (
+    LostOutputError,
+    Terminal,
+    find_language,
+    prepare_streams,
+    wants_json,
+)
 from taller_cnn.errors import DataError, InterruptedRunError, UsageError
 from taller_cnn.messages import Messages
 
@@ -114,3 +125,97 @@ def test_an_unknown_language_names_its_source_and_the_choices() -> None:
         find_language(["--lang", "de"], {"TALLER_LANG": "en"})
     with pytest.raises(UsageError, match="TALLER_LANG=klingon"):
         find_language([], {"TALLER_LANG": "klingon"})
+
+
+# ------------------------------------------------- streams that are missing, full or narrow
+
+
+def in_a_shell(redirections: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run ``taller-cnn`` with streams as a shell gives them."""
+    command = '"$0" -m taller_cnn "$@" ' + redirections
+    return subprocess.run(
+        ["/bin/sh", "-c", command, sys.executable, *words, "--lang", "en"],
+        capture_output=True,
+        text=True,
+    )
+
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs a shell and its redirections")
+full = pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")
+
+
+@posix
+@pytest.mark.parametrize(
+    ("redirections", "words", "code", "told"),
+    [
+        (">&-", ["data", "--help"], 0, ""),
+        (">&-", ["--version"], 0, ""),
+        ("<&- >&-", ["describe", "--json"], 0, ""),
+        (">&- 2>&- <&-", ["data", "--help"], 0, ""),
+        (">&-", ["data", "--zzz"], 2, "There is no option --zzz"),
+        (">&- 2>&-", ["data", "--zzz"], 2, ""),
+        pytest.param(">/dev/full", ["data", "--help"], 1, "the disk is full", marks=full),
+        pytest.param(">/dev/full", ["describe", "--json"], 1, "the disk is full", marks=full),
+        pytest.param(">/dev/full", ["data", "--zzz", "--json"], 2, "no option --zzz", marks=full),
+        pytest.param("2>/dev/full", ["data", "--zzz"], 2, "", marks=full),
+        pytest.param("2>/dev/full", ["data", "--help"], 0, "", marks=full),
+    ],
+)
+def test_streams_that_are_missing_or_full_bring_no_traceback_and_no_other_exit_code(
+    redirections: str, words: list[str], code: int, told: str
+) -> None:
+    done = in_a_shell(redirections, *words)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert told in done.stderr
+
+
+@posix
+def test_files_never_get_the_number_of_a_stream_that_is_missing(tmp_path: Path) -> None:
+    """What a library prints would go into the first file that is opened."""
+    code = (
+        "import os, sys; from taller_cnn.cli.terminal import prepare_streams; prepare_streams();"
+        f"file = open({str(tmp_path / 'x')!r}, 'w');"
+        "os.write(1, b'printed'); sys.exit(file.fileno())"
+    )
+    command = '"$0" -c "$1" <&- >&- 2>&-'
+    done = subprocess.run(["/bin/sh", "-c", command, sys.executable, code])
+    assert done.returncode == 3
+    assert (tmp_path / "x").read_bytes() == b""
+
+
+def test_an_output_that_is_full_is_told_once_and_the_failure_before_it_keeps_its_code(
+    capsys, monkeypatch
+) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sys.stdout", Full())
+    terminal = Terminal(Messages("en"), json=True)
+    with pytest.raises(LostOutputError) as lost:
+        terminal.result({"n": 3})
+    assert exit_code_of(lost.value, terminal) == 1
+    assert capsys.readouterr().err.count("the disk is full") == 1
+    assert exit_code_of(UsageError("cli_wrong_usage", reason="x", command="y"), terminal) == 2
+
+
+def test_what_cannot_be_told_on_standard_error_stops_nothing(capsys, monkeypatch) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("sys.stderr", Gone())
+    terminal = Terminal(Messages("en"), json=True)
+    terminal.say("cli.loading")
+    terminal.notice("!")
+    terminal.result({"n": 3})
+    assert capsys.readouterr().out == '{"n": 3}\n'
+
+
+@pytest.mark.parametrize(("columns", "width"), [("0", 80), ("1", 20), ("19", 20), ("30", 30)])
+def test_a_window_without_a_size_has_a_usual_one(columns: str, width: int, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    terminal = Terminal(Messages("en"))
+    assert (terminal.out.width, terminal.err.width) == (width, width)

@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from taller_cnn.checkpoints import load_model, save_model
 from taller_cnn.cli.train import _again
 from taller_cnn.config import recipe
 from taller_cnn.data import DigitsPlace
+from taller_cnn.model import network_inside
 from taller_cnn.runs import EnsemblePlan, RunFiles, RunRequest
 
 SHORT = ("train", "--source", "sample", "--filters", "4", "--hidden", "16", "--batch-size", "32")
@@ -294,3 +296,80 @@ def test_the_command_that_goes_on_keeps_all_digits_of_a_number() -> None:
     fields = {"learning_rate": 0.00123456789, "epochs": 30.0, "filters": (8, 16)}
     again = _again(request, fields, EnsemblePlan(count=2, workdir=Path()), None, Path())
     assert "--learning-rate 0.00123456789 --epochs 30 --filters 8,16" in again
+
+
+# ------------------------------------------------------------------------------- --from
+
+
+def test_training_goes_on_from_a_finished_network(cli, trained, workdir: Path) -> None:
+    model = trained.workdir / "modelo" / "cnn_mnist.pt"
+    words = ("train", "--source", "sample", "--workdir", workdir, "--from", model)
+    short = ("--epochs", "0.1", "--learning-rate", "1e-5", "--quiet")
+    outcome = cli(*words, *short, "--json")
+    assert outcome.code == 0
+    assert outcome.json["from"] == str(model)
+    # The network is the model's, and not the recipe's.
+    assert outcome.json["parameters"] == trained.record["parameters"]
+    assert abs(outcome.json["test_accuracy"] - trained.record["test"]["accuracy"]) < 0.02
+    assert f"los pesos de {model}, con un optimizador nuevo" in outcome.err
+    # So is that of a recipe which would set the first layer anew.
+    fast = cli(*words, *short, "--recipe", "fast", "--json")
+    assert abs(fast.json["test_accuracy"] - trained.record["test"]["accuracy"]) < 0.02
+
+
+def test_weights_that_do_not_fit_are_refused_with_the_way_out(
+    cli, trained_workdir: Path, workdir: Path
+) -> None:
+    model = trained_workdir / "modelo" / "cnn_mnist.pt"
+    words = ("train", "--source", "sample", "--workdir", workdir, "--from", model)
+    outcome = cli(*words, "--filters", "5", "--lang", "en", "--json")
+    assert (outcome.code, outcome.json["kind"]) == (2, "from_shapes")
+    assert "--filters" in outcome.json["error"]
+    assert "without --from" in outcome.json["error"]
+    assert not (workdir / "modelo" / "cnn_mnist.pt").exists()
+    # What has no shape may be another.
+    assert cli(*words, "--dropout", "0.5", "--epochs", "0.05", "--quiet").code == 0
+
+
+def test_weights_without_a_description_take_the_options(
+    cli, trained_workdir: Path, workdir: Path, tmp_path: Path
+) -> None:
+    state = torch.load(trained_workdir / "modelo" / "cnn_mnist.pt", weights_only=True)
+    torch.save(dict(state), tmp_path / "bare.pt")
+    words = (*SHORT, "--workdir", workdir, "--from", tmp_path / "bare.pt", "--epochs", "0.05")
+    assert cli(*words, "--quiet").code == 0
+    alone = ("train", "--source", "sample", "--workdir", workdir, "--from", tmp_path / "bare.pt")
+    outcome = cli(*alone, "--json")
+    assert (outcome.code, outcome.json["kind"]) == (2, "model_unknown")
+    assert "--filters" in outcome.json["error"]
+
+
+@pytest.mark.parametrize("other", [["--resume"], ["--ensemble", "2"]])
+def test_what_begins_otherwise_is_refused(
+    cli, trained_workdir: Path, workdir: Path, other: list[str]
+) -> None:
+    model = trained_workdir / "modelo" / "cnn_mnist.pt"
+    outcome = cli(*SHORT, "--workdir", workdir, "--from", model, *other, "--json")
+    assert (outcome.code, outcome.json["kind"]) == (2, "cli_exclusive")
+    assert "--from" in outcome.json["error"]
+
+
+@pytest.mark.parametrize("name", ["nothing.pt", "folder"])
+def test_what_is_no_network_to_begin_with_is_refused(cli, workdir: Path, name: str) -> None:
+    (workdir / "folder").mkdir()
+    outcome = cli(*SHORT, "--workdir", workdir, "--from", workdir / name, "--json")
+    assert outcome.code == 2
+    assert outcome.json["kind"] in ("no_model", "from_ensemble")
+
+
+def test_digits_that_the_network_has_learned_before_are_told(
+    cli, trained_workdir: Path, workdir: Path, tmp_path: Path
+) -> None:
+    loaded = load_model(trained_workdir / "modelo" / "cnn_mnist.pt")
+    assert loaded.info is not None
+    info = dataclasses.replace(loaded.info, source="full")
+    save_model(network_inside(loaded.model), tmp_path / "full.pt", info)
+    words = ("train", "--source", "sample", "--workdir", workdir, "--epochs", "0.05", "--quiet")
+    assert "ya ha visto" in cli(*words, "--from", tmp_path / "full.pt").sentences
+    model = trained_workdir / "modelo" / "cnn_mnist.pt"
+    assert "ya ha visto" not in cli(*words, "--from", model).sentences

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
+import re
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,24 +20,28 @@ from typing import TYPE_CHECKING
 import pytest
 from torchvision import datasets as torchvision_datasets
 
-from taller_cnn.data.datasets import FILES, spec_of
+from taller_cnn.data.datasets import FILES, DatasetSpec, spec_of
 from taller_cnn.data.download import DownloadProgress, download, torchvision_mirrors
 from taller_cnn.data.rawfiles import RawFolder, read_all
-from taller_cnn.errors import DataError, OutputError, TallerError
+from taller_cnn.errors import DataError, OutputError, Phrase, TallerError
 from taller_cnn.messages import Messages
+from taller_cnn.process import trust_certificates_of_others
 
 if TYPE_CHECKING:
     from tests.data.conftest import SmallSet
 
-Serve = Callable[[dict[str, bytes]], str]
+Serve = Callable[..., str]
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Serve files by name from memory on the loopback; the address ends in ``/``."""
+    """Serve files by name from memory on the loopback, with a certificate if one is given.
+
+    The address ends in ``/``.
+    """
     servers = []
 
-    def start(files: dict[str, bytes]) -> str:
+    def start(files: dict[str, bytes], certificate: tuple[Path, Path] | None = None) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 content = files.get(self.path.lstrip("/"))
@@ -48,9 +57,13 @@ def serve() -> Iterator[Serve]:
                 pass
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}/"
+        return f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}/"
 
     yield start
     for server in servers:
@@ -127,6 +140,17 @@ def test_the_next_mirror_is_tried_when_one_fails(
     assert files_in(tmp_path) == set(FILES)
 
 
+@pytest.mark.parametrize("pack", [gzip.decompress, gzip.compress])
+def test_archives_that_were_unpacked_or_packed_again_on_their_way_are_intact(
+    small_set: SmallSet, tmp_path: Path, serve: Serve, pack: Callable[[bytes], bytes]
+) -> None:
+    """Some proxies and servers take the ``.gz`` for the way of transfer."""
+    changed = {name: pack(archive) for name, archive in archives(small_set).items()}
+    list(download(small_set.spec, tmp_path, mirrors=[serve(changed)]))
+    raw = tmp_path / "MNIST" / "raw"
+    assert {name: (raw / name).read_bytes() for name in FILES} == small_set.contents
+
+
 def test_a_mirror_with_other_content_is_not_believed(
     small_set: SmallSet, tmp_path: Path, serve: Serve
 ) -> None:
@@ -195,6 +219,150 @@ def test_a_mirror_that_says_nothing_is_left_after_the_time_limit(
         with pytest.raises(DataError, match="the server does not answer"):
             list(download(small_set.spec, tmp_path, mirrors=[address], timeout=0.3))
         assert 0.25 < time.perf_counter() - start < 5
+
+
+Answer = Callable[[socket.socket], None]
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answer], str]]:
+    """Make a server the proxy of this process that answers every request alike; its place."""
+    server = socket.create_server(("127.0.0.1", 0))
+    place = f"127.0.0.1:{server.getsockname()[1]}"
+
+    def serve_all(answer: Answer) -> None:
+        # Closing the server ends the thread.
+        with contextlib.suppress(OSError):
+            while True:
+                with server.accept()[0] as connection, contextlib.suppress(OSError):
+                    connection.recv(4096)
+                    answer(connection)
+
+    def start(answer: Answer) -> str:
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, f"http://teacher:secret@{place}/")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        urllib.request.install_opener(None)  # type: ignore[arg-type]
+        threading.Thread(target=serve_all, args=(answer,), daemon=True).start()
+        return place
+
+    yield start
+    server.close()
+    urllib.request.install_opener(None)  # type: ignore[arg-type]
+
+
+def failure(spec: DatasetSpec, folder: Path, mirror: str) -> DataError:
+    with pytest.raises(DataError) as caught:
+        list(download(spec, folder, mirrors=[mirror], timeout=2))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("mirror", "answer", "words", "remedy"),
+    [
+        (
+            "https://mirror.example/",
+            b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
+            "mirror.example: the proxy http://{place} fails: HTTP 407, the proxy asks",
+            "remedy_proxy_login",
+        ),
+        (
+            "http://mirror.example/",
+            b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",
+            "mirror.example: HTTP 503, the server or something on the way has a fault, through",
+            "remedy_later",
+        ),
+        ("http://mirror.example/", b"SSH-2.0-x\r\n", "not one of a web server", "remedy_way"),
+        ("http://mirror.example/", b"", "the connection was cut, through the proxy", "remedy_way"),
+        (
+            "https://mirror.example/",
+            b"HTTP/1.1 200 OK\r\n\r\nno TLS at all",
+            "no secure connection came about (",
+            "remedy_way",
+        ),
+        (
+            "http://mirror.example/",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n\n<html>Log in</html>..",
+            "a web page came instead of the file",
+            "remedy_log_in",
+        ),
+    ],
+)
+def test_a_proxy_on_the_way_is_told_with_what_helps_and_without_its_password(
+    small_set: SmallSet,
+    tmp_path: Path,
+    proxy: Callable[[Answer], str],
+    mirror: str,
+    answer: bytes,
+    words: str,
+    remedy: str,
+) -> None:
+    place = proxy(lambda connection: connection.sendall(answer))
+    error = failure(small_set.spec, tmp_path, mirror)
+    assert words.format(place=place) in str(error)
+    told = error.values["remedy"]
+    assert isinstance(told, Phrase)
+    assert told.key == remedy
+    assert "secret" not in error.text(Messages("es"))
+    assert files_in(tmp_path) == set()
+
+
+def test_a_proxy_that_cannot_be_used_is_told_as_what_fails(
+    small_set: SmallSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unreachable: str
+) -> None:
+    urllib.request.install_opener(None)  # type: ignore[arg-type]
+    monkeypatch.delenv("no_proxy", raising=False)
+    for proxy, words in (
+        (unreachable, f"the proxy {unreachable.rstrip('/')} fails: Connection refused"),
+        ("socks5://127.0.0.1:9", "is of the kind socks5, and only HTTP proxies are used"),
+        ("http://127.0.0.1:port", "fails: the address is not a valid one"),
+    ):
+        monkeypatch.setenv("http_proxy", proxy)
+        urllib.request.install_opener(None)  # type: ignore[arg-type]
+        error = failure(small_set.spec, tmp_path, "http://mirror.example/")
+        assert words in str(error)
+        assert "HTTPS_PROXY" in str(error)
+    urllib.request.install_opener(None)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for this machine that nobody has signed, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs the program openssl, to make a certificate")
+    folder = tmp_path_factory.mktemp("certificate")
+    words = "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=x"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([openssl, *words.split(), *names], cwd=folder, check=True, capture_output=True)
+    return folder / "cert.pem", folder / "key.pem"
+
+
+def test_a_certificate_that_is_not_trusted_is_told_and_can_be_trusted(
+    small_set: SmallSet,
+    tmp_path: Path,
+    serve: Serve,
+    certificate: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A proxy that opens secure connections shows its own certificate for every server."""
+    mirror = serve(archives(small_set), certificate)
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    urllib.request.install_opener(None)  # type: ignore[arg-type]
+    error = failure(small_set.spec, tmp_path, mirror)
+    assert re.search("its certificate is not trusted .self.signed certificate.", str(error))
+    assert "SSL_CERT_FILE or REQUESTS_CA_BUNDLE" in str(error)
+    assert "permission" not in str(error)
+    # So that what is written into the environment below goes with this test.
+    monkeypatch.setenv("SSL_CERT_FILE", "")
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+    trust_certificates_of_others()
+    urllib.request.install_opener(None)  # type: ignore[arg-type]
+    list(download(small_set.spec, tmp_path, mirrors=[mirror]))
+    assert files_in(tmp_path) == set(FILES)
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_the_large_files(

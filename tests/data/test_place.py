@@ -193,6 +193,16 @@ class TestTheFolderForTorchvision:
         for name in FILES:
             assert (tmp_path / "MNIST" / "raw" / name).read_bytes() == small_mnist.contents[name]
 
+    def test_archives_that_are_named_as_plain_files_are_unpacked_for_torchvision(
+        self, small_mnist: SmallSet, tmp_path: Path
+    ) -> None:
+        raw = tmp_path / "MNIST" / "raw"
+        small_mnist.write(raw)
+        for name in FILES:
+            (raw / name).write_bytes(small_mnist.archives[name])
+        theirs = torchvision_datasets.MNIST(place(tmp_path).torchvision_root(), train=True)
+        np.testing.assert_array_equal(theirs.data.numpy(), small_mnist.arrays[FILES[0]])
+
 
 @pytest.mark.full
 def test_gzipped_files_from_a_mirror_end_as_the_same_digits(

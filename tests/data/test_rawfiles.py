@@ -142,6 +142,57 @@ def test_a_damaged_archive_is_refused_with_both_checksums(
     assert error.values["found"] == md5_of(path.read_bytes())
 
 
+def cut_in_two(content: bytes) -> bytes:
+    """Packed as two members, as some programs write large files."""
+    half = len(content) // 2
+    return gzip.compress(content[:half]) + gzip.compress(content[half:])
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize(
+    ("pack", "is_packed"),
+    [
+        (lambda content: content, False),
+        (gzip.compress, True),
+        (lambda content: gzip.compress(gzip.compress(content)), True),
+        (cut_in_two, True),
+        (lambda content: gzip.compress(content) + bytes(512), True),
+    ],
+)
+def test_an_intact_file_is_read_whether_its_name_tells_that_it_is_packed_or_not(
+    small_set: SmallSet,
+    tmp_path: Path,
+    suffix: str,
+    pack: Callable[[bytes], bytes],
+    is_packed: bool,
+) -> None:
+    """Browsers unpack an archive and keep its name, or keep it packed and lose the ending."""
+    for name in FILES:
+        (tmp_path / f"{name}{suffix}").write_bytes(pack(small_set.contents[name]))
+    read = read_all(small_set.spec, RawFolder.at(tmp_path))
+    for name, file in read.items():
+        np.testing.assert_array_equal(file.array, small_set.arrays[name])
+        assert (file.state, file.is_packed) == ("verified", is_packed)
+        assert file.md5 == small_set.spec.md5[name]
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_damaged_file_is_refused_whatever_its_name(
+    small_set: SmallSet, tmp_path: Path, suffix: str
+) -> None:
+    small_set.write(tmp_path)
+    (tmp_path / TRAIN_IMAGES).unlink()
+    path = tmp_path / f"{TRAIN_IMAGES}{suffix}"
+    for content, key in (
+        (damage(small_set.contents[TRAIN_IMAGES]), "data_damaged"),
+        (small_set.contents[TRAIN_IMAGES][:-1], "data_size"),
+        (damage(small_set.archives[TRAIN_IMAGES]), "data_archive"),
+    ):
+        path.write_bytes(content)
+        error = refusal(small_set, tmp_path)
+        assert (error.key, error.values["path"]) == (key, path)
+
+
 def test_an_archive_that_unpacks_without_end_is_refused(
     small_set: SmallSet, tmp_path: Path
 ) -> None:
@@ -180,6 +231,20 @@ def test_what_cannot_be_read_is_named(small_set: SmallSet, tmp_path: Path, name:
 
 class TestWithoutPublishedChecksumsOfTheContent:
     """KMNIST: only the archives' checksums are published."""
+
+    def test_a_published_archive_is_verified_whatever_its_name(
+        self, small_set: SmallSet, tmp_path: Path
+    ) -> None:
+        small = small_set.without_checksums()
+        for name in FILES:
+            (tmp_path / name).write_bytes(small.archives[name])
+        read = read_all(small.spec, RawFolder.at(tmp_path))
+        assert {file.state for file in read.values()} == {"verified"}
+        for name in FILES:
+            (tmp_path / name).rename(tmp_path / f"{name}.gz")
+            (tmp_path / f"{name}.gz").write_bytes(small.contents[name])
+        read = read_all(small.spec, RawFolder.at(tmp_path))
+        assert {file.state for file in read.values()} == {"unverified"}
 
     def test_a_published_archive_is_verified(self, small_set: SmallSet, tmp_path: Path) -> None:
         small = small_set.without_checksums()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,3 +66,13 @@ def test_a_training_that_was_stopped_has_no_command() -> None:
     whole, stopped = {"step": 55, "steps": 55}, {"step": 20, "steps": 55}
     assert train_command(info_of("one of the page", whole)) is not None
     assert train_command(info_of("one of the page", stopped)) is None
+
+
+def test_the_command_names_the_network_that_the_training_began_with() -> None:
+    name = "the workshop's"
+    about = {"file": "my first.pt", "sha256": "0", "dataset": "mnist", "source": "sample"}
+    command = train_command(replace(info_of(name), origin=about))
+    assert command is not None
+    assert "--from 'my first.pt'" in command
+    # Not left to that file, which may have another.
+    assert "--dropout 0.25" in command

@@ -78,10 +78,10 @@ def test_who_asks_while_a_model_is_read_waits_for_it(
 ) -> None:
     reads: list[str] = []
 
-    def slow(name: str, path: Path) -> StoredModel:
+    def slow(name: str, *how: Any) -> StoredModel:
         reads.append(name)
         time.sleep(0.2)
-        return read_model(name, path)
+        return read_model(name, *how)
 
     monkeypatch.setattr(model_store, "read_model", slow)
     with ThreadPoolExecutor(8) as pool:
@@ -96,8 +96,8 @@ def test_the_checksum_is_that_of_the_weights_even_if_the_file_changes_meanwhile(
     path = tmp_path / "cnn_mnist.pt"
     before = path.read_bytes()
 
-    def replaced_after_loading(path: Path, **options: Any) -> LoadedModel:
-        loaded = load_model(path, **options)
+    def replaced_after_loading(path: Path, *how: Any) -> LoadedModel:
+        loaded = load_model(path, *how)
         save_small(path, seed=9)
         return loaded
 

@@ -57,6 +57,14 @@ def test_a_blank_picture_has_no_digits(client) -> None:
     assert (found["text"], found["digits"]) == ("", [])
 
 
+def test_how_many_pages_a_file_has_is_told(client, digits: np.ndarray) -> None:
+    pages = [Image.open(io.BytesIO(picture_of(digit))) for digit in digits]
+    buffer = io.BytesIO()
+    pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:])
+    found = client.post("/api/readings", content=buffer.getvalue()).json()
+    assert (found["pages"], len(found["digits"])) == (2, 1)
+
+
 def test_a_broken_robust_network_leaves_the_reading_to_the_main_one(
     own_lab: Lab, client_of, save_small, digits: np.ndarray
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from taller_cnn.lab.opening import access_for
 from taller_cnn.lab.problems import MOST_BODY
 from taller_cnn.lab.security import COOKIE, Access, Gate
 
@@ -177,3 +178,74 @@ def test_what_is_no_request_is_passed_on() -> None:
 
     asyncio.run(Gate(app, NETWORK, "en")({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
     assert seen == ["lifespan"]
+
+
+# -------------------------------------------------------- a name or a proxy in front
+
+
+@pytest.fixture
+def behind(client_of):
+    """A lab that listens on this machine alone, with a proxy called hub.example in front."""
+    access = access_for("127.0.0.1", ["hub.example"])
+    assert access.token
+    return client_of(Gate(page, access, "en")), {"Authorization": f"Bearer {access.token}"}
+
+
+def test_a_name_that_is_allowed_is_answered_with_the_token_alone(behind, problem) -> None:
+    asking, token = behind
+    for host in ("hub.example", "HUB.example:8443", "hub.example.", "127.0.0.1:8000"):
+        assert asking.get("/api/models", headers={"Host": host, **token}).status_code == 200
+        # Not even from this machine: a proxy comes from there too.
+        problem(asking.get("/api/models", headers={"Host": host}), 401, "lab_token")
+    for host in ("evil.example", "hub.example.evil.example", "a.hub.example", "xhub.example"):
+        answer = asking.get("/api/models", headers={"Host": host, **token})
+        problem(answer, 403, "lab_host")
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("hub.example", "https://hub.example"),
+        ("hub.example", "http://hub.example"),
+        ("hub.example:8443", "https://hub.example:8443"),
+        ("hub.example:443", "https://hub.example"),
+        # A proxy that puts the lab's own address into the request.
+        ("127.0.0.1:8000", "https://hub.example"),
+        ("127.0.0.1:8000", "http://127.0.0.1:8000"),
+    ],
+)
+def test_the_page_behind_a_proxy_can_start_things(behind, host: str, origin: str) -> None:
+    asking, token = behind
+    headers = {"Host": host, "Origin": origin, **token}
+    assert asking.post("/api/runs", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("hub.example", "https://hub.example:9000"),
+        ("hub.example", "https://evil.example"),
+        ("hub.example", "ftp://hub.example"),
+        ("hub.example", "null"),
+        ("127.0.0.1:8000", "https://evil.example"),
+        ("127.0.0.1:8000", "https://hub.example.evil.example"),
+        ("127.0.0.1:8000", "https://127.0.0.1:8000"),
+        ("127.0.0.1:8000", "https://evil@hub.example"),
+    ],
+)
+def test_other_pages_cannot_even_with_the_token(behind, problem, host: str, origin: str) -> None:
+    asking, token = behind
+    headers = {"Host": host, "Origin": origin, **token}
+    problem(asking.post("/api/runs", headers=headers), 403, "lab_origin")
+
+
+def test_without_a_name_in_front_nothing_is_looser(local, problem) -> None:
+    headers = {"Host": "127.0.0.1:8000", "Origin": "https://hub.example"}
+    problem(local.post("/api/runs", headers=headers), 403, "lab_origin")
+    problem(local.get("/", headers={"Host": "hub.example"}), 403, "lab_host")
+
+
+def test_names_are_allowed_beside_those_of_a_lab_in_the_network() -> None:
+    access = access_for("192.168.1.2", ["Hub.Example"])
+    assert access.token
+    assert all(access.knows_host(host) for host in ("192.168.1.2:8000", "hub.example"))

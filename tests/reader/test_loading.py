@@ -13,7 +13,7 @@ from PIL import Image
 
 from taller_cnn.errors import InputError
 from taller_cnn.reader import loading
-from taller_cnn.reader.loading import Picture, load_picture, picture_files
+from taller_cnn.reader.loading import Picture, load_picture
 
 TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
 """For each EXIF orientation, the transposition that makes such a file of an upright picture."""
@@ -174,17 +174,6 @@ def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path, name: str, key: st
     with pytest.raises(InputError) as caught:
         load_picture(tmp_path / name)
     assert caught.value.key == key
-
-
-def test_a_folder_stands_for_its_pictures(tmp_path: Path) -> None:
-    for name in ("b.png", "a.JPG", "._a.jpg", "labels.csv"):
-        (tmp_path / name).write_bytes(b"x")
-    (tmp_path / "c.png").mkdir()
-    assert [path.name for path in picture_files(tmp_path)] == ["a.JPG", "b.png"]
-    assert picture_files(tmp_path / "labels.csv") == [tmp_path / "labels.csv"]
-    with pytest.raises(InputError) as caught:
-        picture_files(tmp_path / "c.png")
-    assert caught.value.key == "reader_empty_folder"
 
 
 def _survives(data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -33,7 +34,16 @@ from taller_cnn.evaluation import evaluate
 from taller_cnn.files import folder_lock
 from taller_cnn.model import SimpleCNN
 from taller_cnn.model_files import read_tensors, write_tensors
-from taller_cnn.runs import RunFiles, RunRequest, RunResult, Started, checkpoint_request, run
+from taller_cnn.runs import (
+    RunFiles,
+    RunRequest,
+    RunResult,
+    Started,
+    checkpoint_request,
+    read_origin,
+    run,
+)
+from taller_cnn.runs.request import Origin
 from taller_cnn.training import EpochResult, Progress
 
 SMALL = ModelConfig(filters=(4, 8), hidden=16)
@@ -183,7 +193,7 @@ def test_a_stopped_run_is_resumed_to_the_same_numbers(
     error = stop_after(request_here, kind)
     assert "--resume" in str(error)
     assert request_here.files.checkpoint.exists()
-    assert checkpoint_request(request_here.files.checkpoint) == (SMALL, QUICK, "sample")
+    assert checkpoint_request(request_here.files.checkpoint) == (SMALL, QUICK, "sample", None)
     resumed = complete(changed(request_here, resume=True))
 
     again = torch.load(request_here.files.model, weights_only=True)
@@ -424,3 +434,118 @@ def test_a_real_process_is_stopped_and_resumed_to_the_same_numbers(
             del epoch["train_seconds"]
     assert second["epochs"] == first["epochs"]
     assert second["test"] == first["test"]
+
+
+# ----------------------------------------------------------- from another network's weights
+
+
+@pytest.fixture
+def origin(request_here: RunRequest, tmp_path: Path) -> Origin:
+    """A finished network of the same shapes, somewhere else."""
+    complete(changed(request_here, train=QUICK.replace(epochs=1, seed=5)))
+    path = tmp_path / "first.pt"
+    path.write_bytes(request_here.files.model.read_bytes())
+    request_here.files.model.unlink()
+    return read_origin(path, None)[0]
+
+
+def test_a_training_goes_on_from_the_weights_of_another(
+    request_here: RunRequest, origin: Origin, sample_digits: Digits
+) -> None:
+    assert origin.weights is not None
+    # So short that nothing can be learned anew: what it knows, it knew before.
+    config = QUICK.replace(epochs=1 / 13, learning_rate=1e-9)
+    result = complete(changed(request_here, train=config, origin=origin))
+    before = load_model(Path(origin.file))
+    expected = evaluate(before.model, sample_digits.test, before.scale)
+    assert result.test.accuracy == pytest.approx(expected.accuracy, abs=0.002)
+    for name, value in torch.load(request_here.files.model, weights_only=True).items():
+        torch.testing.assert_close(value, origin.weights[name], atol=1e-6, rtol=0)
+
+
+def test_what_it_began_with_is_kept_beside_the_weights_and_in_the_numbers(
+    request_here: RunRequest, origin: Origin
+) -> None:
+    request = changed(request_here, origin=origin, train=QUICK.replace(epochs=1))
+    result = complete(request)
+    about = origin.to_json()
+    assert about["file"] == origin.file
+    assert about["sha256"] == hashlib.sha256(Path(origin.file).read_bytes()).hexdigest()
+    assert (about["dataset"], about["source"]) == ("mnist", "sample")
+    record = json.loads((request.files.results / "run.json").read_text())
+    card = json.loads(request.files.model.with_suffix(".json").read_text())
+    assert record["from"] == card["from"] == about
+    assert result.summary["from"] == origin.file
+    # Without the copy for people, too.
+    request.files.model.with_suffix(".json").unlink()
+    info = load_model(request.files.model).info
+    assert info is not None
+    assert info.origin == about
+
+
+def test_the_seed_draws_the_order_and_not_the_weights(
+    request_here: RunRequest, origin: Origin
+) -> None:
+    losses = []
+    for seed in (0, 0, 1):
+        train = QUICK.replace(epochs=1, seed=seed)
+        result = complete(changed(request_here, train=train, origin=origin))
+        losses.append(result.history.epochs[0].train_loss)
+    assert losses[0] == losses[1] != losses[2]
+    new = complete(changed(request_here, train=QUICK.replace(epochs=1)))
+    assert max(losses) < 0.9 * new.history.epochs[0].train_loss
+
+
+def test_a_stopped_training_from_a_network_is_resumed_to_the_same_numbers(
+    request_here: RunRequest, origin: Origin
+) -> None:
+    request = changed(request_here, origin=origin)
+    expected = complete(request)
+    request.files.model.unlink()
+    stop_after(request, EpochResult)
+    Path(origin.file).unlink()
+    waiting = checkpoint_request(request.files.checkpoint)
+    assert waiting.origin == origin
+    resumed = complete(changed(request, resume=True, origin=waiting.origin))
+    assert resumed.summary["test_loss"] == expected.summary["test_loss"]
+    assert resumed.summary["from"] == origin.file
+
+
+def test_weights_of_other_shapes_are_refused_before_the_training(
+    request_here: RunRequest, origin: Origin
+) -> None:
+    other = changed(request_here, model=SMALL.replace(filters=(4, 9)), origin=origin)
+    with pytest.raises(ModelError) as refused:
+        complete(other)
+    assert refused.value.key == "from_shapes"
+    assert "conv2.weight" in str(refused.value)
+    assert "Leave out the network options" in str(refused.value)
+    assert not request_here.files.model.exists()
+
+
+def test_a_first_layer_of_patches_would_replace_the_weights(
+    request_here: RunRequest, origin: Origin
+) -> None:
+    train = QUICK.replace(first_layer="patches")
+    with pytest.raises(ConfigError) as refused:
+        complete(changed(request_here, train=train, origin=origin))
+    assert refused.value.key == "from_patches"
+
+
+def test_the_network_that_it_began_with_is_not_lost(
+    request_here: RunRequest, origin: Origin
+) -> None:
+    path = request_here.files.model
+    data = Path(origin.file).read_bytes()
+    path.write_bytes(data)
+    own, _ = read_origin(path, None)
+    complete(changed(request_here, train=QUICK.replace(epochs=1), origin=own))
+    assert path.with_name("cnn_mnist.previous.pt").read_bytes() == data
+    assert path.read_bytes() != data
+
+
+def test_an_ensemble_is_no_beginning(tmp_path: Path) -> None:
+    (tmp_path / "seed0.pt").write_bytes(b"")
+    with pytest.raises(ModelError) as refused:
+        read_origin(tmp_path, None)
+    assert refused.value.key == "from_ensemble"

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,16 @@ def test_a_file_that_cannot_be_used_is_kept_aside_and_told(
     assert path.with_name("estudio.sqlite.broken").read_bytes() == content
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes that have a name")
+def test_a_pipe_in_the_place_of_the_store_is_refused_and_stays_where_it_is(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    with pytest.raises(OutputError, match="neither a file nor a pipe nor a device"):
+        Store(path, DIGITS)
+    assert path.is_fifo()
+    assert not list(path.parent.glob("*.broken*"))
+
+
 def test_a_study_of_other_digits_is_kept_aside_whole(path: Path, design: Design) -> None:
     fill(path, design)
     with Store(path, OTHERS) as store:
@@ -256,3 +267,14 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_kept(path: Path) -> None:
             kept = sorted(map(int, store.results()))
         assert kept == list(range(len(kept)))
         assert len(kept) > wanted
+
+
+def test_a_curve_with_a_number_that_is_not_finite_is_never_written(
+    path: Path, design: Design
+) -> None:
+    trial = design.trials()[0]
+    result = replace(OK, curve=((64, float("nan"), None),))
+    with Store(path, DIGITS) as store:
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            store.add(design.key(trial), trial, result, WORKER)
+        assert store.results(design) == {}

@@ -21,7 +21,18 @@ from taller_cnn.errors import UsageError
 from taller_cnn.messages import Messages
 from taller_cnn.process import prepare_process
 
-COMMANDS = ("train", "evaluate", "data", "describe", "study", "explain", "predict", "lab", "export")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "data",
+    "describe",
+    "study",
+    "explain",
+    "predict",
+    "lab",
+    "export",
+    "doctor",
+)
 """In the order of the help page. Each is the command of that name in the module of that name."""
 
 

@@ -44,6 +44,11 @@ class Board:
         self._last_line = time.monotonic()
         self._content: RenderableType = Text("")
 
+    @property
+    def width(self) -> int:
+        """Columns of where it is told."""
+        return self._console.width
+
     def waiting(self, text: str) -> None:
         """Something of unknown length goes on."""
         if self._is_live:
@@ -118,4 +123,4 @@ def _bar(position: str, figures: str, done: float, total: float | None) -> Rende
     line.add_column(no_wrap=True)
     line.add_column(ratio=1)
     line.add_row(Text(position), ProgressBar(total=total, completed=done))
-    return Group(line, Text(figures, "dim", no_wrap=True, overflow="ellipsis"))
+    return Group(line, Text(figures, "dim"))

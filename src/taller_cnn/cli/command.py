@@ -88,8 +88,15 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, and refuse words that belong to nothing."""
+        words = list(args)
         with _spoken_by(self, ctx):
-            rest = super().parse_args(ctx, args)
+            try:
+                rest = super().parse_args(ctx, args)
+            except click.NoSuchOption as error:
+                # Of -lr, click names the first letter.
+                begun = (w for w in words if w.startswith(error.option_name))
+                typed = next(begun, error.option_name).partition("=")[0]
+                raise click.NoSuchOption(typed, ctx=ctx) from error
         if rest:
             raise UsageError("cli_extra_words", words=" ".join(rest), command=ctx.command_path)
         return rest

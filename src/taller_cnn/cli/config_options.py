@@ -58,7 +58,8 @@ def network(fields: Mapping[str, Any]) -> ModelConfig | None:
     Raises:
         ConfigError: an option has a value it cannot have.
     """
-    given = _given(fields)
+    known = _names(ModelConfig)
+    given = {name: value for name, value in _given(fields).items() if name in known}
     return ModelConfig.from_dict(given) if given else None
 
 

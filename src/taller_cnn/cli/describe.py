@@ -19,9 +19,6 @@ from taller_cnn.config import ModelConfig
 if TYPE_CHECKING:
     from taller_cnn.model import LayerRow
 
-LEAST_WIDTH_FOR_KINDS = 60
-"""Columns of a terminal that has room for the kind of each layer."""
-
 
 @command(
     *network_options(),
@@ -60,19 +57,16 @@ def _show(terminal: Terminal, layers: Sequence[LayerRow]) -> None:
     """Print a line per layer, and the sums."""
     say = terminal.messages
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    # A number must never be cut; without room for all columns, the names say the kinds.
-    with_kind = terminal.out.width >= LEAST_WIDTH_FOR_KINDS
     table.add_column(say("cli_describe.heading.name"), no_wrap=True)
-    if with_kind:
-        table.add_column(say("cli_describe.heading.kind"), no_wrap=True)
+    table.add_column(say("cli_describe.heading.kind"), no_wrap=True)
     for heading in ("output", "parameters"):
         table.add_column(say(f"cli_describe.heading.{heading}"))
     table.add_column(say("cli_describe.heading.macs"), justify="right", no_wrap=True)
     for layer in layers:
         shape = " × ".join(map(str, layer.output_shape))
-        kind = [say(f"cli_describe.kind.{layer.kind}")] if with_kind else []
+        kind = say(f"cli_describe.kind.{layer.kind}")
         numbers = (_parameters(terminal, layer), _macs(terminal, layer))
-        table.add_row(layer.name, *kind, shape, *numbers)
+        table.add_row(layer.name, kind, shape, *numbers)
     terminal.show(table)
     parameters, macs = sum(x.parameters for x in layers), sum(x.macs for x in layers)
     terminal.say("cli_describe.total", "bold", parameters=parameters, macs=macs)

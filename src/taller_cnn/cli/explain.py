@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from taller_cnn.cli.board import Board, board
 from taller_cnn.cli.command import Option
+from taller_cnn.cli.config_options import network, network_options
 from taller_cnn.cli.loading import load, load_network, warn_of_seen_digits
 from taller_cnn.cli.options import (
     DATA_DIR,
@@ -40,6 +41,7 @@ FREE_BYTES = 50_000_000
     Option("--digit", panel="output", help="cli_explain.option.digit", type=INTEGERS),
     Option("--index", panel="output", help="cli_explain.option.index", type=INTEGERS),
     MODEL,
+    *network_options(),
     DATASET_OF_MODEL,
     SOURCE,
     DATA_DIR,
@@ -56,6 +58,7 @@ def explain(
     source: str,
     data_dir: Path | None,
     workdir: Path,
+    **fields: Any,
 ) -> None:
     """Open a trained network and its mistakes."""
     from taller_cnn.checkpoints import dataset_of, holdout_of
@@ -68,7 +71,8 @@ def explain(
 
     parts = checked_parts(only)
     files = RunFiles.in_workdir(workdir, wanted := dataset or DATASETS[0])
-    loaded = load_network(terminal, path := model or files.model, workdir, wanted)
+    path = model or files.model
+    loaded = load_network(terminal, path, workdir, wanted, network(fields))
     check_writable(files.results, FREE_BYTES)
     trained_on = dataset_of(path, loaded, dataset)
     place = DigitsPlace.in_workdir(workdir, data_dir, dataset=trained_on, source=source)

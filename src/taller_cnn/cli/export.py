@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from taller_cnn.cli.command import Argument, Option
+from taller_cnn.cli.config_options import network, network_options
+from taller_cnn.cli.loading import show_model_notices
 from taller_cnn.cli.options import DATA_DIR, MODEL, WORKDIR, command
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.values import FILE, Key, Value, one_of
@@ -17,6 +20,7 @@ from taller_cnn.cli.values import FILE, Key, Value, one_of
         type=Value(one_of("html"), Key("cli_export.metavar.format")),
     ),
     MODEL,
+    *network_options(),
     Option(
         "--output",
         panel="output",
@@ -35,6 +39,7 @@ def export(
     output: Path | None,
     data_dir: Path | None,
     workdir: Path,
+    **fields: Any,
 ) -> None:
     """Write the page with a model in it as one file."""
     from taller_cnn.files import atomic_path
@@ -48,7 +53,9 @@ def export(
     where = RunFiles.in_workdir(workdir)
     file = model or where.model
     lab = Lab.in_folder(workdir, data_dir, terminal.messages.tag)
-    text = export_html(read_model("main", file), lab.gallery, lab.page_language, STATIC)
+    stored = read_model("main", file, network(fields))
+    show_model_notices(terminal, stored.loaded)
+    text = export_html(stored, lab.gallery, lab.page_language, STATIC)
     target = output or where.results / f"{file.stem}.html"
     with atomic_path(target) as temporary:
         # As it was hashed: with the line ends of another system nothing would run.

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
-from difflib import get_close_matches
 
 import click
 
-from taller_cnn.cli.terminal import ClosedOutputError, Terminal
+from taller_cnn.cli.command import flags_of
+from taller_cnn.cli.habits import similar_option, similar_word
+from taller_cnn.cli.terminal import ClosedOutputError, LostOutputError, Terminal, silence
 from taller_cnn.cli.values import WrongValue
 from taller_cnn.commands import PROGRAM
-from taller_cnn.errors import InterruptedRunError, OutputError, TallerError, UsageError
+from taller_cnn.errors import InterruptedRunError, OutputError, Phrase, TallerError, UsageError
 from taller_cnn.messages import Messages
+from taller_cnn.reasons import os_reason, system_number
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -29,32 +30,31 @@ def exit_code_of(error: BaseException, terminal: Terminal) -> int:
     """
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
+    if isinstance(error, ClosedOutputError | LostOutputError):
+        silence(sys.stdout)
     if isinstance(error, ClosedOutputError):
-        _silence_output()
         return 1
     known = _as_taller_error(error, terminal.messages)
     if known is None:
         raise error
     try:
         terminal.failure(known)
-    except ClosedOutputError:
-        _silence_output()
+    except (ClosedOutputError, LostOutputError):
+        silence(sys.stdout)
     return known.exit_code
 
 
 def _as_taller_error(error: BaseException, messages: Messages) -> TallerError | None:
     """An error that its reader can do something about, or None."""
     if isinstance(error, TallerError):
-        return error
+        return _with_suggestion(error)
     if isinstance(error, click.ClickException):
-        return usage_error(error, messages)
+        return _with_suggestion(usage_error(error, messages))
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return InterruptedRunError("cli_interrupted")
     if _is_out_of_memory(error):
         return TallerError("cli_no_memory")
-    if isinstance(error, OSError) and error.errno in _DISK:
-        from taller_cnn.files import os_reason
-
+    if isinstance(error, OSError) and system_number(error) in _DISK:
         path = error.filename or "?"
         return OutputError("cannot_write", path=path, reason=os_reason(error))
     return None
@@ -68,15 +68,16 @@ def usage_error(error: click.ClickException, messages: Messages) -> UsageError:
         case click.NoSuchCommand(command_name=name):
             assert context is not None
             names = context.command.list_commands(context)
-            if similar := get_close_matches(name, names, n=1):
-                but = {"name": name, "similar": similar[0], "command": command}
+            if similar := similar_word(name, names):
+                but = {"name": name, "similar": similar, "command": command}
                 return UsageError("cli_no_such_command_but", **but)
             allowed = ", ".join(names)
             return UsageError("cli_no_such_command", name=name, allowed=allowed, command=command)
-        case click.NoSuchOption(option_name=option, possibilities=[similar, *_]):
-            but = {"option": option, "similar": similar, "command": command}
-            return UsageError("cli_no_such_option_but", **but)
         case click.NoSuchOption(option_name=option):
+            flags = flags_of(context.command) if context else frozenset()
+            if similar := similar_option(option, flags):
+                but = {"option": option, "similar": similar, "command": command}
+                return UsageError("cli_no_such_option_but", **but)
             return UsageError("cli_no_such_option", option=option, command=command)
         case click.BadOptionUsage(option_name=option):
             key = "cli_takes_no_value" if _is_flag(context, option) else "cli_needs_value"
@@ -88,6 +89,18 @@ def usage_error(error: click.ClickException, messages: Messages) -> UsageError:
             return UsageError("cli_missing", option=_shown(messages, parameter), command=command)
         case _:
             return UsageError("cli_wrong_usage", reason=error.format_message(), command=command)
+
+
+def _with_suggestion(error: TallerError) -> TallerError:
+    """The error, with the word that is meant where it lists the words that could be."""
+    value, allowed = error.values.get("value"), error.values.get("allowed")
+    if not isinstance(value, str) or not isinstance(allowed, str):
+        return error
+    similar = similar_word(value, allowed.split(", "))
+    if similar is None:
+        return error
+    shown = Phrase("did_you_mean", {"allowed": allowed, "similar": similar})
+    return type(error)(error.key, **{**error.values, "allowed": shown})
 
 
 def _is_flag(context: click.Context | None, option: str) -> bool:
@@ -111,9 +124,3 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and ("out of memory" in text or "allocate memory" in text)
     )
-
-
-def _silence_output() -> None:
-    """Keep Python from failing again when it flushes standard output on its way out."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())

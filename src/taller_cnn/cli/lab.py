@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 import sys
 import threading
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from taller_cnn.cli.command import Option
+from taller_cnn.cli.config_options import network, network_options
+from taller_cnn.cli.loading import show_model_notices
 from taller_cnn.cli.options import DATA_DIR, WORKDIR, command
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
@@ -30,6 +35,21 @@ def _port(text: str) -> int:
     return value
 
 
+def _host_names(text: str) -> tuple[str, ...]:
+    """``hub.example,my-pc`` as names, in the form that browsers send."""
+    return tuple(_host_name(part.strip()) for part in text.split(","))
+
+
+def _host_name(text: str) -> str:
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(text.strip("[]")))
+    with suppress(UnicodeError):
+        name = text.lower().rstrip(".").encode("idna").decode("ascii")
+        if re.fullmatch(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", name):
+            return name
+    raise WrongValue("cli_lab_host_name", text)
+
+
 @command(
     Option("--no-browser", panel="general", help="cli_lab.option.no_browser"),
     Option(
@@ -46,6 +66,14 @@ def _port(text: str) -> int:
         type=Value(_port, Key("cli.metavar.integer")),
         show_default=Key("cli_lab.option.port_default"),
     ),
+    Option(
+        "--allow-host",
+        panel="general",
+        help="cli_lab.option.allow_host",
+        type=Value(_host_names, Key("cli_lab.metavar.names")),
+        show_default=Key("cli_lab.option.allow_host_default"),
+    ),
+    *network_options(),
     DATA_DIR,
     WORKDIR,
 )
@@ -55,8 +83,10 @@ def lab(
     no_browser: bool,
     host: str,
     port: int | None,
+    allow_host: tuple[str, ...] | None,
     data_dir: Path | None,
     workdir: Path,
+    **fields: Any,
 ) -> None:
     """Open the lab: a page to draw, look inside, train and compare."""
     terminal.say("cli_lab.starting", "dim")
@@ -70,8 +100,12 @@ def lab(
 
     # A digit is too small to share between threads, and the training has a process of its own.
     torch.set_num_threads(1)
-    opened = Lab.in_folder(workdir, data_dir, terminal.messages.tag)
-    access = access_for(host)
+    config = network(fields)
+    opened = Lab.in_folder(workdir, data_dir, terminal.messages.tag, config)
+    if config and opened.models.path("main"):
+        # Otherwise it is read when the page asks for it.
+        show_model_notices(terminal, opened.models.get("main").loaded)
+    access = access_for(host, allow_host or ())
     server = listen(host, DEFAULT_PORT if port is None else port, or_any=port is None)
     address = page_address(host, server.getsockname()[1], access)
 
@@ -91,6 +125,9 @@ def _announce(terminal: Terminal, opened: Lab, address: str, access: Access) -> 
     if opened.models.default is None:
         terminal.notice(terminal.messages("cli_lab.no_model"))
     terminal.say("cli_lab.address", "bold", address=address)
+    if access.in_front:
+        names = ", ".join(sorted(access.in_front))
+        terminal.say("cli_lab.in_front", names=names, token=access.token)
     terminal.say("cli_lab.how_to_stop", "dim")
     terminal.result({"address": address})
 

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-from rich.text import Text
-
 from taller_cnn.cli.board import board
 from taller_cnn.cli.command import Argument, Option, refuse_together
+from taller_cnn.cli.config_options import network, network_options
 from taller_cnn.cli.loading import load_network, show_model_notices
 from taller_cnn.cli.options import DATA_DIR, MODEL, WORKDIR, command
 from taller_cnn.cli.results import EpochTable, show_training
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.values import Key, Value, home_path
-from taller_cnn.errors import InputError, TallerError
+from taller_cnn.errors import TallerError
 
 if TYPE_CHECKING:
     from taller_cnn.checkpoints import LoadedModel
+    from taller_cnn.cli.predict_view import Readings
     from taller_cnn.data import DigitsPlace
-    from taller_cnn.reader.drawing import Drawings
-    from taller_cnn.reader.files import FileReading
-    from taller_cnn.reader.reading import DigitReading, PictureReading, Reader
+    from taller_cnn.reader.files import Source
+    from taller_cnn.reader.finding import Options
+    from taller_cnn.reader.reading import Reader
+    from taller_cnn.reader.scoring import ScoredPicture
 
 MANY = 8
 """Files from which on it is told how many are read."""
@@ -44,12 +43,14 @@ def _word(text: str) -> str:
         nargs=-1,
         required=True,
     ),
+    Option("--score", panel="output", help="cli_predict.option.score"),
     Option("--single", panel="model", help="cli_predict.option.single"),
     Option("--lines", panel="model", help="cli_predict.option.lines"),
     Option("--robust", panel="model", help="cli_predict.option.robust"),
     Option("--annotate", panel="output", help="cli_predict.option.annotate"),
     Option("--show-steps", panel="output", help="cli_predict.option.show_steps"),
     MODEL,
+    *network_options(),
     DATA_DIR,
     WORKDIR,
 )
@@ -57,6 +58,7 @@ def predict(
     terminal: Terminal,
     *,
     pictures: tuple[str, ...],
+    score: bool,
     single: bool,
     lines: bool,
     robust: bool,
@@ -65,62 +67,92 @@ def predict(
     model: Path | None,
     data_dir: Path | None,
     workdir: Path,
+    **fields: Any,
 ) -> None:
     """Read handwritten digits in pictures."""
+    from taller_cnn.cli.predict_view import Readings
     from taller_cnn.data import DigitsPlace
     from taller_cnn.reader.drawing import Drawings
-    from taller_cnn.reader.files import named_sources, read_files, refusals
+    from taller_cnn.reader.files import named_sources, refusals
     from taller_cnn.reader.finding import Options
-    from taller_cnn.reader.robust import ready_robust
+    from taller_cnn.reader.robust import ready_robust, robust_path
     from taller_cnn.runs import RunFiles
 
-    refuse_together("single", "lines")
+    refuse_together("lines", "single", "score")
+    # The robust network is always kept with its description.
+    refuse_together("robust", *fields)
     files = RunFiles.in_workdir(workdir)
     path = model or files.model
     place = DigitsPlace.in_workdir(workdir, data_dir)
     drawings = Drawings(files.results, terminal.messages, annotate=annotate, show_steps=show_steps)
-    output = _Output(terminal, drawings)
-    sources = list(named_sources(pictures, sys.stdin.buffer))
+    readings = Readings(terminal, drawings)
+    known = _labelled(terminal, pictures) if score else None
+    sources: list[tuple[str, Source]] = [(str(p.path), p.path) for p in known or ()]
+    sources = sources or list(named_sources(pictures, sys.stdin.buffer))
     # Said before a network is looked for, or the robust one trained, for nothing.
     ready = ready_robust(path) if robust else None
     if refused := refusals(sources, closely=robust and ready is None):
         for name, error in refused:
-            output.failed(name, error)
-        output.finish(None)
-    reader = _reader(terminal, path, workdir, ready, place, robust=robust)
-    options = Options(single=single, lines=lines, steps=show_steps)
+            readings.failed(name, error)
+        readings.finish(None)
+    if robust:
+        path, loaded = robust_path(path), ready or _robust(terminal, path, place)
+        show_model_notices(terminal, loaded)
+    else:
+        loaded = load_network(terminal, path, workdir, config=network(fields))
+    if known is not None:
+        readings.measure(known, loaded)
+    options = Options(single=single or score, lines=lines, steps=show_steps)
+    reader = _reader(terminal, path, loaded, place)
+    _read(terminal, sources, reader, options, readings)
+    readings.finish(reader.threshold)
+
+
+def _labelled(terminal: Terminal, folders: Sequence[str]) -> list[ScoredPicture]:
+    """The pictures of folders whose classes are known, with what there is to say of them."""
+    from taller_cnn.reader.scoring import pictures_to_score
+
+    known = []
+    for folder in map(Path, folders):
+        pictures, labelled, split = pictures_to_score(folder)
+        known += pictures
+        if split:
+            split_name = terminal.messages(f"cli_predict.split.{split}")
+            terminal.say("cli_predict.measured_on", "dim", folder=folder, split=split_name)
+        if labelled.unlabelled:
+            n, first = len(labelled.unlabelled), labelled.unlabelled[0]
+            terminal.notice(terminal.messages("cli_predict.unlabelled", n=n, first=first))
+    return known
+
+
+def _read(
+    terminal: Terminal,
+    sources: Sequence[tuple[str, Source]],
+    reader: Reader,
+    options: Options,
+    readings: Readings,
+) -> None:
+    """Read all files, on a board where there are many."""
+    from taller_cnn.reader.files import read_files
+
     # Never among the readings, which another program may take from the pipe.
     console = terminal.out if terminal.out.is_terminal else terminal.err
     with board(terminal, console=console, is_quiet=len(sources) < MANY) as shown:
-        for done, reading in enumerate(read_files(sources, reader, options), 1):
+        done = 0
+        for reading in read_files(sources, reader, options):
+            done += reading.page == 1
             words = terminal.messages("cli_predict.reading", done=done, of=len(sources))
             shown.step(words, "", done, len(sources))
-            output.take(reading)
-    output.finish(reader.threshold)
+            readings.take(reading)
 
 
 # ------------------------------------------------------------------------ the network
 
 
-def _reader(
-    terminal: Terminal,
-    path: Path,
-    workdir: Path,
-    ready: LoadedModel | None,
-    place: DigitsPlace,
-    *,
-    robust: bool,
-) -> Reader:
-    """The network to read with, and its threshold; `ready` is the robust one, if it is there."""
+def _reader(terminal: Terminal, path: Path, loaded: LoadedModel, place: DigitsPlace) -> Reader:
+    """A network to read with, and its threshold."""
     from taller_cnn.reader.reading import Reader
-    from taller_cnn.reader.robust import robust_path
 
-    if robust:
-        loaded = ready or _robust(terminal, path, place)
-        path = robust_path(path)
-        show_model_notices(terminal, loaded)
-    else:
-        loaded = load_network(terminal, path, workdir)
     if loaded.info is None:
         return Reader.of(loaded)
     return Reader.of(loaded, _threshold(terminal, path, loaded, place))
@@ -163,109 +195,3 @@ def _threshold(
         reason = error.text(terminal.messages)
     terminal.notice(terminal.messages("cli_predict.no_threshold", reason=reason))
     return None
-
-
-# ----------------------------------------------------------------------- the readings
-
-
-class _Output:
-    """What is said of each file, written for it, and told to a program."""
-
-    def __init__(self, terminal: Terminal, drawings: Drawings) -> None:
-        self._terminal, self._drawings = terminal, drawings
-        self._files: list[dict[str, Any]] = []
-        self._read: list[tuple[str, PictureReading]] = []
-        self._failed = 0
-
-    def take(self, reading: FileReading) -> None:
-        """Say what one file says and write its pictures."""
-        from taller_cnn.reader.files import in_file_pixels
-
-        self._drawings.write(reading)
-        if reading.error is not None:
-            self.failed(reading.name, reading.error)
-            return
-        result = in_file_pixels(reading)
-        _show_text(self._terminal, reading.name, result)
-        self._read.append((reading.name, result))
-        digits = [
-            {
-                "box": list(digit.box),
-                "digit": digit.digit,
-                "probability": digit.probability,
-                "second": digit.second,
-                "uncertain": digit.uncertain,
-                "image28": digit.image28.tolist(),
-            }
-            for digit in result.digits
-        ]
-        self._files.append(
-            {"file": reading.name, "text": result.text, "digits": digits, "error": None}
-        )
-
-    def failed(self, name: str, error: TallerError) -> None:
-        """A line for a file that was not read."""
-        text = error.text(self._terminal.messages)
-        self._terminal.err.print(text, style="bold red")
-        self._files.append({"file": name, "text": "", "digits": [], "error": text})
-        self._failed += 1
-
-    def finish(self, threshold: float | None) -> None:
-        """Show the digits or write the JSON; leave with the exit code where not all was read."""
-        if self._read:
-            _show_digits(self._terminal, self._read, threshold)
-        self._terminal.result({"files": self._files})
-        if not self._failed:
-            return
-        nothing = self._failed == len(self._files)
-        if len(self._files) > 1:
-            some = InputError("reader_some_failed", n=self._failed, of=len(self._files))
-            summary = InputError("reader_nothing_read") if nothing else some
-            self._terminal.err.print(summary.text(self._terminal.messages))
-        click.get_current_context().exit(2 if nothing else 1)
-
-
-def _show_text(terminal: Terminal, name: str, reading: PictureReading) -> None:
-    """Print what a file says, by itself so that it can be taken from where it stands."""
-    say = terminal.messages
-    text = reading.text.replace("\n", " / ")
-    terminal.out.print(Text(f"{name}: {text}", "bold"))
-    if reading.rejected:
-        reasons = Counter(mark.reason.text(say) for mark in reading.rejected)
-        listed = "; ".join(f"{reason} ({n})" for reason, n in reasons.most_common())
-        line = say("cli_predict.rejected", n=len(reading.rejected), reasons=listed)
-        terminal.out.print(Text("  " + line, "dim"))
-
-
-def _show_digits(
-    terminal: Terminal, readings: Sequence[tuple[str, PictureReading]], threshold: float | None
-) -> None:
-    """Print one table of all digits; it names the files if there are several."""
-    from rich.table import Table
-
-    say = terminal.messages
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    named = len(readings) > 1
-    if named:
-        table.add_column(say("cli_predict.heading.file"), overflow="fold")
-    for title in ("position", "digit", "probability", "second"):
-        table.add_column(say(f"cli_predict.heading.{title}"), justify="right", no_wrap=True)
-    for name, reading in readings:
-        places: Counter[int] = Counter()
-        for digit in reading.digits:
-            places[digit.line] += 1
-            position = f"{digit.line + 1}.{places[digit.line]}"
-            file = [Path(name).name] if named else []
-            table.add_row(*file, position, *_cells(terminal, digit))
-    terminal.show(table)
-    uncertain = any(digit.uncertain for _, reading in readings for digit in reading.digits)
-    if threshold is not None and uncertain:
-        line = say("cli_predict.legend", threshold=min(threshold, 1.0))
-        terminal.out.print(Text(line, "dim"))
-
-
-def _cells(terminal: Terminal, digit: DigitReading) -> tuple[Text, str, str]:
-    say = terminal.messages
-    name = Text(f"{digit.digit}?", "yellow") if digit.uncertain else Text(str(digit.digit))
-    second = f"{digit.second} ({say.percent(digit.second_probability, 0)})"
-    return name, say.percent(digit.probability, 1), second

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 TOP_CONFUSIONS = 3
 LARGE_LOSS = 1000.0
+SPLITS = ("train", "validation", "test")
+_NOTHING = "—"
+"""What stands for a split that was not scored."""
 _WIDTHS = (6, 9, 10, 9, 10, 9, 10, 12)
 """Columns of the epochs' table: epoch, loss and accuracy of three splits, time."""
 
@@ -89,9 +92,6 @@ class EpochTable:
     def add(self, result: EpochResult) -> None:
         """Print the epoch's line."""
         say = self._say
-        if not self._has_heading:
-            self._print_headings()
-            self._has_heading = True
         cells = [
             say.significant(result.epoch, 2),
             loss_text(say, result.train_loss),
@@ -100,16 +100,37 @@ class EpochTable:
             *self._score(result.test),
             say.duration(result.train_seconds),
         ]
+        if self._board.width < sum(_WIDTHS):
+            self._print_below(cells)
+            return
+        if not self._has_heading:
+            self._print_headings()
+            self._has_heading = True
         self._print(cells, "")
+
+    def _print_below(self, cells: list[str]) -> None:
+        """An epoch where a line has no room for it: a line for each figure."""
+        say = self._say
+        epoch, *figures, seconds = cells
+        names = [
+            f"{say(f'cli_train.heading.{split}')}, {say(f'cli_train.heading.{figure}')}"
+            for split in SPLITS
+            for figure in ("loss", "accuracy")
+        ]
+        self._board.line(Text(f"{say('cli_train.heading.epoch')} {epoch}", "bold"))
+        rows = zip([*names, say("cli_train.heading.time")], [*figures, seconds], strict=True)
+        for name, figure in rows:
+            if figure != _NOTHING:
+                self._board.line(Text.assemble((f"  {name}: ", "dim"), figure))
 
     def _score(self, score: Score | None) -> tuple[str, str]:
         if score is None:
-            return "—", "—"
+            return _NOTHING, _NOTHING
         return loss_text(self._say, score.loss), self._say.percent(score.accuracy, 2)
 
     def _print_headings(self) -> None:
         say = self._say
-        splits = [say(f"cli_train.heading.{name}") for name in ("train", "validation", "test")]
+        splits = [say(f"cli_train.heading.{name}") for name in SPLITS]
         width = _WIDTHS[1] + _WIDTHS[2]
         above = " " * _WIDTHS[0] + "".join(name.rjust(width) for name in splits)
         self._board.line(Text(above, "dim"))

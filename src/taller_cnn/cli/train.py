@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taller_cnn.cli.board import Board, board
-from taller_cnn.cli.command import Option
-from taller_cnn.cli.config_options import configs, training_options
-from taller_cnn.cli.loading import show_sample_notice
+from taller_cnn.cli.command import Option, refuse_together
+from taller_cnn.cli.config_options import DEFAULT_RECIPE, configs, network, training_options
+from taller_cnn.cli.loading import show_model_notices, show_sample_notice
 from taller_cnn.cli.options import DATA_DIR, DATASET, SOURCE, WORKDIR, command, next_command
 from taller_cnn.cli.results import EpochTable, show_files, show_rows, show_score, show_training
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.cli.values import COUNT, INTEGERS, Key
+from taller_cnn.cli.values import COUNT, FILE, INTEGERS, Key
 from taller_cnn.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
+    from taller_cnn.checkpoints import LoadedModel
+    from taller_cnn.config import ModelConfig, TrainConfig
     from taller_cnn.data import DigitsPlace
     from taller_cnn.runs import (
         EnsemblePlan,
@@ -47,6 +49,14 @@ THREADS_PER_PROCESSOR = 8
     ),
     Option("--resume", panel="training", help="cli_train.option.resume"),
     Option(
+        "--from",
+        "origin",
+        panel="training",
+        help="cli_train.option.from",
+        type=FILE,
+        show_default=Key("cli_train.option.from_default"),
+    ),
+    Option(
         "--ensemble",
         panel="training",
         help="cli_train.option.ensemble",
@@ -71,6 +81,7 @@ def train(
     *,
     threads: int | None,
     resume: bool,
+    origin: Path | None,
     ensemble: int | None,
     kernel_sizes: tuple[int, ...] | None,
     dataset: str,
@@ -84,11 +95,13 @@ def train(
     from taller_cnn.data import DigitsPlace
     from taller_cnn.runs import RunFiles, RunResult
 
+    # A stopped training has its weights; networks that begin alike hardly differ in the end.
+    refuse_together("origin", "resume", "ensemble")
     plan = _plan(ensemble, kernel_sizes, workdir, resume=resume)
     _use_threads(threads)
     place = DigitsPlace.in_workdir(workdir, data_dir, dataset=dataset, source=source)
     files = RunFiles.in_workdir(workdir, dataset)
-    request = _request(fields, place, files, resume=resume, language=terminal.messages.tag)
+    request = _request(terminal, fields, place, files, resume=resume, origin=origin)
     with stop_on_signals() as stop, board(terminal, is_quiet=quiet, stop=stop) as shown:
         again = _again(request, fields, plan, threads, workdir)
         result = _follow(request, plan, stop, shown, terminal, again)
@@ -130,20 +143,46 @@ def _use_threads(threads: int | None) -> None:
 
 
 def _request(
-    fields: dict[str, Any], place: DigitsPlace, files: RunFiles, *, resume: bool, language: str
+    terminal: Terminal,
+    fields: dict[str, Any],
+    place: DigitsPlace,
+    files: RunFiles,
+    *,
+    resume: bool,
+    origin: Path | None,
 ) -> RunRequest:
-    """What to train: the recipe with the given options, or what waits to be resumed with them."""
-    from taller_cnn.runs import RunRequest, checkpoint_request
+    """What to train: the recipe, what waits to be resumed, or a network, with the given options."""
+    from taller_cnn.runs import RunRequest, checkpoint_request, read_origin
 
-    waiting = None
+    base = begun = None
     if resume:
-        kept_model, kept_train, source = checkpoint_request(files.checkpoint)
-        waiting = kept_model, kept_train
-        place = dataclasses.replace(place, source=source) if place.source == "auto" else place
-    model, train = configs(fields, waiting)
+        waiting = checkpoint_request(files.checkpoint)
+        base, begun = (waiting.model, waiting.train), waiting.origin
+        is_open = place.source == "auto"
+        place = dataclasses.replace(place, source=waiting.source) if is_open else place
+    elif origin is not None:
+        begun, loaded = read_origin(origin, network(fields))
+        show_model_notices(terminal, loaded)
+        base = _going_on(loaded, fields["recipe"])
+    model, train = configs(fields, base)
     return RunRequest(
-        model=model, train=train, place=place, files=files, resume=resume, language=language
+        model=model,
+        train=train,
+        place=place,
+        files=files,
+        resume=resume,
+        language=terminal.messages.tag,
+        origin=begun,
     )
+
+
+def _going_on(loaded: LoadedModel, name: str | None) -> tuple[ModelConfig, TrainConfig]:
+    """A trained network, and the recipe to go on with, without what would replace its weights."""
+    from taller_cnn.config import recipe
+    from taller_cnn.model import network_inside
+
+    train = recipe(name or DEFAULT_RECIPE)[1].replace(first_layer="learned", middle=False)
+    return network_inside(loaded.model).config, train
 
 
 def _again(
@@ -226,6 +265,9 @@ def _show_start(terminal: Terminal, started: Started, request: RunRequest) -> No
     for notice in started.notices:
         terminal.notice(say(f"runs.{notice}"))
     show_sample_notice(terminal, request.place, started.source, started.fallback_reason)
+    origin = request.origin
+    if origin and origin.dataset == started.dataset and origin.source != started.source:
+        terminal.notice(say("cli_evaluate.seen"))
     words = {
         "title": say(f"data.title.{started.dataset}"),
         "kind": say(f"data.{started.source}"),
@@ -235,6 +277,7 @@ def _show_start(terminal: Terminal, started: Started, request: RunRequest) -> No
     values = {**vars(started), **request.train.to_dict(), **words, "device": started.device}
     values |= {"precision": started.precision, "n": started.threads}
     names = ["data", "network", "recipe", "machine"]
+    names += ["from"] if started.origin else []
     names += ["resumed"] if request.resume or started.resumed_step else []
     rows = [
         (say(f"cli_train.start.{k}"), say(f"cli_train.start.{k}_value", **values)) for k in names

@@ -7,6 +7,7 @@
 - `download`, `sample`: how they come there.
 - `digits`: the digits as tensors, and which are held out.
 - `place`: where to look for them, and what is there, damaged or not.
+- `folders`: pictures in folders, and what they are said to be.
 """
 
 from taller_cnn.data.datasets import DATASETS, MNIST_SCALE, Scale, display_class_names

@@ -7,7 +7,6 @@ Nothing is stored before all four files have arrived and their checksums are rig
 from __future__ import annotations
 
 import http.client
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Generator, Iterator, Sequence
@@ -19,10 +18,12 @@ from taller_cnn import __version__
 from taller_cnn.data.datasets import FILES, DatasetSpec
 from taller_cnn.data.rawfiles import RawFile, check_archive, raw_folder, write_idx
 from taller_cnn.errors import DataError, Phrase
-from taller_cnn.files import check_writable, md5, os_reason
+from taller_cnn.files import check_writable, md5
+from taller_cnn.reasons import network_reason, remedy_of
 
 CONNECT_SECONDS = 6.0
 """Longest wait for a connection and for each piece of data, in seconds."""
+_HEADERS = {"User-Agent": f"taller-cnn/{__version__}", "Accept-Encoding": "identity"}
 PIECE = 256 * 1024
 """Bytes read between two reports."""
 
@@ -89,21 +90,25 @@ def _fetch(
     reasons: list[Phrase] = []
     while mirrors:
         address = f"{mirrors[0]}{name}.gz"
-        mirror = urllib.parse.urlsplit(address).netloc or address
+        mirror, proxy = urllib.parse.urlsplit(address).netloc or address, proxy_of(address)
+        reason: Phrase | str
         try:
             archive = yield from _receive(address, name, spec.size(name), timeout)
             file = check_archive(spec, name, Path(f"{name}.gz"), archive)
             if file.state == "verified":
                 return file
             found, expected = md5(archive), spec.archive_md5.get(name)
-            reason: Phrase | str = f"MD5 {found} ≠ {expected}"
+            reason = f"MD5 {found} ≠ {expected}"
         except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = _reason(error)
+            reason = _reason(error, proxy)
         except DataError as error:
             reason = f"MD5 {error.values.get('found')} ≠ {error.values.get('expected')}"
+            if archive.lstrip()[:1] == b"<":
+                reason = Phrase("reason_web_page")
         reasons.append(Phrase("reason_mirror", {"mirror": mirror, "reason": reason}))
         del mirrors[0]
-    raise DataError("data_download", file=f"{name}.gz", reasons=_joined(reasons))
+    joined = _joined(reasons)
+    raise DataError("data_download", file=f"{name}.gz", reasons=joined, remedy=remedy_of(joined))
 
 
 def _joined(reasons: Sequence[Phrase]) -> Phrase | str:
@@ -117,9 +122,7 @@ def _receive(
     address: str, name: str, limit: int, timeout: float
 ) -> Generator[DownloadProgress, None, bytes]:
     """The bytes at `address`, at most `limit`: a compressed file is smaller than its content."""
-    request = urllib.request.Request(
-        address, headers={"User-Agent": f"taller-cnn/{__version__}", "Accept-Encoding": "identity"}
-    )
+    request = urllib.request.Request(address, headers=_HEADERS)
     received = bytearray()
     with urllib.request.urlopen(request, timeout=timeout) as response:
         length = response.headers.get("Content-Length", "")
@@ -130,9 +133,62 @@ def _receive(
     return bytes(received)
 
 
-def _reason(error: Exception) -> Phrase | str:
-    """What went wrong in few words, e.g. ``HTTP 404`` or ``Connection refused``."""
-    if isinstance(error, urllib.error.HTTPError):
-        return f"HTTP {error.code}"
-    cause = getattr(error, "reason", error)
-    return os_reason(cause) if isinstance(cause, OSError) else str(cause)
+def why_no_mirror_answers(spec: DatasetSpec, timeout: float) -> Phrase | str | None:
+    """Ask each mirror of torchvision for its smallest file's head.
+
+    Returns:
+        Why none gives it; None where one does.
+    """
+    reasons = []
+    for start in torchvision_mirrors(spec):
+        address = f"{start}{min(FILES, key=spec.size)}.gz"
+        request = urllib.request.Request(address, headers=_HEADERS, method="HEAD")
+        try:
+            urllib.request.urlopen(request, timeout=timeout).close()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            mirror = urllib.parse.urlsplit(address).netloc or address
+            values = {"mirror": mirror, "reason": _reason(error, proxy_of(address))}
+            reasons.append(Phrase("reason_mirror", values))
+        else:
+            return None
+    return _joined(reasons)
+
+
+def _reason(error: Exception, proxy: str) -> Phrase | str:
+    """Why a mirror gave nothing."""
+    return _proxy_refusal(proxy) or network_reason(error, proxy)
+
+
+def proxies() -> dict[str, str]:
+    """Proxy for each kind of address, without user names and passwords."""
+    return {
+        scheme: _without_password(proxy)
+        for scheme, proxy in urllib.request.getproxies().items()
+        if scheme in ("http", "https")
+    }
+
+
+def proxy_of(address: str) -> str:
+    """The proxy on the way to `address`, as `urllib` takes it from the environment or the system.
+
+    Returns:
+        Its kind, server and port, without the user's name and password; empty if there is none.
+    """
+    parts = urllib.parse.urlsplit(address)
+    proxy = urllib.request.getproxies().get(parts.scheme, "")
+    if not proxy or urllib.request.proxy_bypass(parts.netloc):
+        return ""
+    return _without_password(proxy)
+
+
+def _without_password(proxy: str) -> str:
+    kind, mark, place = proxy.rpartition("://")
+    return kind + mark + place.rpartition("@")[2].rstrip("/")
+
+
+def _proxy_refusal(proxy: str) -> Phrase | None:
+    """Why no proxy of that kind is used, or None."""
+    kind, mark, _ = proxy.partition("://")
+    if not mark or kind in ("http", "https"):
+        return None
+    return Phrase("reason_proxy_kind", {"proxy": proxy, "kind": kind})

@@ -92,7 +92,7 @@ class DigitsPlace:
         """The folder to give to ``torchvision.datasets.MNIST(root=...)``, with checked files in it.
 
         torchvision reads only plain files in ``<root>/MNIST/raw``; files that lie elsewhere or are
-        gzipped are copied there.
+        gzipped are copied there, also in the place of an archive that is named as a plain file.
 
         Raises:
             ConfigError, DataError, OutputError: as `load`.
@@ -107,7 +107,7 @@ class DigitsPlace:
         root = self.sample_dir if read.source == "sample" else self.data_dir
         folder = raw_folder(read.spec, root)
         for name, file in read.files.items():
-            if file.path != folder / name:
+            if file.is_packed or file.path != folder / name:
                 write_idx(folder / name, file.array)
         return root
 
@@ -160,6 +160,7 @@ def _unavailable(
         folder=raw_folder(spec, data_dir),
         files=", ".join(FILES),
         reason=error.values["reasons"],
+        remedy=error.values["remedy"],
     )
 
 

@@ -28,9 +28,14 @@ from numpy.typing import NDArray
 
 from taller_cnn.data.datasets import FILES, DatasetSpec
 from taller_cnn.errors import DataError
-from taller_cnn.files import atomic_path, md5, os_reason
+from taller_cnn.files import atomic_path, md5
+from taller_cnn.reasons import os_reason
 
 UNSIGNED_BYTE = 8
+IDX_HEAD = bytes((0, 0, UNSIGNED_BYTE))
+GZIP_HEAD = b"\x1f\x8b"
+GZIP_LAYERS = 2
+"""A server or a program may pack an archive once more on its way; ours takes off as many layers."""
 # More than any file of these data sets holds; a damaged or hostile .gz cannot fill the memory.
 UNPACKED_LIMIT = 128 * 2**20
 
@@ -46,7 +51,7 @@ def parse_idx(content: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
         DataError: not an IDX file of unsigned bytes, or its length is not what its header says.
     """
     head = content[:4].tobytes()
-    if len(head) < 4 or head[:3] != bytes((0, 0, UNSIGNED_BYTE)) or head[3] == 0:
+    if len(head) < 4 or head[:3] != IDX_HEAD or head[3] == 0:
         raise DataError("idx_format", path=path, found=head.hex(" "))
     rank = head[3]
     start = 4 + 4 * rank
@@ -81,7 +86,7 @@ class RawFolder:
 
     folder: Path
     paths: Mapping[str, Path]
-    """The path of each file that is there, plain or ``.gz``, by its canonical name."""
+    """The path of each file that is there, named as a plain one or ``.gz``, by canonical name."""
 
     @classmethod
     def at(cls, folder: Path) -> RawFolder:
@@ -111,6 +116,8 @@ class RawFile:
     md5: str
     """MD5 of the uncompressed file."""
     state: Literal["verified", "unverified"]
+    is_packed: bool = False
+    """Whether the file is an archive, whatever its name."""
 
 
 def raw_folder(spec: DatasetSpec, data_dir: Path) -> Path:
@@ -148,13 +155,16 @@ def read_file(spec: DatasetSpec, name: str, path: Path) -> RawFile:
     Args:
         spec: its data set.
         name: its canonical name.
-        path: where it is, plain or ``.gz``.
+        path: where it is; whether it is packed its content tells.
 
     Raises:
         DataError: it cannot be read; its checksum, length or header is not the expected one.
     """
     try:
-        if path.suffix == ".gz":
+        with path.open("rb") as file:
+            head = file.read(len(IDX_HEAD))
+        # Its content decides: browsers unpack archives and keep the name, or lose the ".gz".
+        if head.startswith(GZIP_HEAD) or (path.suffix == ".gz" and head != IDX_HEAD):
             return check_archive(spec, name, path, path.read_bytes())
         size = path.stat().st_size
         if size != spec.size(name):
@@ -167,24 +177,49 @@ def read_file(spec: DatasetSpec, name: str, path: Path) -> RawFile:
 
 
 def check_archive(spec: DatasetSpec, name: str, path: Path, archive: bytes) -> RawFile:
-    """Unpack and check the bytes of a ``.gz``; `path` says where they came from.
+    """Unpack and check the bytes of an archive; `path` says where they came from.
+
+    What is not packed any more, because a server or a browser has unpacked it, is checked as it is.
 
     Raises:
         DataError: it is damaged, or its content is not the expected one.
     """
-    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    content = archive
     try:
-        unpacked = decompressor.decompress(archive, UNPACKED_LIMIT)
-        damaged = not decompressor.eof and len(unpacked) < UNPACKED_LIMIT
-    except zlib.error:
-        damaged = True
-    if damaged:
+        if not content.startswith(IDX_HEAD):
+            content = _unpacked(content)
+        for _ in range(GZIP_LAYERS - 1):
+            if content.startswith(GZIP_HEAD):
+                archive, content = content, _unpacked(content)
+    except zlib.error as error:
         expected = _expected(spec, name)
-        raise DataError("data_archive", path=path, expected=expected, found=md5(archive))
-    # A bytearray, because torch warns about memory that cannot be written.
-    content = np.frombuffer(bytearray(unpacked), np.uint8)
+        raise DataError("data_archive", path=path, expected=expected, found=md5(archive)) from error
     published = spec.archive_md5.get(name) == md5(archive)
-    return _check_content(spec, name, path, content, published=published)
+    # A bytearray, because torch warns about memory that cannot be written.
+    array = np.frombuffer(bytearray(content), np.uint8)
+    return _check_content(
+        spec, name, path, array, published=published, is_packed=content is not archive
+    )
+
+
+def _unpacked(archive: bytes) -> bytes:
+    """What is in an archive, all its members one after the other, at most `UNPACKED_LIMIT`.
+
+    Raises:
+        zlib.error: it is damaged or cut short.
+    """
+    content = b""
+    while True:
+        decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        content += decompressor.decompress(archive, UNPACKED_LIMIT - len(content))
+        if len(content) == UNPACKED_LIMIT:
+            return content
+        if not decompressor.eof:
+            raise zlib.error("it is cut short")
+        archive = decompressor.unused_data
+        # As gzip does, what follows the last member is left.
+        if not archive.startswith(GZIP_HEAD):
+            return content
 
 
 def _check_content(
@@ -194,6 +229,7 @@ def _check_content(
     content: NDArray[np.uint8],
     *,
     published: bool = False,
+    is_packed: bool = False,
 ) -> RawFile:
     """Check the uncompressed bytes; `published` tells that those of their archive were right."""
     found, known_md5 = md5(content.data), spec.md5.get(name)
@@ -204,7 +240,7 @@ def _check_content(
     if array.shape != spec.shape(name) or not (verified or _plausible(spec, array)):
         raise _refusal(spec, name, path, found, len(content))
     state: Literal["verified", "unverified"] = "verified" if verified else "unverified"
-    return RawFile(name=name, path=path, array=array, md5=found, state=state)
+    return RawFile(name=name, path=path, array=array, md5=found, state=state, is_packed=is_packed)
 
 
 def _plausible(spec: DatasetSpec, array: NDArray[np.uint8]) -> bool:

@@ -23,5 +23,9 @@ def train_command(info: ModelInfo) -> str | None:
     usual = usual_model.to_dict() | usual_train.to_dict()
     del usual["recipe"]
     origin = {"recipe": train.recipe, "dataset": info.dataset, "source": info.source}
+    if info.origin:
+        origin["from"] = info.origin["file"]
+        # What is left out would be as that file has it, and not as the recipe.
+        usual = {name: usual[name] for name in usual_train.to_dict() if name != "recipe"}
     fields = info.model.to_dict() | train.to_dict()
     return command_line("train", options=origin | fields, defaults=usual)

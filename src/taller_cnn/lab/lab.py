@@ -7,6 +7,7 @@ from pathlib import Path
 
 from starlette.requests import Request
 
+from taller_cnn.config import ModelConfig
 from taller_cnn.data import DigitsPlace
 from taller_cnn.lab.gallery import Gallery
 from taller_cnn.lab.model_store import ModelStore
@@ -39,7 +40,11 @@ class Lab:
 
     @classmethod
     def in_folder(
-        cls, workdir: Path, data_dir: Path | None = None, language: str = DEFAULT_LANGUAGE
+        cls,
+        workdir: Path,
+        data_dir: Path | None = None,
+        language: str = DEFAULT_LANGUAGE,
+        config: ModelConfig | None = None,
     ) -> Lab:
         """The lab of a working folder.
 
@@ -47,11 +52,12 @@ class Lab:
             workdir: the folder with ``modelo`` and ``resultados``.
             data_dir: where the full data set is looked for; None for ``<workdir>/data``.
             language: language tag of what is said, where a request asks for none.
+            config: architecture of the folder's own network, if it has no description.
         """
         where = RunFiles.in_workdir(workdir)
         # No mirrors: a page that is opened without a network must not wait for one.
         place = DigitsPlace.in_workdir(workdir, data_dir, mirrors=())
-        models = ModelStore(where.model.parent)
+        models = ModelStore(where.model.parent, config)
         return cls(
             models=models,
             gallery=Gallery(place),

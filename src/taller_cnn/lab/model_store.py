@@ -13,13 +13,15 @@ from typing import Any, Literal
 import torch
 
 from taller_cnn.checkpoints import LoadedModel, load_model, sidecar_path
+from taller_cnn.config import ModelConfig
 from taller_cnn.errors import ModelError, OutputError, TallerError
-from taller_cnn.files import os_reason, sha256
+from taller_cnn.files import sha256
 from taller_cnn.lab.command import train_command
 from taller_cnn.lab.problems import LabError
 from taller_cnn.lab.schemas import RESERVED, ModelCard, ScoreCard, is_name
 from taller_cnn.lab.weights import folded_weights, to_safetensors
 from taller_cnn.model import Ensemble, SimpleCNN, count_parameters, describe, stages
+from taller_cnn.reasons import os_reason
 
 WEIGHTS_NAME = "cnn_mnist.pt"
 MOST_BYTES = 500_000_000
@@ -51,10 +53,11 @@ class ModelStore:
 
     Args:
         folder: the ``modelo`` folder; models that are kept go to ``<folder>/lab/<name>/``.
+        config: architecture of the model `main`, if it has no description.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, config: ModelConfig | None = None) -> None:
+        self.folder, self._config = folder, config
         self.kept = folder / "lab"
         self._default: str | None = None
         self._read: dict[str, tuple[_Version, StoredModel]] = {}
@@ -115,7 +118,8 @@ class ModelStore:
         with self._lock:
             # Others that wait for the same model come here after it has been read.
             version = _version(path)
-            model = self._known(name, version) or read_model(name, path)
+            config = self._config if name == "main" else None
+            model = self._known(name, version) or read_model(name, path, config)
             self._read.pop(name, None)
             self._read[name] = version, model
             self._forget()
@@ -193,19 +197,20 @@ def _version(path: Path) -> _Version:
     return _Version(modified=status.st_mtime_ns, size=status.st_size, described=described)
 
 
-def read_model(model_id: str, path: Path) -> StoredModel:
+def read_model(model_id: str, path: Path, config: ModelConfig | None = None) -> StoredModel:
     """Read one file of weights.
 
     Args:
         model_id: what its card calls it.
         path: the ``.pt`` file.
+        config: its architecture, for weights without a description.
 
     Raises:
         ModelError: the file cannot be used, or it is an ensemble.
     """
     # Read once, because a training may replace the file meanwhile.
     data = _bytes(path)
-    loaded = load_model(path, data=data)
+    loaded = load_model(path, config, data)
     network = loaded.model
     if isinstance(network, Ensemble):
         raise ModelError("lab_ensemble", path=path)

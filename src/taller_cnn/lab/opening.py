@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 
 from taller_cnn.lab.security import Access
@@ -11,16 +12,19 @@ from taller_cnn.lab.security import Access
 ALL_ADDRESSES = ("0.0.0.0", "::")
 
 
-def access_for(host: str) -> Access:
+def access_for(host: str, in_front: Sequence[str] = ()) -> Access:
     """Everybody on this machine; from elsewhere, whoever has the address with the token.
 
     Args:
         host: what the lab listens on: an address, or a name of this machine.
+        in_front: names of proxies that lead here. They come from this machine too, so that with
+            one of them everybody needs the token.
     """
     if is_loopback(host):
-        return Access()
+        return Access.for_network(host, in_front=in_front) if in_front else Access()
     name = socket.gethostname()
-    return Access.for_network(host, [name, f"{name}.local", socket.getfqdn(), _outer_address()])
+    names = [name, f"{name}.local", socket.getfqdn(), _outer_address()]
+    return Access.for_network(host, names, in_front)
 
 
 def is_loopback(host: str) -> bool:

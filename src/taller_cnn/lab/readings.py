@@ -63,8 +63,7 @@ def _read(lab: Lab, data: bytes, single: bool, messages: Messages) -> Reading:
     from taller_cnn.reader import Options
 
     picture, found = read_bytes(data, _reader(lab), Options(single=single))
-    width, height = picture.size
-    return _card(found, width, height, messages)
+    return _card(found, picture, messages)
 
 
 def _reader(lab: Lab) -> Reader:
@@ -101,7 +100,7 @@ def read_bytes(data: bytes, reader: Reader, options: Options) -> tuple[Picture, 
     from taller_cnn.reader.files import in_file_pixels, read_files
 
     _check_kind(data)
-    (read,) = read_files([("", data)], reader, options)
+    (read,) = read_files([("", data)], reader, options, most_pages=1)
     if read.picture is None or read.reading is None:
         raise _refusal(read.error)
     return read.picture, in_file_pixels(read)
@@ -149,11 +148,13 @@ def _damaged() -> LabError:
     return LabError(422, "lab_picture", pointer="/", reason=Phrase("reason_damaged"))
 
 
-def _card(found: PictureReading, width: int, height: int, messages: Messages) -> Reading:
+def _card(found: PictureReading, picture: Picture, messages: Messages) -> Reading:
+    width, height = picture.size
     return Reading(
         text=found.text,
         width=width,
         height=height,
+        pages=picture.pages,
         digits=[
             ReadDigit(
                 box=_box(digit.box),

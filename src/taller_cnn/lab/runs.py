@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import DigitsPlace
 from taller_cnn.errors import OutputError, TallerError
-from taller_cnn.files import folder_lock, os_reason
+from taller_cnn.files import folder_lock
 from taller_cnn.lab.history import EventHistory
 from taller_cnn.lab.model_store import ModelStore
 from taller_cnn.lab.problems import LabError
 from taller_cnn.lab.schemas import RunState
 from taller_cnn.lab.worker import run_worker
 from taller_cnn.lab.worker_protocol import Action, TrainingOrder
+from taller_cnn.reasons import os_reason
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -175,6 +175,7 @@ class Reading(BaseModel):
     text: str
     width: int
     height: int
+    pages: int = Field(description="pictures in the file, of which the first one is read")
     digits: list[ReadDigit]
     rejected: list[RejectedMark]
 

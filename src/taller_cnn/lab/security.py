@@ -1,9 +1,10 @@
 """Who gets in: the first thing that sees a request.
 
 - Host names other than the lab's own are refused, so that no site can point its name at the lab
-  (DNS rebinding); requests from pages of other sites are refused.
-- Open to the network, the lab asks for the token of the printed address, once; a cookie that no
-  script can read takes its place.
+  (DNS rebinding); requests from pages of other sites are refused. Names in front of it, such as a
+  proxy's, are its own where they were allowed.
+- Open to the network or behind such a name, the lab asks for the token of the printed address,
+  once; a cookie that no script can read takes its place.
 - Bodies over the limit are refused before they are read.
 - Every answer carries the headers that keep the page to itself.
 """
@@ -28,6 +29,7 @@ from taller_cnn.errors import TallerError
 from taller_cnn.lab.problems import MOST_BODY, LabError, problem_response, wanted_messages
 
 COOKIE = "taller_session"
+USUAL_PORTS = {"http": 80, "https": 443}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 PAGE_POLICY = "; ".join(
@@ -60,32 +62,55 @@ class Access:
     """Host names that the lab answers to, without port, lower-case."""
     any_address: bool = False
     """Whether it answers to every numeric address, as a server on all of them does."""
+    in_front: frozenset[str] = frozenset()
+    """Names among them that a proxy has, which may speak another scheme or send another host."""
     token: str | None = None
     """What the printed address carries; None asks for nothing."""
     session: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     """What the cookie carries."""
 
     @classmethod
-    def for_network(cls, host: str, names: Iterable[str] = ()) -> Access:
-        """For a server on an address that others reach.
+    def for_network(
+        cls, host: str, names: Iterable[str] = (), in_front: Iterable[str] = ()
+    ) -> Access:
+        """For a server that others reach.
 
         Args:
             host: the address or name it listens on; ``0.0.0.0`` and ``::`` are all addresses.
             names: other names of this machine.
+            in_front: names that lead here by a proxy, or that others have given this machine.
         """
+        allowed = frozenset(name.lower() for name in in_front)
         return cls(
-            names=frozenset({*LOOPBACK, host.lower(), *(name.lower() for name in names)}),
+            names=frozenset({*LOOPBACK, host.lower(), *(name.lower() for name in names)}) | allowed,
             any_address=host in ("0.0.0.0", "::"),
+            in_front=allowed,
             token=secrets.token_urlsafe(32),
         )
 
     def knows_host(self, header: str) -> bool:
         """Whether a ``Host`` header names this lab."""
-        matched = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]/@]+)(:\d{1,5})?", header)
-        if not matched:
-            return False
-        name = matched[1].strip("[]").lower().rstrip(".")
+        name = _host_name(header)
         return name in self.names or (self.any_address and _is_address(name))
+
+    def knows_origin(self, origin: str, scheme: str, host: str) -> bool:
+        """Whether an ``Origin`` header is that of the lab's page.
+
+        Args:
+            origin: the header.
+            scheme: of the request as it arrived here.
+            host: its ``Host`` header, which is known.
+        """
+        own, given = host.lower(), origin.lower()
+        if given == f"{scheme}://{own}":
+            return True
+        page_scheme, _, page_host = given.partition("://")
+        if page_scheme not in USUAL_PORTS or _host_name(page_host) not in self.in_front:
+            return False
+        # A proxy may end the encryption, may name the usual port, which browsers do not, and may
+        # send the lab's own address in its name's place.
+        same = own in (page_host, f"{page_host}:{USUAL_PORTS[page_scheme]}")
+        return same or _host_name(own) not in self.in_front
 
     def knows_token(self, token: str) -> bool:
         """Whether the token is the one of the printed address."""
@@ -99,6 +124,12 @@ class Access:
         if scheme.lower() == "bearer" and self.knows_token(token.strip()):
             return True
         return _same(request.cookies.get(COOKIE, ""), self.session)
+
+
+def _host_name(header: str) -> str:
+    """The name in a ``Host`` header, lower-case and without port; empty if there is none."""
+    matched = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]/@]+)(:\d{1,5})?", header)
+    return matched[1].strip("[]").lower().rstrip(".") if matched else ""
 
 
 def _is_address(name: str) -> bool:
@@ -155,7 +186,7 @@ class Gate:
         host, origin = _header(request, "host"), _header(request, "origin")
         if not self.access.knows_host(host):
             raise LabError(403, "lab_host", value=host[:100])
-        if origin and origin.lower() != f"{request.scope['scheme']}://{host}".lower():
+        if origin and not self.access.knows_origin(origin, request.scope["scheme"], host):
             raise LabError(403, "lab_origin", value=origin[:100])
         # Pictures and links carry no Origin; browsers say where they come from all the same.
         site = _header(request, "sec-fetch-site")

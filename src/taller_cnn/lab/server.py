@@ -16,9 +16,9 @@ import uvicorn
 from starlette.types import ASGIApp, Message
 
 from taller_cnn.errors import InputError, TallerError
-from taller_cnn.files import os_reason
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.security import Access
+from taller_cnn.reasons import os_reason
 
 POLL_SECONDS = 0.1
 """How often a wish to stop is looked for."""

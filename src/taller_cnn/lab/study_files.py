@@ -7,8 +7,8 @@ import csv
 from pathlib import Path
 
 from taller_cnn.errors import OutputError, Phrase
-from taller_cnn.files import os_reason
 from taller_cnn.lab.schemas import Study, StudyPicture, StudyTable
+from taller_cnn.reasons import os_reason
 
 TABLE_NAME = "estudio.csv"
 MOST_PICTURES = 40

@@ -5,6 +5,7 @@ Not with matplotlib, which takes as long to start as all the rest.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,8 @@ LEAST_SIDE = 480
 PANEL = 240
 """Side of a stage in the strip, in pixels."""
 MARGIN = 8
+NAME_BYTES = 200
+"""Most of a file's name that the names of its pictures have: systems take 255 bytes in all."""
 
 
 class Drawings:
@@ -50,7 +53,8 @@ class Drawings:
         """
         if file.picture is None or file.reading is None:
             return
-        name = self._free_name("stdin" if file.name == STDIN else Path(file.name).stem)
+        stem = "stdin" if file.name == STDIN else Path(file.name).stem
+        name = self._free_name(_shortened(stem))
         drawings = (
             ("lectura", annotated, self._annotate),
             ("etapas", steps_strip, self._show_steps),
@@ -69,6 +73,12 @@ class Drawings:
             name = f"{stem}_{number}"
         self._taken.add(name)
         return name
+
+
+def _shortened(name: str) -> str:
+    """A name whose bytes there is room for."""
+    data = os.fsencode(name)
+    return name if len(data) <= NAME_BYTES else data[:NAME_BYTES].decode(errors="ignore")
 
 
 def annotated(

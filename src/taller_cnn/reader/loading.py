@@ -7,8 +7,8 @@ decoded; a JPEG is reduced while it is decoded, which is ten times as fast.
 from __future__ import annotations
 
 import io
+import itertools
 import math
-import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from taller_cnn.errors import InputError
-from taller_cnn.files import os_reason
+from taller_cnn.reasons import os_reason
 
 MOST_MEGAPIXELS = 50
 MOST_MEGABYTES = 250
@@ -33,29 +33,6 @@ WORKING_PIXELS = 1_500_000
 """Pictures are worked on with at most so many pixels."""
 LEAST_PIXELS = 700_000
 """A JPEG is decoded with at least so many, if it has them."""
-SUFFIXES = frozenset(
-    [
-        ".avif",
-        ".bmp",
-        ".gif",
-        ".heic",
-        ".heif",
-        ".j2k",
-        ".jp2",
-        ".jpeg",
-        ".jpg",
-        ".pbm",
-        ".pgm",
-        ".png",
-        ".pnm",
-        ".ppm",
-        ".tga",
-        ".tif",
-        ".tiff",
-        ".webp",
-    ]
-)
-"""What counts as a picture in a folder."""
 MANY_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 """Modes of grey with more than 8 bits."""
 HEIF_BRANDS = frozenset([b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"])
@@ -72,6 +49,17 @@ UPRIGHT = {
 """What puts each EXIF orientation upright."""
 
 
+DOCUMENTS = ("TIFF", "DCX")
+"""Formats whose pictures are pages, each to be read."""
+ANIMATIONS = ("GIF", "PNG", "WEBP", "AVIF", "HEIF", "FLI")
+"""Formats whose further pictures follow the first one in time. What others have behind it, such
+as the previews and light maps of telephones' JPEGs, nobody wrote."""
+DAMAGED = -1
+"""Where a page is that is announced and not there."""
+REDUCED = 0xFE
+"""Tag of TIFF whose lowest bit tells that a page is a smaller copy of another one."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Picture:
     """A picture ready to be read."""
@@ -80,6 +68,10 @@ class Picture:
     """``uint8 [H, W, 3]`` or, of grey ones, ``[H, W]``, upright."""
     size: tuple[int, int]
     """Width and height of the file's picture, upright."""
+    pages: int = 1
+    """Pictures in the file, this one among them."""
+    is_animation: bool = False
+    """Whether the others follow in time."""
 
     @property
     def scale(self) -> float:
@@ -94,32 +86,16 @@ class Picture:
         return self.size[0] > width
 
 
-def picture_files(path: Path) -> list[Path]:
-    """A file as it is; of a folder, the pictures in it, by name, but for hidden ones.
-
-    Raises:
-        InputError: there is no such file, or the folder has no pictures or cannot be listed.
-    """
-    with _refusals(str(path)):
-        if not stat.S_ISDIR(path.stat().st_mode):
-            return [path]
-        found = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
-    # A Mac leaves "._photo.jpg" beside what it copies.
-    found = sorted(p for p in found if not p.name.startswith("."))
-    if not found:
-        raise InputError("reader_empty_folder", path=path)
-    return found
-
-
 def load_picture(
-    source: Path | bytes, *, name: str = "", most_pixels: int = WORKING_PIXELS
+    source: Path | bytes, *, name: str = "", most_pixels: int = WORKING_PIXELS, page: int = 0
 ) -> Picture:
-    """Load a picture, its first frame if there are several.
+    """Load a picture.
 
     Args:
         source: a file, or what is in it.
         name: what errors call it; by default the file's path.
         most_pixels: larger pictures are reduced to at most so many.
+        page: which one, from 0, of a file that has several.
 
     Raises:
         InputError: no such file, empty, not a picture, damaged, or of more than
@@ -135,7 +111,7 @@ def load_picture(
             # Pillow warns in words for programmers: of large pictures, of odd metadata.
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data)) as image:
-                return _loaded(image, name, most_pixels)
+                return _loaded(image, name, most_pixels, page)
     except InputError:
         raise
     except UnidentifiedImageError as error:
@@ -165,13 +141,17 @@ def read_bytes(file: BinaryIO, name: str) -> bytes:
 
 
 def _file_bytes(path: Path, name: str) -> bytes:
-    with _refusals(name), path.open("rb") as file:
+    with refusals_of(name), path.open("rb") as file:
         return read_bytes(file, name)
 
 
 @contextmanager
-def _refusals(name: str) -> Iterator[None]:
-    """Say of a file or folder why the system does not give it."""
+def refusals_of(name: str) -> Iterator[None]:
+    """Say of a file or folder why the system does not give it.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
     try:
         yield
     except FileNotFoundError as error:
@@ -192,7 +172,41 @@ def _know_heif() -> bool:
     return True
 
 
-def _loaded(image: Image.Image, name: str, most_pixels: int) -> Picture:
+def _pages(image: Image.Image) -> list[int]:
+    """Where in a file its pictures are; smaller copies of pages are left out."""
+    if image.format in DOCUMENTS:
+        return list(_document_pages(image))
+    if image.format not in ANIMATIONS:
+        return [0]
+    try:
+        return list(range(getattr(image, "n_frames", 1)))
+    except Exception:  # whatever raises what is damaged behind it, the first picture is there
+        return [0]
+
+
+def _document_pages(image: Image.Image) -> Iterator[int]:
+    """Where its pages are; `DAMAGED` for one that cannot be reached, with all behind it."""
+    for frame in itertools.count():
+        try:
+            image.seek(frame)
+            tags = getattr(image, "tag_v2", {})
+            is_copy = frame > 0 and int(tags.get(REDUCED, 0)) & 1
+        except EOFError:
+            return
+        except Exception:  # which one depends on what is damaged
+            yield DAMAGED
+            return
+        if not is_copy:
+            yield frame
+
+
+def _loaded(image: Image.Image, name: str, most_pixels: int, page: int) -> Picture:
+    is_animation = image.format in ANIMATIONS
+    pages = _pages(image)
+    if pages[page] == DAMAGED:
+        raise InputError("reader_damaged", path=name)
+    if len(pages) > 1:
+        image.seek(pages[page])
     width, height = image.size
     if width * height > MOST_MEGAPIXELS * 1_000_000:
         raise InputError("reader_too_large", path=name, most=MOST_MEGAPIXELS)
@@ -209,7 +223,7 @@ def _loaded(image: Image.Image, name: str, most_pixels: int) -> Picture:
     orientation = _orientation(image)
     pixels = _pixels(_upright(_reduced(image, most_pixels), orientation))
     size = (height, width) if orientation >= 5 else (width, height)
-    return Picture(pixels=pixels, size=size)
+    return Picture(pixels=pixels, size=size, pages=len(pages), is_animation=is_animation)
 
 
 def _orientation(image: Image.Image) -> int:

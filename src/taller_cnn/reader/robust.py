@@ -15,7 +15,7 @@ from taller_cnn.checkpoints import LoadedModel, ModelInfo, load_model, save_mode
 from taller_cnn.config import recipe
 from taller_cnn.data import Digits, DigitsPlace, DownloadProgress
 from taller_cnn.errors import ModelError
-from taller_cnn.files import check_writable, folder_lock, provenance
+from taller_cnn.files import check_writable, discard, folder_lock, provenance
 from taller_cnn.model import SimpleCNN
 from taller_cnn.runs.request import RunFiles, RunRequest
 from taller_cnn.runs.results import brief_scores, model_info
@@ -112,7 +112,7 @@ def _train(
     yield from checkpointed(request, digits, training, stop, "reader_interrupted")
     info = model_info(request.model, request.train, digits, brief_scores(training), provenance())
     save_model(model, request.files.model, info)
-    request.files.checkpoint.unlink(missing_ok=True)
+    discard(request.files.checkpoint)
 
 
 def _waiting(request: RunRequest, digits: Digits) -> TrainState | None:

@@ -1,7 +1,13 @@
 """One run on disk, end to end: lock, load, train, checkpoint, evaluate, save, draw."""
 
 from taller_cnn.runs.ensemble import EnsemblePlan, EnsembleResult, Member, run_ensemble
-from taller_cnn.runs.request import RunFiles, RunRequest, ensemble_folder, results_folder
+from taller_cnn.runs.request import (
+    RunFiles,
+    RunRequest,
+    ensemble_folder,
+    read_origin,
+    results_folder,
+)
 from taller_cnn.runs.results import RunResult
 from taller_cnn.runs.resuming import checkpoint_request
 from taller_cnn.runs.run import Started, run
@@ -16,6 +22,7 @@ __all__ = [
     "Started",
     "checkpoint_request",
     "ensemble_folder",
+    "read_origin",
     "results_folder",
     "run",
     "run_ensemble",

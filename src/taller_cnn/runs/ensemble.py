@@ -129,7 +129,8 @@ def _is_waiting(member: RunRequest) -> bool:
     """Whether the training of exactly this network was stopped."""
     if not member.files.checkpoint.exists():
         return False
-    return checkpoint_request(member.files.checkpoint)[:2] == (member.model, member.train)
+    waiting = checkpoint_request(member.files.checkpoint)
+    return (waiting.model, waiting.train) == (member.model, member.train)
 
 
 def _together(request: RunRequest, plan: EnsemblePlan, digits: Digits) -> EnsembleResult:

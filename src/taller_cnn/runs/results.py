@@ -50,7 +50,12 @@ def finish(
     assert training.test is not None, "the last epoch evaluates the test digits"
     record = _record(request, digits, training)
     info = model_info(
-        request.model, request.train, digits, brief_scores(training), record["provenance"]
+        request.model,
+        request.train,
+        digits,
+        brief_scores(training),
+        record["provenance"],
+        record["from"],
     )
     save_model(training.network, request.files.model, info)
     results = request.files.results
@@ -79,6 +84,7 @@ def model_info(
     digits: Digits,
     metrics: Mapping[str, Any],
     provenance: Mapping[str, Any],
+    origin: Mapping[str, Any] | None = None,
 ) -> ModelInfo:
     """What is kept beside weights that were trained on `digits`."""
     return ModelInfo(
@@ -91,6 +97,7 @@ def model_info(
         data_checksum=digits.checksum,
         metrics=metrics,
         provenance=provenance,
+        origin=origin,
     )
 
 
@@ -106,6 +113,7 @@ def _record(request: RunRequest, digits: Digits, training: Training) -> dict[str
     return {
         "model": request.model.to_dict(),
         "train": request.train.to_dict(),
+        "from": request.origin and request.origin.to_json(),
         "parameters": count_parameters(training.network),
         "dataset": digits.name,
         "source": digits.source,
@@ -152,6 +160,7 @@ def _summary(record: dict[str, Any], training: Training) -> dict[str, Any]:
         "dataset": record["dataset"],
         "source": record["source"],
         "recipe": training.config.recipe,
+        "from": record["from"] and record["from"]["file"],
         "seed": training.config.seed,
         "device": record["device"],
         "precision": record["precision"],

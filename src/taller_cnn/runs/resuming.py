@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits
 from taller_cnn.errors import ConfigError, ModelError
 from taller_cnn.model_files import read_tensors, write_tensors
-from taller_cnn.runs.request import RunRequest
+from taller_cnn.runs.request import Origin, RunRequest
 from taller_cnn.training import TrainState
 
 CHECKPOINT_FORMAT = 1
@@ -24,6 +24,7 @@ def write_checkpoint(request: RunRequest, digits: Digits, state: TrainState) -> 
         "train": request.train.to_dict(),
         "source": digits.source,
         "data_checksum": digits.checksum,
+        "from": request.origin.to_json() if request.origin else {},
     }
     write_tensors(request.files.checkpoint, {**header, "state": state.to_dict()})
 
@@ -42,8 +43,19 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
     return value
 
 
-def checkpoint_request(path: Path) -> tuple[ModelConfig, TrainConfig, str]:
-    """Network, training and data source of the training that waits to be resumed.
+class Waiting(NamedTuple):
+    """The training that waits to be resumed."""
+
+    model: ModelConfig
+    train: TrainConfig
+    source: str
+    """Of its digits."""
+    origin: Origin | None
+    """What its weights began as."""
+
+
+def checkpoint_request(path: Path) -> Waiting:
+    """What the training is that waits to be resumed.
 
     Raises:
         ModelError: there is none, its file is damaged, or it uses an option that has gone.
@@ -51,7 +63,8 @@ def checkpoint_request(path: Path) -> tuple[ModelConfig, TrainConfig, str]:
     value = _read_checkpoint(path)
     try:
         model, train = _configs(value)
-        return model, train, str(value["source"])
+        origin = Origin(**value["from"]) if value.get("from") else None
+        return Waiting(model, train, str(value["source"]), origin)
     except (KeyError, TypeError, ConfigError) as error:
         raise ModelError("checkpoint_damaged", path=path, reason=str(error)) from error
 

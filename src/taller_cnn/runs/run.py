@@ -9,9 +9,16 @@ from dataclasses import dataclass
 
 import torch
 
+from taller_cnn.checkpoints import shape_difference
 from taller_cnn.data import Digits, DownloadProgress
-from taller_cnn.errors import DivergedError, InterruptedRunError, TallerError
-from taller_cnn.files import check_writable, folder_lock
+from taller_cnn.errors import (
+    ConfigError,
+    DivergedError,
+    InterruptedRunError,
+    ModelError,
+    TallerError,
+)
+from taller_cnn.files import check_writable, discard, folder_lock
 from taller_cnn.model import SimpleCNN, count_parameters
 from taller_cnn.runs.request import RunRequest
 from taller_cnn.runs.results import RunResult, finish
@@ -41,6 +48,8 @@ class Started:
     threads: int
     resumed_step: int
     """0 for a training from the start."""
+    origin: str | None = None
+    """File of the network that it began with."""
     fallback_reason: TallerError | None = None
     """Why the sample is used where the full set was wanted."""
     notices: tuple[str, ...] = ()
@@ -70,16 +79,16 @@ def run(
         notices = _notices(request)
         digits = digits or (yield from load(request, stop))
         state = resume_state(request, digits) if request.resume else None
-        model = SimpleCNN(request.model, n_classes=digits.n_classes, seed=request.train.seed)
+        model = _first_weights(request, digits)
         training = train(model, digits, request.train, state)
         loaded = time.perf_counter()
-        yield _started(digits, training, model, notices)
+        yield _started(request, digits, training, notices)
         yield from checkpointed(request, digits, training, stop)
         trained = time.perf_counter()
         wall = {"load": loaded - began, "train_and_evaluate": trained - loaded}
         result = finish(request, digits, training, wall, began)
         # Before the result is told: nobody has to ask once more for the run to be over.
-        files.checkpoint.unlink(missing_ok=True)
+        discard(files.checkpoint)
         yield result
 
 
@@ -105,8 +114,27 @@ def _notices(request: RunRequest) -> tuple[str, ...]:
     return ()
 
 
+def _first_weights(request: RunRequest, digits: Digits) -> SimpleCNN:
+    """The network before its training: drawn from the seed, or with the weights of another.
+
+    Raises:
+        ModelError: those are of other shapes.
+        ConfigError: the training would replace its first layer.
+    """
+    model = SimpleCNN(request.model, n_classes=digits.n_classes, seed=request.train.seed)
+    origin = request.origin
+    if origin is None or origin.weights is None:
+        return model
+    if request.train.first_layer == "patches":
+        raise ConfigError("from_patches", path=origin.file)
+    if problem := shape_difference(model, origin.weights):
+        raise ModelError("from_shapes", path=origin.file, reason=problem)
+    model.load_state_dict(origin.weights)
+    return model
+
+
 def _started(
-    digits: Digits, training: Training, model: SimpleCNN, notices: tuple[str, ...]
+    request: RunRequest, digits: Digits, training: Training, notices: tuple[str, ...]
 ) -> Started:
     return Started(
         dataset=digits.name,
@@ -114,13 +142,14 @@ def _started(
         train_n=len(digits.train),
         validation_n=len(digits.validation),
         test_n=len(digits.test),
-        parameters=count_parameters(model),
+        parameters=count_parameters(training.network),
         device=str(training.device.value),
         device_reason=training.device.reason,
         precision=str(training.precision.value).removeprefix("torch."),
         precision_reason=training.precision.reason,
         threads=torch.get_num_threads(),
         resumed_step=training.step,
+        origin=request.origin.file if request.origin else None,
         fallback_reason=digits.fallback_reason,
         notices=notices,
     )
@@ -153,5 +182,5 @@ def checkpointed(
                 )
     except DivergedError:
         # Going on from it would only diverge again.
-        path.unlink(missing_ok=True)
+        discard(path)
         raise

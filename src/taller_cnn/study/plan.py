@@ -38,7 +38,7 @@ from types import MappingProxyType
 from typing import Any
 
 from taller_cnn.errors import InputError, Phrase, TallerError, UsageError
-from taller_cnn.files import os_reason
+from taller_cnn.reasons import os_reason
 from taller_cnn.study.factors import FACTORS, Factor, factor_named, parse_factor
 from taller_cnn.study.plan_file import Section, read_factor, read_regime
 from taller_cnn.study.regimes import DEFAULT_REGIMES, THOROUGH_REGIMES, Regime

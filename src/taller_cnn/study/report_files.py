@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from taller_cnn.files import read_json, write_json
+from taller_cnn.files import discard, read_json, write_json
 
 RECORD_NAME = "estudio.json"
 _REMOVABLE = re.compile(r"[\w-]+\.(png|csv|parquet)")
@@ -38,7 +38,7 @@ def replace_earlier(folder: Path, design: str, files: Iterable[Path]) -> None:
             present.add(name)
             continue
         with suppress(OSError):
-            (folder / name).unlink(missing_ok=True)
+            discard(folder / name)
         if (folder / name).exists():
             # Open in another program, on Windows; the next report tries again.
             present.add(name)

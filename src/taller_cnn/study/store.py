@@ -21,7 +21,8 @@ from typing import Any, Self
 
 from taller_cnn import __version__
 from taller_cnn.errors import OutputError, Phrase
-from taller_cnn.files import folder_lock, os_reason
+from taller_cnn.files import folder_lock
+from taller_cnn.reasons import os_reason
 from taller_cnn.study.design import TRAINING_REVISION, Design, Trial, build
 from taller_cnn.study.plan import Plan
 from taller_cnn.study.trial import TrialResult
@@ -82,6 +83,9 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Before the file is looked at: one that is in use must not be kept aside.
             opened.enter_context(folder_lock(path.parent))
+            if path.exists() and not path.is_file():
+                # Neither written into, as it is no sequence, nor moved away.
+                raise OutputError("cannot_write", path=path, reason=Phrase("reason_special"))
             try:
                 self._connection = _open(path, digits)
             except _UnusableError as error:
@@ -158,7 +162,7 @@ class Store:
         """
         provenance = {"created": _now(), "version": __version__, **worker}
         values = {name: getattr(result, name) for name in _COLUMNS}
-        values["curve"] = json.dumps(result.curve)
+        values["curve"] = json.dumps(result.curve, allow_nan=False)
         row = (key, json.dumps(trial.to_dict()), json.dumps(provenance), *values.values())
         names = ", ".join(("key", "spec", "provenance", *values))
         marks = ", ".join("?" * len(row))

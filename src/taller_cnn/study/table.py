@@ -137,7 +137,7 @@ def export(table: pd.DataFrame, path: Path) -> None:
         OutputError: the file cannot be written.
     """
     written = table.copy()
-    written["curve"] = [value and json.dumps(value) for value in table["curve"]]
+    written["curve"] = [value and json.dumps(value, allow_nan=False) for value in table["curve"]]
     if path.suffix == ".csv":
         written["validation_wrong"] = [value and value.hex() for value in table["validation_wrong"]]
         with atomic_path(path) as temporary:
