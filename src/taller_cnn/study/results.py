@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from taller_cnn.study.design import Trial
 from taller_cnn.study.regimes import Regime
 
 Floats = npt.NDArray[np.float64]
@@ -43,6 +44,8 @@ class QuestionResults:
     factors: tuple[str, ...]
     regime_name: str
     regime: Regime
+    training: Trial
+    """A trial of the reference at x1 of its learning rate: what the answers hold for."""
     reference: tuple[str, ...]
     """Names of the levels of the workshop's network."""
     levels: tuple[tuple[str, ...], ...]
@@ -78,6 +81,8 @@ class QuestionResults:
     """``[L, S, ceil(judged_n / 8)]``: `numpy.packbits` of which judging digits are wrong."""
     judged_n: int
     """Judging digits; 0 while no trial has been judged."""
+    pilot_n: int
+    """Validation digits that judge pilots; 0 while none has been judged."""
     train_seconds: Floats
     """``[L, S]``"""
     peak_memory_mb: Floats
