@@ -169,7 +169,8 @@ class Estimate:
     """Standard error from the chance of training: the larger of the pooled one and the one with a
     spread for each level."""
     digits_error: float = math.nan
-    """Standard error from which digits judge, paired over digits."""
+    """Standard error from which digits judge, paired over digits; how one seed happens to do on one
+    digit is part of the other."""
     low: float = math.nan
     high: float = math.nan
     """95% interval over other seeds and other digits, simultaneous over all comparisons of the
@@ -181,7 +182,7 @@ class Estimate:
 
     @property
     def standard_error(self) -> float:
-        """Of both together; they count the chance of one seed on one digit twice."""
+        """Of both together."""
         return math.hypot(self.seeds_error, self.digits_error)
 
     @property
