@@ -1,16 +1,22 @@
-"""Studies that were never run: answers made by hand, for tests of words and pictures."""
+"""Studies that were never run: answers made by hand, for tests of words and pictures.
+
+The trials are those of `made_results`; every interval is as wide as a test wants it.
+"""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import made_results
 import numpy as np
+from made_results import MadeQuestion, number
 
+from taller_cnn.config import recipe
+from taller_cnn.study.analysis import analyse_question
+from taller_cnn.study.analysis.contrasts import TREND_UNITS
 from taller_cnn.study.results import (
     Bend,
     Effect,
@@ -25,89 +31,50 @@ from taller_cnn.study.results import (
     StudyAnalysis,
     Trend,
 )
+from taller_cnn.study.trial import Trial
 
 HALF = 0.3
 """Points from the middle to the end of an interval, where nothing else is asked for."""
-
-
-def number(level: str) -> float | None:
-    """The value of a level's name; None for one without."""
-    text = level.removeprefix("x")
-    try:
-        return float(text) if "/" not in text else float(text[0]) / float(text[2:])
-    except ValueError:
-        return None
-
-
-def convolution_costs(levels: Mapping[str, str]) -> tuple[int, int]:
-    """Parameters and MACs of the network with these filters and layers, by hand."""
-    factor = number(levels.get("filters", levels.get("filters-fc1", "x1"))) or 1
-    layers = int(levels.get("layers", levels.get("layers-fc1", "2")))
-    filters = [max(1, round(n * factor)) for n in (16, 32, 32, 32)[:layers]]
-    if "filters-fc1" in levels or "layers-fc1" in levels:
-        filters[-1] = 32
-    side, channels, parameters, macs = 28, 1, 0, 0
-    for count in filters:
-        parameters += count * (9 * channels + 1)
-        macs += 9 * channels * count * side * side
-        side, channels = (side // 2 if side > 7 else side), count
-    side = 7 if "layers-fc1" in levels else side
-    fc1 = side * side * channels
-    return parameters + 128 * (fc1 + 1) + 1290, macs + 128 * fc1 + 1280
-
-
-def training(
-    *,
-    digits: int = 10_000,
-    epochs: float = 1.0,
-    steps: int = 79,
-    recipe: str = "quick",
-    precision: str = "float32",
-) -> Any:
-    """What texts read of a trial."""
-    train = SimpleNamespace(recipe=recipe, epochs=epochs, precision=precision)
-    return SimpleNamespace(train_n=digits, steps=steps, train=train)
-
-
-SHORT = training()
-OVERFIT = training(digits=2_000, epochs=27.0, steps=864, recipe="workshop")
-LONG = training(digits=35_000, epochs=2.0, steps=548)
+JUDGED, VALIDATION = 20_000, 5_000
+NO_SPREAD = Spread(mean=math.nan, sd=math.nan, n=0)
 
 Cell = tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class MadeQuestion:
-    """A question and its answers; errors and gaps are fractions."""
+def training(
+    *, digits: int = 10_000, epochs: float = 1.0, name: str = "quick", precision: str = "float32"
+) -> Trial:
+    """The trial that a question's answers hold for."""
+    model, train = recipe(name, train={"epochs": epochs, "precision": precision})
+    return Trial(model=model, train=train, train_n=digits, judges=JUDGED)
 
-    factors: tuple[str, ...]
-    levels: tuple[tuple[str, ...], ...]
-    """Names of the levels of each factor."""
-    reference: Cell
-    training: Any = field(default_factory=training)
-    regime_name: str = "short"
-    rates: tuple[float, ...] = (1 / 3, 1.0, 3.0)
-    chosen: float = 1.0
-    seeds: int = 4
-    error: Callable[[Cell], float] = lambda _: 0.03
-    gap: Callable[[Cell], float] | None = None
+
+SHORT = training()
+OVERFIT = training(digits=2_000, epochs=27.0, name="workshop")
+LONG = training(digits=35_000, epochs=2.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeAnswer:
+    """A question and how sure its answers are."""
+
+    question: MadeQuestion
+    training: Trial = SHORT
     half: float = HALF
     bends: tuple[Bend, ...] = ()
     interaction: Interaction | None = None
-
-    @property
-    def name(self) -> str:
-        return "-x-".join(self.factors)
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        return tuple(itertools.product(*self.levels))
+    curves: bool = True
+    """Whether trials have a curve of more than one point."""
 
 
-def made(*questions: MadeQuestion, seed: int = 0) -> StudyAnalysis:
+def made(*answers: MadeAnswer) -> StudyAnalysis:
     """A study with these answers."""
-    random = np.random.default_rng(seed)
-    return StudyAnalysis(questions=tuple(_answered(question, random) for question in questions))
+    return StudyAnalysis(questions=tuple(map(_answered, answers)))
+
+
+def study_of(*questions: QuestionAnalysis) -> StudyAnalysis:
+    """A study of these questions."""
+    return StudyAnalysis(questions=questions)
 
 
 def estimate(value: float, half: float = HALF, seeds: int = 4) -> Estimate:
@@ -118,22 +85,23 @@ def estimate(value: float, half: float = HALF, seeds: int = 4) -> Estimate:
     return Estimate(value=value, low=value - half, high=value + half, p=p, detectable=1.4 * half)
 
 
-def _answered(question: MadeQuestion, random: np.random.Generator) -> QuestionAnalysis:
-    results = _results(question, random)
-    levels = tuple(_level(question, results, i) for i in range(len(question.cells)))
-    middle = question.cells.index(question.reference)
+def _answered(answer: MadeAnswer) -> QuestionAnalysis:
+    """The answers by hand: an analysis of as many comparisons takes seconds."""
+    question, results = answer.question, _results(answer)
+    levels = tuple(_level(results, number) for number in range(len(results.levels)))
+    reference = next(level for level in levels if level.is_reference)
 
     def difference(of: Callable[[Cell], float], cell: Cell) -> Estimate:
         value = 100 * (of(cell) - of(question.reference))
-        return estimate(value, question.half, question.seeds)
+        return estimate(value, answer.half, question.seeds)
 
     effects = tuple(
         Effect(
             levels=level.levels,
             error=difference(question.error, level.levels),
             gap=difference(question.gap, level.levels) if question.gap else None,
-            parameters_ratio=level.parameters / levels[middle].parameters,
-            macs_ratio=level.macs / levels[middle].macs,
+            parameters_ratio=level.parameters / reference.parameters,
+            macs_ratio=level.macs / reference.macs,
         )
         for level in levels
         if not level.is_reference
@@ -142,9 +110,9 @@ def _answered(question: MadeQuestion, random: np.random.Generator) -> QuestionAn
         results=results,
         levels=levels,
         effects=effects,
-        trends=_trends(question),
-        bends=question.bends,
-        interaction=question.interaction,
+        trends=tuple(_trends(answer)),
+        bends=answer.bends,
+        interaction=answer.interaction,
         critical=2.5 if question.seeds > 1 else math.nan,
         df=3 * len(levels) if question.seeds > 1 else 0,
         residual_sd=0.2,
@@ -152,87 +120,7 @@ def _answered(question: MadeQuestion, random: np.random.Generator) -> QuestionAn
     )
 
 
-def _trends(question: MadeQuestion) -> tuple[Trend, ...]:
-    """Slope of the errors over the numbers of a factor, at the reference of the other."""
-    trends = []
-    for at, factor in enumerate(question.factors):
-        units = {"filters": "doubling", "layers": "layer"}
-        per: Any = units.get(factor.removesuffix("-fc1"))
-        if per is None or len(question.levels[at]) < 3:
-            continue
-        values = [number(level) or 0 for level in question.levels[at]]
-        x = np.log2(values) if per == "doubling" else np.array(values)
-        cells = [
-            (*question.reference[:at], level, *question.reference[at + 1 :])
-            for level in question.levels[at]
-        ]
-        slope = float(np.polyfit(x, [100 * question.error(cell) for cell in cells], 1)[0])
-        error = estimate(slope, question.half / 3, question.seeds)
-        trends.append(Trend(factor=factor, per=per, error=error, gap=None, values=tuple(values)))
-    return tuple(trends)
-
-
-def _results(question: MadeQuestion, random: np.random.Generator) -> QuestionResults:
-    cells, seeds = question.cells, question.seeds
-    shape = len(cells), seeds
-    errors = np.array([[question.error(cell)] * seeds for cell in cells])
-    errors = np.clip(errors + random.normal(0, 0.001, shape), 0.0005, None)
-    seen = np.full(shape, np.nan)
-    if question.gap:
-        seen = errors - np.array([[question.gap(cell)] * seeds for cell in cells])
-        seen = np.clip(seen + random.normal(0, 0.0005, shape), 0, None)
-    rates = np.array(question.rates if len(question.rates) > 1 else ())
-    pilots = np.array([[[question.error(c)] * 2 for _ in rates] for c in cells])
-    pilots = pilots.reshape(len(cells), len(rates), 2)
-    pilots += 0.004 * (rates != question.chosen)[None, :, None]
-    named = [dict(zip(question.factors, cell, strict=True)) for cell in cells]
-    costs = np.array([convolution_costs(levels) for levels in named])
-    n = question.training.train_n
-    return QuestionResults(
-        name=question.name,
-        factors=question.factors,
-        regime_name=question.regime_name,
-        regime=SimpleNamespace(),  # type: ignore[arg-type]
-        training=question.training,
-        reference=question.reference,
-        levels=cells,
-        values=tuple(tuple(map(number, cell)) for cell in cells),
-        parameters=costs[:, 0],
-        macs=costs[:, 1],
-        seeds=tuple(range(seeds)),
-        rates=rates,
-        pilot_errors=pilots,
-        pilot_failed=np.zeros(pilots.shape, dtype=bool),
-        pilot_missing=np.zeros(pilots.shape, dtype=bool),
-        chosen=np.full(len(cells), question.chosen),
-        errors=errors,
-        seen_errors=seen,
-        failed=np.zeros(shape, dtype=bool),
-        missing=np.zeros(shape, dtype=bool),
-        wrong=np.zeros((*shape, 2500), dtype=np.uint8),
-        judged_n=20_000,
-        pilot_n=5_000,
-        train_seconds=np.full(shape, 2.0),
-        peak_memory_mb=np.full(shape, 300.0),
-        curves=tuple(tuple(curve(float(e), n) for e in row) for row in errors),
-        status={f"{question.name}/{c}/{s}": "ok" for c in cells for s in range(seeds)},
-    )
-
-
-def curve(error: float, digits: int) -> tuple[tuple[int, float, float | None], ...]:
-    """Ten points: digits seen, training loss, error."""
-    steps = np.linspace(digits / 10, digits, 10)
-    return tuple(
-        (
-            int(x),
-            3 * error + 2 * math.exp(-10 * x / digits),
-            error + 0.4 * math.exp(-8 * x / digits),
-        )
-        for x in steps
-    )
-
-
-def _level(question: MadeQuestion, results: QuestionResults, at: int) -> Level:
+def _level(results: QuestionResults, at: int) -> Level:
     rates = tuple(
         RateResult(rate=float(rate), validation_error=spread(row), failed=0, missing=0)
         for rate, row in zip(results.rates, results.pilot_errors[at], strict=True)
@@ -240,8 +128,8 @@ def _level(question: MadeQuestion, results: QuestionResults, at: int) -> Level:
     return Level(
         levels=results.levels[at],
         values=results.values[at],
-        is_reference=results.levels[at] == question.reference,
-        rate=question.chosen,
+        is_reference=results.levels[at] == results.reference,
+        rate=float(results.chosen[at]),
         rates=rates,
         failed=0,
         missing=0,
@@ -263,21 +151,46 @@ def spread(values: Any) -> Spread:
     return Spread(mean=mean, sd=sd, n=len(known))
 
 
+def _trends(answer: MadeAnswer) -> Iterator[Trend]:
+    """Slopes of the errors over the numbers of a factor, at the reference of the other."""
+    question = answer.question
+    for at, factor in enumerate(question.factors):
+        if factor not in TREND_UNITS or len(question.levels[at]) < 3:
+            continue
+        per = TREND_UNITS[factor]
+        values = tuple(number(level) for level in question.levels[at])
+        x = np.log2(values) if per == "doubling" else np.array(values)
+        before, after = question.reference[:at], question.reference[at + 1 :]
+        errors = [100 * question.error((*before, level, *after)) for level in question.levels[at]]
+        slope = float(np.polyfit(x, errors, 1)[0])
+        error = estimate(slope, answer.half / 3, question.seeds)
+        yield Trend(factor=factor, per=per, error=error, gap=None, values=values)
+
+
+def _results(answer: MadeAnswer) -> QuestionResults:
+    results = made_results.made_results(replace(answer.question, sd=lambda _: 0.0))
+    curves = results.curves
+    if not answer.curves:
+        curves = tuple(tuple(curve and curve[-1:] for curve in row) for row in curves)
+    return replace(
+        results,
+        training=answer.training,
+        judged_n=JUDGED,
+        pilot_n=VALIDATION,
+        wrong=np.zeros((*results.errors.shape, JUDGED // 8), dtype=np.uint8),
+        curves=curves,
+    )
+
+
+def unmeasured(answer: MadeAnswer) -> QuestionAnalysis:
+    """The question before any of its trials has run."""
+    results = made_results.without(_results(answer), (slice(None), slice(None)))
+    return analyse_question(results)
+
+
 def with_levels(question: QuestionAnalysis, change: Callable[[Level], Level]) -> QuestionAnalysis:
     """The question with other levels."""
     return replace(question, levels=tuple(change(level) for level in question.levels))
-
-
-def study_of(*questions: QuestionAnalysis) -> StudyAnalysis:
-    """A study of these questions."""
-    return StudyAnalysis(questions=questions)
-
-
-# ------------------------------------------------------------------------ usual questions
-
-
-def _question(usual: Mapping[str, Any], changes: Mapping[str, Any]) -> MadeQuestion:
-    return MadeQuestion(**{**usual, **changes})
 
 
 def bend(factor: str, difference: float, half: float = HALF) -> Bend:
@@ -293,76 +206,51 @@ def bend(factor: str, difference: float, half: float = HALF) -> Bend:
 
 def interaction(points: float, log_odds: float) -> Interaction:
     """Of filters and layers, with these p-values."""
-    tests: Sequence[FTest] = [FTest(f=2.0, df=9, df_residual=45, p=p) for p in (points, log_odds)]
+    tests = [FTest(f=2.0, df=9, df_residual=45, p=p) for p in (points, log_odds)]
     return Interaction(factors=("filters", "layers"), points=tests[0], log_odds=tests[1])
 
 
-def crossed(**changes: Any) -> MadeQuestion:
+# ------------------------------------------------------------------------ usual questions
+
+
+def _usual(question: Callable[..., MadeQuestion], changes: dict[str, Any]) -> MadeAnswer:
+    """The answer to a usual question; a change is one of the question or of the answer."""
+    of_answer = {field.name for field in fields(MadeAnswer)}
+    own = {name: value for name, value in changes.items() if name in of_answer}
+    others = {name: value for name, value in changes.items() if name not in of_answer}
+    return MadeAnswer(question=question(**others), **own)
+
+
+def crossed(**changes: Any) -> MadeAnswer:
     """Filters x layers, where both help and the fewest filters lose most."""
-
-    def error(cell: Cell) -> float:
-        return 0.024 - 0.005 * math.log2(number(cell[0]) or 1) - 0.004 * (int(cell[1]) - 2)
-
-    usual = {
-        "factors": ("filters", "layers"),
-        "levels": (("x1/4", "x1/2", "x1", "x2"), ("1", "2", "3", "4")),
-        "reference": ("x1", "2"),
-        "error": error,
-        "interaction": interaction(0.4, 0.6),
-    }
-    return _question(usual, changes)
+    return _usual(made_results.crossed, {"interaction": interaction(0.4, 0.6), **changes})
 
 
-def held_filters(**changes: Any) -> MadeQuestion:
-    usual = {
-        "factors": ("filters-fc1",),
-        "levels": (("x1/4", "x1/2", "x1", "x2"),),
-        "reference": ("x1",),
-        "error": lambda cell: 0.024 - 0.002 * math.log2(number(cell[0]) or 1),
-    }
-    return _question(usual, changes)
+def held_filters(**changes: Any) -> MadeAnswer:
+    """Filters with the input of fc1 held."""
+    return _usual(made_results.held_filters, changes)
 
 
-def held_layers(**changes: Any) -> MadeQuestion:
-    usual = {
-        "factors": ("layers-fc1",),
-        "levels": (("1", "2", "3", "4"),),
-        "reference": ("2",),
-        "error": lambda cell: 0.024 - 0.0035 * (int(cell[0]) - 2),
-    }
-    return _question(usual, changes)
+def held_layers(**changes: Any) -> MadeAnswer:
+    """Layers with the input of fc1 held."""
+    return _usual(made_results.held_layers, changes)
 
 
-def dropout(**changes: Any) -> MadeQuestion:
+def dropout(**changes: Any) -> MadeAnswer:
     """Dropout where there is overfitting: the gap falls, the error hardly."""
-    usual = {
-        "factors": ("dropout",),
-        "levels": (("0", "0.25", "0.5", "0.75"),),
-        "reference": ("0.25",),
-        "training": OVERFIT,
-        "regime_name": "overfit",
-        "rates": (1.0,),
-        "seeds": 8,
-        "error": lambda cell: 0.05 - 0.002 * float(cell[0]),
-        "gap": lambda cell: 0.05 - 0.016 * float(cell[0]),
-    }
-    return _question(usual, changes)
+    gap = {"gap": lambda cell: 0.05 - 0.016 * number(cell[0])}
+    return _usual(made_results.dropout, {"training": OVERFIT, **gap, **changes})
 
 
-def size(**changes: Any) -> MadeQuestion:
+def size(**changes: Any) -> MadeAnswer:
     """Training-set size: the error falls as a power."""
-    usual = {
-        "factors": ("size",),
-        "levels": (("500", "1000", "2000", "5000", "10000", "35000"),),
-        "reference": ("2000",),
-        "training": OVERFIT,
-        "regime_name": "overfit",
-        "rates": (1.0,),
-        "seeds": 5,
-        "error": lambda cell: 1.6 * float(cell[0]) ** -0.5,
-        "gap": lambda cell: 1.4 * float(cell[0]) ** -0.5,
-    }
-    return _question(usual, changes)
+    return _usual(made_results.size, {"training": OVERFIT, **changes})
+
+
+def asked(*factors: str, levels: tuple[Cell, ...], reference: Cell, **changes: Any) -> MadeAnswer:
+    """A question of these factors."""
+    usual = {"factors": factors, "levels": levels, "reference": reference}
+    return _usual(MadeQuestion, {"name": "-x-".join(factors), **usual, **changes})
 
 
 def default(**changes: Any) -> StudyAnalysis:

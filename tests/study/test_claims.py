@@ -11,7 +11,7 @@ from taller_cnn.study.claims import Claim, check_claims
 ES, EN = Messages("es"), Messages("en")
 
 
-def claims_of(*questions: make.MadeQuestion, messages: Messages = EN) -> tuple[Claim, ...]:
+def claims_of(*questions: make.MadeAnswer, messages: Messages = EN) -> tuple[Claim, ...]:
     return check_claims(make.made(*questions), messages)
 
 

@@ -126,8 +126,9 @@ def test_the_held_variant_of_another_training_separates_nothing() -> None:
 
 
 def test_a_crossed_question_does_not_vary_the_held_variant_alone() -> None:
-    crossed = make.MadeQuestion(
-        factors=("filters-fc1", "dropout"),
+    crossed = make.asked(
+        "filters-fc1",
+        "dropout",
         levels=(("x1/2", "x1", "x2"), ("0", "0.25")),
         reference=("x1", "0.25"),
     )
@@ -136,8 +137,9 @@ def test_a_crossed_question_does_not_vary_the_held_variant_alone() -> None:
 
 
 def test_a_factor_that_leaves_the_parameters_alone_is_not_blamed_for_another() -> None:
-    crossed = make.MadeQuestion(
-        factors=("filters", "dropout"),
+    crossed = make.asked(
+        "filters",
+        "dropout",
         levels=(("x1/2", "x1", "x2"), ("0", "0.25")),
         reference=("x1", "0.25"),
     )
@@ -147,7 +149,7 @@ def test_a_factor_that_leaves_the_parameters_alone_is_not_blamed_for_another() -
 
 
 def test_layers_that_all_give_fc1_the_same_input_are_not_said_to_change_it() -> None:
-    question = make.MadeQuestion(factors=("layers",), levels=(("2", "3", "4"),), reference=("2",))
+    question = make.asked("layers", levels=(("2", "3", "4"),), reference=("2",))
     text = everything(said(make.made(question), "layers"))
     assert "larger input of fc1" not in text
     assert "With “convolutional layers”, the number of parameters changes too" in text
@@ -218,11 +220,10 @@ def test_a_level_without_pilots_among_others_that_have_some_is_a_caution() -> No
 
 def test_failed_and_missing_trials_are_said() -> None:
     q = make.made(make.dropout()).questions[0]
-    nothing = make.spread(q.results.errors[:0].ravel())
     changes: dict[str, dict[str, Any]] = {
         "0": {"failed": 1},
         "0.5": {"missing": 2},
-        "0.75": {"missing": 8, "error": nothing},
+        "0.75": {"missing": 8, "error": make.NO_SPREAD},
     }
     gaps = make.with_levels(q, lambda x: dataclasses.replace(x, **changes.get(x.levels[0], {})))
     text = everything(said(make.study_of(gaps), "dropout"))
@@ -238,8 +239,8 @@ def test_without_the_reference_there_is_nothing_to_conclude() -> None:
 
 
 def test_own_factors_keep_their_names() -> None:
-    own = make.MadeQuestion(
-        factors=("head",),
+    own = make.asked(
+        "head",
         levels=(("small", "large"),),
         reference=("small",),
         error=lambda cell: 0.03 - 0.01 * (cell[0] == "large"),

@@ -1,6 +1,7 @@
 import itertools
 from pathlib import Path
 
+import made_results
 import made_study as make
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from reader_settings import check_that_settings_change_nothing
 
 from taller_cnn.messages import Messages
 from taller_cnn.page import Picture
-from taller_cnn.study.draw import pareto_front
+from taller_cnn.study.draw.cost import pareto_front
 from taller_cnn.study.draw.curves import mean_curve
 from taller_cnn.study.draw.forest import SCREEN, VERDICTS
 from taller_cnn.study.pictures import question_pictures, study_pictures
@@ -25,7 +26,7 @@ def pictures(study: StudyAnalysis, say: Messages = EN, note: str | None = None) 
     return [*study_pictures(study, say, note), *own]
 
 
-def drawn(name: str, *questions: make.MadeQuestion, say: Messages = EN) -> Figure:
+def drawn(name: str, *questions: make.MadeAnswer, say: Messages = EN) -> Figure:
     study = make.made(*questions)
     return next(picture for picture in pictures(study, say) if picture.name == name).draw()
 
@@ -86,9 +87,8 @@ def test_every_picture_says_its_training_its_seeds_and_its_digits() -> None:
 
 
 def test_a_study_without_results_is_drawn_without_failing() -> None:
-    study = make.made(
-        *(make_one(error=lambda _: np.nan) for make_one in (make.crossed, make.dropout, make.size))
-    )
+    answers = (make.crossed(), make.dropout(), make.size())
+    study = make.study_of(*map(make.unmeasured, answers))
     made = pictures(study, ES)
     assert {picture.name.partition("_")[0] for picture in made} == {"effects", "heatmap"}
     for picture in made:
@@ -155,17 +155,17 @@ def test_there_is_a_panel_of_curves_for_each_level_in_the_grid_of_both_factors()
 
 
 def test_curves_without_errors_show_the_training_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    full = make.curve
+    whole = made_results.curve
     monkeypatch.setattr(
-        make, "curve", lambda error, n: tuple((x, loss, None) for x, loss, _ in full(error, n))
+        made_results,
+        "curve",
+        lambda error, seen: tuple((n, loss, None) for n, loss, _ in whole(error, seen)),
     )
     assert "Training loss" in texts(drawn("curves_dropout", make.dropout()))
 
 
-def test_curves_of_one_point_are_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    full = make.curve
-    monkeypatch.setattr(make, "curve", lambda error, n: full(error, n)[-1:])
-    names = [picture.name for picture in pictures(make.made(make.dropout()))]
+def test_curves_of_one_point_are_not_drawn() -> None:
+    names = [picture.name for picture in pictures(make.made(make.dropout(curves=False)))]
     assert names == ["effects_1", "gap_dropout"]
 
 

@@ -10,7 +10,7 @@ ES, EN = Messages("es"), Messages("en")
 
 def trained(**values: object) -> QuestionAnalysis:
     """A question of the regime called ``short``, whatever it trains."""
-    made = make.dropout(training=make.training(**values), regime_name="short")  # type: ignore[arg-type]
+    made = make.dropout(training=make.training(**values), regime="short")  # type: ignore[arg-type]
     return make.made(made).questions[0]
 
 
@@ -20,12 +20,12 @@ def test_a_training_is_told_by_what_was_trained_and_not_by_its_regimes_name() ->
     assert "Each digit is seen at most once" in once
     assert "how fast a network learns, not how far it gets" in once
 
-    thrice = training_text(trained(epochs=3.0, steps=237), EN)
+    thrice = training_text(trained(epochs=3.0), EN)
     assert "Each digit is seen 3 times: the network can overfit." in thrice
     assert "at most once" not in thrice
     assert "how fast" in thrice
 
-    long = training_text(trained(digits=35_000, epochs=2.0, steps=548, precision="bfloat16"), EN)
+    long = training_text(trained(digits=35_000, epochs=2.0, precision="bfloat16"), EN)
     assert "how fast" not in long
     assert "in bfloat16." in long
 

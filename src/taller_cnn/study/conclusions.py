@@ -196,13 +196,13 @@ def _item(
     return f"{text}; {cost}" if cost else text
 
 
-def cost_label(effect: Effect, messages: Messages) -> str:
+def cost_label(effect: Effect, messages: Messages, key: str = "cost") -> str:
     """How many times the parameters and operations of the reference; empty if they are the same."""
     ratios = {"parameters": effect.parameters_ratio, "macs": effect.macs_ratio}
     if all(math.isnan(x) or abs(x - 1) < 0.005 for x in ratios.values()):
         return ""
     texts = {name: ratio(x, messages) for name, x in ratios.items()}
-    return messages("study_report.cost", **texts)
+    return messages(f"study_report.{key}", **texts)
 
 
 # --------------------------------------------------------- what changes with the factor

@@ -7,27 +7,17 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from taller_cnn.figures.forest import ForestRow
 from taller_cnn.figures.style import with_note
 from taller_cnn.messages import Messages
 from taller_cnn.page import Picture
-from taller_cnn.study.draw import (
-    CostSeries,
-    CurvePanel,
-    ForestPanel,
-    HeatCell,
-    LevelAxis,
-    cost_figure,
-    curves_figure,
-    drawable,
-    forest_figure,
-    gap_figure,
-    heatmap_figure,
-    pages,
-    size_figure,
-    verdict_mark,
-)
+from taller_cnn.study.draw.cost import CostSeries, cost_figure
+from taller_cnn.study.draw.curves import CurvePanel, curves_figure, drawable
+from taller_cnn.study.draw.forest import ForestPanel, forest_figure, pages, verdict_mark
+from taller_cnn.study.draw.heatmap import HeatCell, heatmap_figure
+from taller_cnn.study.draw.levels import LevelAxis, gap_figure, size_figure
 from taller_cnn.study.labels import (
     baseline_words,
     capital,
@@ -41,7 +31,7 @@ from taller_cnn.study.labels import (
     short_level,
     training_of,
 )
-from taller_cnn.study.results import Level, QuestionAnalysis, StudyAnalysis
+from taller_cnn.study.results import Curve, Level, QuestionAnalysis, StudyAnalysis
 
 GLYPHS = {"better": "▼ ", "worse": "▲ ", "unclear": "", "unknown": ""}
 
@@ -82,10 +72,10 @@ def question_pictures(
 
 
 def _picture(
-    kind: str, question: QuestionAnalysis, draw: partial[object], say: Messages
+    kind: str, question: QuestionAnalysis, draw: partial[Figure], say: Messages
 ) -> Picture:
     alt = say(f"study_report.alt.{kind}", context=context_label(question, say))
-    return Picture(name=f"{kind}_{question.name}", draw=draw, alt=alt)  # type: ignore[arg-type]
+    return Picture(name=f"{kind}_{question.name}", draw=draw, alt=alt)
 
 
 def _title(heading: str, question: QuestionAnalysis, say: Messages, note: str | None) -> str:
@@ -264,16 +254,19 @@ def _curves_picture(
     yield _picture("curves", question, draw, say)
 
 
-Records = Sequence[Sequence[tuple[int, float, float | None]]]
-"""Of every trial: digits seen, training loss in nats, and the error where it was measured."""
+Records = Sequence[Curve | None]
+"""Of every trial, as `QuestionResults` has them; None of one that has not run."""
 
 
 def _error_curves(records: Records) -> tuple[list[tuple[float, float]], ...]:
     return tuple(
         [(x, 100 * e) for x, _, e in record if e is not None and math.isfinite(e)]
         for record in records
+        if record
     )
 
 
 def _loss_curves(records: Records) -> tuple[list[tuple[float, float]], ...]:
-    return tuple([(x, loss) for x, loss, _ in record if math.isfinite(loss)] for record in records)
+    return tuple(
+        [(x, loss) for x, loss, _ in record if math.isfinite(loss)] for record in records if record
+    )

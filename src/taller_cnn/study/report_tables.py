@@ -66,7 +66,7 @@ def _effects_table(
             p_label(estimate.p, say),
             points(estimate.detectable, say, signed=False),
         )
-        cost = cost_label(effect, say) or say("study_report.report.same_cost")
+        cost = cost_label(effect, say, "report.cost_cell") or say("study_report.report.same_cost")
         rows.append((*row, cost) if with_cost else row)
         marks.append(MARKS[estimate.verdict])
     words = baseline_words(question.factors, say)

@@ -69,7 +69,8 @@ def forest_figure(
         heading = axes.set_title(f"{panel.heading}\n{panel.context}", loc="left", fontsize=TICK)
         shrink_to(heading, WIDTH - 3)
     grid[-1, 0].set_xlabel(axis)
-    marks = dict.fromkeys(row.mark for panel in panels for row in panel.rows)
+    present = {row.mark for panel in panels for row in panel.rows}
+    marks = [mark for verdict in VERDICTS if (mark := verdict_mark(verdict, messages)) in present]
     handles = forest_legend(marks)
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     set_title(figure, title)
