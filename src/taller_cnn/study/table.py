@@ -36,9 +36,10 @@ def tabulate(design: Design, results: Results) -> pd.DataFrame:
 
     Errors are counts beside the number of digits; ``rate`` is a multiple of the recipe's;
     ``chosen`` says whether the level is compared at it; ``value_a`` and ``value_b`` are the
-    levels' numbers; ``status`` is ok, failed or missing; ``curve`` a list of (images seen, training loss in nats,
-    fraction wrong of the validation digits or None); ``judged_wrong`` the judging digits got wrong
-    as `numpy.packbits` of booleans. What there is nothing to tell of is missing or None.
+    levels' numbers; ``status`` is ok, failed or missing; ``curve`` a list of (images seen,
+    training loss in nats, fraction wrong of the validation digits or None); ``judged_wrong`` the
+    judging digits got wrong as `numpy.packbits` of booleans. What there is nothing to tell of is
+    missing or None.
 
     Args:
         design: what was to be run.
