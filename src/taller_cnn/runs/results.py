@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from taller_cnn.checkpoints import ModelInfo, save_model
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits, display_class_names
-from taller_cnn.errors import OutputError, TallerError
+from taller_cnn.errors import TallerError
 from taller_cnn.evaluation import Evaluation
 from taller_cnn.files import provenance, write_json
 from taller_cnn.messages import Messages
 from taller_cnn.model import count_parameters
+from taller_cnn.page import save_softly
 from taller_cnn.runs.request import RunRequest
 from taller_cnn.training import History, Training
 
@@ -212,18 +213,11 @@ def save_figures(
     not_drawn: list[TallerError] = []
     for name, draw in drawings.items():
         path = folder / f"{name}.png"
-        try:
-            from taller_cnn.figures import save_figure
-
-            save_figure(draw, path)
-        except TallerError as error:
-            not_drawn.append(error)
-        except Exception as error:
-            # Whatever it is, the work of a whole training is worth more than a picture of it.
-            reason = f"{type(error).__name__}: {error}"
-            not_drawn.append(OutputError("cannot_draw", path=path, reason=reason))
-        else:
+        problem = save_softly(draw, path)
+        if problem is None:
             files[name] = path
+        else:
+            not_drawn.append(problem)
     return files, tuple(not_drawn)
 
 

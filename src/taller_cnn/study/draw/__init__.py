@@ -1,19 +1,25 @@
-"""A study's pictures: analysis in, matplotlib figures out, made to be shown in a class."""
+"""A study's pictures: arrays and words in, matplotlib figures out, made to be shown in a class."""
 
-from taller_cnn.study.draw.costs import cost_figure
-from taller_cnn.study.draw.curves import learning_curves_figure
-from taller_cnn.study.draw.effects import effects_figure
-from taller_cnn.study.draw.heatmap import heatmap_figure
-from taller_cnn.study.draw.overfitting import gap_figure, size_figure
-from taller_cnn.study.draw.pictures import Picture, draw_study
+from taller_cnn.study.draw.cost import CostSeries, cost_figure, pareto_front
+from taller_cnn.study.draw.curves import CurvePanel, curves_figure, drawable
+from taller_cnn.study.draw.forest import ForestPanel, forest_figure, pages, verdict_mark
+from taller_cnn.study.draw.heatmap import HeatCell, heatmap_figure
+from taller_cnn.study.draw.levels import LevelAxis, gap_figure, size_figure
 
 __all__ = [
-    "Picture",
+    "CostSeries",
+    "CurvePanel",
+    "ForestPanel",
+    "HeatCell",
+    "LevelAxis",
     "cost_figure",
-    "draw_study",
-    "effects_figure",
+    "curves_figure",
+    "drawable",
+    "forest_figure",
     "gap_figure",
     "heatmap_figure",
-    "learning_curves_figure",
+    "pages",
+    "pareto_front",
     "size_figure",
+    "verdict_mark",
 ]
