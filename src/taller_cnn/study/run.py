@@ -48,7 +48,8 @@ class StudyStarted:
     done: int
     """Trials that are in the store already."""
     of: int
-    """About as many as the study comes to: further pilots may follow."""
+    is_forecast: bool
+    """Whether learning rates are to be chosen yet: further pilots may follow, and `of` is about."""
     local_workers: int
     """Processes started on this machine; 0 with a scheduler, or with nothing to run."""
 
@@ -85,7 +86,9 @@ class TrialDone:
     result: TrialResult
     done: int
     of: int
-    """About; it grows when pilots at further learning rates follow."""
+    """It grows when pilots at further learning rates follow."""
+    is_forecast: bool
+    """As in `StudyStarted`."""
     seconds_left: float | None
     """About; None as long as nothing tells."""
 
@@ -131,7 +134,9 @@ def run_study(
     check_writable(store.folder, FREE_BYTES)
     study = _Study(design, store, stop)
     local = 0 if scheduler else min(workers or _cores(), study.of - study.done)
-    yield StudyStarted(done=study.done, of=study.of, local_workers=local)
+    yield StudyStarted(
+        done=study.done, of=study.of, is_forecast=study.is_forecast, local_workers=local
+    )
     if study.done < study.of:
         needed = Requirements(
             place=place, checksum=design.digits.checksum, version=program_version()
@@ -174,6 +179,7 @@ class _Study:
         expected = self._design.expected_trials(self.results)
         self._left = [t for t in expected if self._design.key(t) not in self.results]
         self.of, self.done = len(expected), len(expected) - len(self._left)
+        self.is_forecast = len(self._design.trials(self.results)) < self.of
 
     @property
     def _slots(self) -> int:
@@ -247,6 +253,7 @@ class _Study:
             result=outcome,
             done=self.done,
             of=self.of,
+            is_forecast=self.is_forecast,
             seconds_left=self._pace.seconds_left(self._left, self._slots),
         )
 

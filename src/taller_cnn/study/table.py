@@ -61,20 +61,13 @@ def _rows(design: Design, results: Results) -> Iterator[dict[str, Any]]:
     for question in design.questions:
         for cell in question.cells:
             chosen = design.chosen_rate(cell, results)
-            if cell.has_pilots:
-                for rate in design.tried_rates(cell, results):
-                    for seed in question.pilot_seeds:
-                        trial = cell.pilot(rate, seed)
-                        place = _place(question, cell, rate, is_chosen=rate == chosen)
-                        yield {**place, **_outcome(trial, design.key(trial), results)}
-            if chosen is not None:
-                for seed in question.seeds:
-                    trial = cell.fresh(chosen, seed)
-                    place = _place(question, cell, chosen, is_chosen=True)
-                    yield {**place, **_outcome(trial, design.key(trial), results)}
+            for rate, trial in design.cell_trials(question, cell, results):
+                place = _place(question, cell)
+                outcome = _outcome(trial, design.key(trial), results)
+                yield {**place, "rate": rate, "chosen": rate == chosen, **outcome}
 
 
-def _place(question: Question, cell: Cell, rate: float, *, is_chosen: bool) -> dict[str, Any]:
+def _place(question: Question, cell: Cell) -> dict[str, Any]:
     crossed = len(cell.levels) > 1
     return {
         "question": question.name,
@@ -84,8 +77,6 @@ def _place(question: Question, cell: Cell, rate: float, *, is_chosen: bool) -> d
         "level_b": cell.levels[1] if crossed else None,
         "value_b": cell.values[1] if crossed else None,
         "is_reference": cell.levels == question.reference,
-        "rate": rate,
-        "chosen": is_chosen,
     }
 
 
