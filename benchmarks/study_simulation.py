@@ -24,10 +24,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.study.analysis import analyse_question
 from taller_cnn.study.analysis.contrasts import bend_contrasts, effect_weights, trend_contrasts
-from taller_cnn.study.regimes import DEFAULT_REGIMES
-from taller_cnn.study.results import Estimate, QuestionAnalysis, QuestionResults
+from taller_cnn.study.plan import DEFAULT_REGIMES
+from taller_cnn.study.results import QuestionAnalysis, QuestionResults
+from taller_cnn.study.trial import Trial
 
 Floats = npt.NDArray[np.float64]
 
@@ -100,6 +102,7 @@ def made_study(
         factors=("filters", "layers"),
         regime_name="short",
         regime=DEFAULT_REGIMES["short"],
+        training=Trial(model=ModelConfig(), train=TrainConfig(), train_n=10_000, judges=digits),
         reference=REFERENCE,
         levels=CELLS,
         values=tuple((FILTERS[filters], LAYERS[layers]) for filters, layers in CELLS),
@@ -117,6 +120,7 @@ def made_study(
         missing=nothing,
         wrong=np.packbits(wrong, axis=2),
         judged_n=digits,
+        pilot_n=VALIDATION if tuned else 0,
         train_seconds=unknown,
         peak_memory_mb=unknown,
         curves=((None,) * seeds,) * len(CELLS),

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from taller_cnn.study.regimes import DEFAULT_REGIMES
+from taller_cnn.config import ModelConfig, TrainConfig
+from taller_cnn.study.plan import DEFAULT_REGIMES
 from taller_cnn.study.results import Curve, QuestionResults
+from taller_cnn.study.trial import Trial
 
 JUDGED = 5000
 VALIDATION = 5000
@@ -110,6 +112,7 @@ def made_results(question: MadeQuestion, seed: int = 0) -> QuestionResults:
         factors=question.factors,
         regime_name=question.regime,
         regime=DEFAULT_REGIMES[question.regime],
+        training=Trial(model=ModelConfig(), train=TrainConfig(), train_n=10_000, judges=JUDGED),
         reference=question.reference,
         levels=cells,
         values=tuple(tuple(map(value, cell)) for cell in cells),
@@ -127,6 +130,7 @@ def made_results(question: MadeQuestion, seed: int = 0) -> QuestionResults:
         missing=np.zeros(errors.shape, dtype=bool),
         wrong=np.packbits(wrong, axis=2),
         judged_n=JUDGED,
+        pilot_n=VALIDATION if rates else 0,
         train_seconds=np.repeat([[2 + cost[1] / 1e6] for cost in costs], question.seeds, axis=1),
         peak_memory_mb=np.full(errors.shape, 300.0),
         curves=tuple(
@@ -222,7 +226,7 @@ def dropout(**changes: Any) -> MadeQuestion:
         "rates": (1.0,),
         "seeds": 8,
         "error": lambda cell: 0.05 - 0.002 * number(cell[0]),
-        "gap": lambda cell: 0.05 - 0.01 * number(cell[0]),
+        "gap": lambda cell: 0.05 - 0.03 * number(cell[0]),
     }
     return MadeQuestion(**{**values, **changes})
 

@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from taller_cnn.study.design import Trial
-from taller_cnn.study.regimes import Regime
+from taller_cnn.study.plan import Regime
+from taller_cnn.study.trial import Trial
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

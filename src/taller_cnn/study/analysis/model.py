@@ -46,7 +46,8 @@ class BlockModel:
         """The model of the measurements that say something about the spread.
 
         One that is alone in its level or in its seed is fitted exactly, whatever its value; those
-        are left out, and then those that are alone without them.
+        are left out, and then those that are alone without them. Of levels that share no seeds,
+        not even by way of others, those with the most measurements are kept.
 
         Args:
             y: measurements ``[levels, seeds]``; NaN where there is none.
@@ -56,20 +57,19 @@ class BlockModel:
         Returns:
             BlockModel, or None if no spread can be estimated.
         """
-        level, seed = np.indices(y.shape).reshape(2, -1)
         covariance = np.zeros((y.size, y.size)) if digits is None else digits
-        keep = np.flatnonzero(~np.isnan(y))
-        while len(keep):
+        measured = _connected(~np.isnan(y))
+        while measured.any():
+            rows = np.flatnonzero(measured)
+            level, seed = np.nonzero(measured)
             model = cls(
-                y=y.ravel()[keep],
-                level=level[keep],
-                seed=seed[keep],
-                digits=covariance[np.ix_(keep, keep)],
+                y=y[measured], level=level, seed=seed, digits=covariance[np.ix_(rows, rows)]
             )
             alone = model.leverage > 1 - 1e-9
             if not alone.any():
                 return model if model.df >= 1 and model.residual_sd > 1e-9 else None
-            keep = keep[~alone]
+            measured[level[alone], seed[alone]] = False
+            measured = _connected(measured)
         return None
 
     @cached_property
@@ -132,14 +132,8 @@ class BlockModel:
         return np.hstack([weights[:, self.present], blocks])
 
     def estimable(self, weights: Floats) -> npt.NDArray[np.bool_]:
-        """Which contrasts the measurements determine, ``[M]``.
-
-        None of a level without any, nor of levels that no chain of shared seeds connects.
-        """
-        absent = np.delete(weights, self.present, axis=1).any(axis=1)
-        contrasts = self.contrasts(weights)
-        projected = contrasts @ self.inverse @ self.design
-        return np.asarray(~absent & np.isclose(projected, contrasts, atol=1e-8).all(axis=1))
+        """Which contrasts of levels the measurements determine, ``[M]``: none of absent levels."""
+        return np.asarray(~np.delete(weights, self.present, axis=1).any(axis=1))
 
     def estimates(self, weights: Floats) -> Floats:
         """Least squares estimates of estimable contrasts, ``[M]``."""
@@ -174,6 +168,16 @@ class BlockModel:
         return np.asarray((directions * np.maximum(sizes, 0)) @ directions.T)
 
 
+def _connected(measured: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The measurements ``[levels, seeds]`` of the largest group of levels that seeds connect."""
+    from scipy.sparse.csgraph import connected_components
+
+    shared = measured.astype(int) @ measured.T
+    _, group = connected_components(shared, directed=False)
+    largest = np.bincount(group, weights=measured.sum(axis=1)).argmax()
+    return np.asarray(measured & (group == largest)[:, None])
+
+
 def digits_covariance(wrong: Bytes, judged_n: int) -> Floats:
     """Covariance of trials' errors by the choice of the digits that judge them, in points squared.
 
@@ -182,11 +186,11 @@ def digits_covariance(wrong: Bytes, judged_n: int) -> Floats:
         judged_n: the n digits, a sample of those that could have judged.
 
     Returns:
-        ``[N, N]`` for N trials; NaN for fewer than two digits.
+        ``[N, N]`` for N trials; zeros if nothing is judged.
     """
-    packed = wrong.reshape(-1, wrong.shape[-1])
-    if judged_n < 2:
-        return np.full((len(packed), len(packed)), math.nan)
+    packed = wrong.reshape(math.prod(wrong.shape[:-1]), wrong.shape[-1])
+    if not judged_n:
+        return np.zeros((len(packed), len(packed)))
     # Counts of digits stay below 2^24, so that float32 holds them exactly.
     answers = np.unpackbits(packed, axis=1, count=judged_n).astype(np.float32)
     both = (answers @ answers.T).astype(float)
