@@ -302,7 +302,10 @@ def _write(
     terminal: Terminal, asked: _Asked, design: Design, store: Store, command: str
 ) -> dict[str, Path]:
     """Analyse what there is, write the report and, if asked for, the table."""
-    from taller_cnn.study import analyse, export, gather, tabulate, write_report
+    from taller_cnn.study import export, tabulate
+    from taller_cnn.study.analysis import analyse
+    from taller_cnn.study.gather import gather
+    from taller_cnn.study.report import write_report
 
     results = store.results
     files: dict[str, Path] = {}
