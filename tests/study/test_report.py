@@ -25,8 +25,7 @@ def write(
     """Files of a report, by name."""
     written = write_report(DESIGN, study, folder, messages, **values)
     assert written.problems == ()
-    own = {"markdown": folder / "estudio.md", "html": folder / "estudio.html"}
-    return {**written.files, **own}
+    return written.files
 
 
 class Page(html.parser.HTMLParser):
@@ -226,7 +225,7 @@ def test_what_the_report_of_another_study_left_goes_and_other_files_stay(tmp_pat
     gone = pictures - {path.name for path in second.values()}
     assert {"gap_dropout.png", "curves_dropout.png"} <= gone
     assert not left & (gone | {"estudio.csv"})
-    kept = {"own.png", "own.csv", "estudio.sqlite", "estudio.json", "estudio.md", "estudio.html"}
+    kept = {"own.png", "own.csv", "estudio.sqlite", "estudio.json"}
     assert left == kept | {path.name for path in second.values()}
 
 

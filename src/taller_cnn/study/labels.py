@@ -161,12 +161,12 @@ def points(value: float, messages: Messages, *, signed: bool = True, decimals: i
     return ("−" if value < 0 else "+") + number
 
 
-def interval_label(low: float, high: float, messages: Messages) -> str:
+def interval_label(low: float, high: float, messages: Messages, decimals: int = 2) -> str:
     """An interval in percentage points, e.g. ``−0,60 a −0,10``."""
     if math.isnan(low):
         return "–"
-    ends = {"low": points(low, messages), "high": points(high, messages)}
-    return messages("study_report.interval", **ends)
+    ends = [points(end, messages, decimals=decimals) for end in (low, high)]
+    return messages("study_report.interval", low=ends[0], high=ends[1])
 
 
 def estimate_label(estimate: Estimate, messages: Messages) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -79,17 +80,22 @@ def write_report(
         origin: lines on where the results come from: version, machine, date.
         tables: files with the same trials that were written into the folder.
 
+    Returns:
+        Files by name: ``markdown``, ``html`` and each picture; and what could not be done.
+
     Raises:
         OutputError: the page or its record cannot be written.
     """
     files = page_files(folder)
-    return write_page(
+    written = write_page(
         report_page(design, study, say, command=command, note=note, origin=origin),
         files,
         say,
         others=(*tables, *_earlier_tables(files, design)),
         record={"design": design.hash},
     )
+    forms = {"markdown": folder / MARKDOWN_NAME, "html": files.html}
+    return replace(written, files={**forms, **written.files})
 
 
 def page_files(folder: Path) -> PageFiles:
