@@ -189,8 +189,10 @@ class _Study:
     def run(self, crew: Crew) -> Generator[Event, None, None]:
         """Run all that is missing."""
         lonely_since = time.perf_counter()
-        while self._hand_out(crew):
+        while True:
             yield from self._look_around(crew)
+            if not self._hand_out(crew):
+                return
             if self._slots:
                 lonely_since = time.perf_counter()
             elif time.perf_counter() - lonely_since > PATIENCE_SECONDS:

@@ -165,7 +165,8 @@ class Store:
 
     def _read_all(self) -> list[tuple[str, StoredTrial]]:
         trials = []
-        for path in sorted((self.folder / TRIALS_FOLDER).glob("*.json")):
+        # What a kill left half-written begins with a point.
+        for path in sorted((self.folder / TRIALS_FOLDER).glob("[!.]*.json")):
             try:
                 trials.append((path.stem, StoredTrial.model_validate_json(path.read_bytes())))
             except ValidationError:
