@@ -25,25 +25,26 @@ def test_the_claims_of_the_workshop_get_verdicts() -> None:
         ("El dropout mejora la precisión.", "unclear"),
         ("El dropout reduce el sobreajuste.", "better"),
     ]
-    assert claims[0].verdict == "Mejora de media en el rango medido"
-    assert claims[4].verdict == "Sin evidencia"
+    assert claims[0].answer.startswith("Mejora de media en el rango medido. 10.000 dígitos")
+    assert claims[4].answer.startswith("Sin evidencia. 2.000 dígitos")
 
 
 def test_a_claim_carries_what_was_trained_and_what_a_short_training_can_tell() -> None:
     short, long, overfit = claims_of(
         make.held_filters(), make.held_filters(training=make.LONG), make.dropout()
     )[:3]
-    assert short.training == (
-        "10,000 digits, 1 epoch (79 steps). Measures how fast it learns, not how far it gets"
-    )
-    assert long.training == "35,000 digits, 2 epochs (548 steps)"
-    assert overfit.training == "2,000 digits, 27 epochs (864 steps)"
+    assert (
+        ". 10,000 digits, 1 epoch (79 steps): measures how fast the network learns, "
+        "not how far it gets. Error:"
+    ) in short.answer
+    assert ". 35,000 digits, 2 epochs (548 steps). Error:" in long.answer
+    assert ". 2,000 digits, 27 epochs (864 steps). Error." in overfit.answer
 
 
 def test_a_harm_is_not_said_to_be_support() -> None:
     claim = claims_of(make.held_filters(error=lambda cell: 0.02 + 0.01 * (cell[0] == "x2")))[0]
     assert claim.kind == "worse"
-    assert claim.verdict == "Worse on average over the range measured"
+    assert claim.answer.startswith("Worse on average over the range measured")
 
 
 @pytest.mark.parametrize("reference", ["0", "0.25"])
@@ -53,15 +54,15 @@ def test_dropout_is_judged_against_none_whatever_the_reference(reference: str) -
     )[0]
     assert claim.claim == "Dropout improves accuracy."
     assert claim.kind == "better"
-    assert "Better than dropout 0: dropout 0.25 −2.00 (−2.30 to −1.70)" in claim.measured
+    assert "Better than dropout 0: dropout 0.25 −2.00 (−2.30 to −1.70)" in claim.answer
 
 
 def test_dropout_that_harms_at_one_level_is_told_beside_that_which_helps() -> None:
     error = {"0": 0.05, "0.25": 0.04, "0.5": 0.05, "0.75": 0.07}
     claim = claims_of(make.dropout(reference=("0",), error=lambda cell: error[cell[0]]))[0]
     assert claim.kind == "better"
-    assert "Worse than dropout 0: dropout 0.75" in claim.measured
-    assert "No evidence of a difference from dropout 0: dropout 0.5" in claim.measured
+    assert "Worse than dropout 0: dropout 0.75" in claim.answer
+    assert "No evidence of a difference from dropout 0: dropout 0.5" in claim.answer
 
 
 def test_up_to_the_workshops_network_is_said_from_a_tested_bend_alone() -> None:
@@ -71,12 +72,12 @@ def test_up_to_the_workshops_network_is_said_from_a_tested_bend_alone() -> None:
         return claims_of(made)[0]
 
     for plain in (claim(), claim(make.bend("layers-fc1", 0.2))):
-        assert plain.verdict == "Better on average over the range measured"
-        assert "Worse than the workshop's network: 1 layer, fc1 held +1.00" in plain.measured
-        assert "No evidence of a difference from the workshop's network: 3 layers" in plain.measured
+        assert plain.answer.startswith("Better on average over the range measured.")
+        assert "Worse than the workshop's network: 1 layer, fc1 held +1.00" in plain.answer
+        assert "No evidence of a difference from the workshop's network: 3 layers" in plain.answer
     bent = claim(make.bend("layers-fc1", 1.0))
-    assert bent.verdict == "Better mainly up to the workshop's network"
-    assert "1.00 points less favourable than below it (+0.70 to +1.30)" in bent.measured
+    assert bent.answer.startswith("Better mainly up to the workshop's network")
+    assert "1.00 points less favourable than below it (+0.70 to +1.30)" in bent.answer
 
 
 def test_a_level_beyond_that_is_better_goes_before_the_bend() -> None:
@@ -84,4 +85,4 @@ def test_a_level_beyond_that_is_better_goes_before_the_bend() -> None:
     claim = claims_of(
         make.held_layers(error=lambda cell: error[cell[0]], bends=(make.bend("layers-fc1", 1.0),))
     )[0]
-    assert claim.verdict == "Better on average over the range measured"
+    assert claim.answer.startswith("Better on average over the range measured.")

@@ -257,7 +257,7 @@ def test_every_kind_of_study_can_be_said_in_both_languages(messages: Messages, s
         text = everything(conclude(q, study, messages))
         assert "nan" not in text.lower().replace("ganan", "")
         assert "{" not in text
-    assert not any("nan" in claim.measured for claim in check_claims(study, messages))
+    assert not any("nan" in claim.answer for claim in check_claims(study, messages))
 
 
 def test_both_languages_have_the_same_texts() -> None:

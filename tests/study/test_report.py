@@ -140,7 +140,7 @@ def test_the_report_counts_its_risks_and_warns_of_adding_seeds(tmp_path: Path) -
     assert "This study asks 4 questions." in text
     assert "up to 0.20 of them would give a false verdict on average" in text
     assert "Tests of interactions come on top of that" in text
-    assert "adds seeds with --seeds until a verdict changes" in text
+    assert "Adding seeds with --seeds after seeing the results" in text
     alone = write(make.made(make.dropout()), tmp_path / "one", EN)
     text = alone["markdown"].read_text(encoding="utf-8")
     assert "This study asks one question" in text

@@ -31,11 +31,9 @@ class Claim:
     """Something that the workshop claims, and what the study says about it."""
 
     claim: str
-    training: str
-    """What the verdict holds for."""
     kind: Kind
-    verdict: str
-    measured: str
+    answer: str
+    """The verdict, the training that it holds for, and what was measured."""
 
 
 def check_claims(study: StudyAnalysis, messages: Messages) -> tuple[Claim, ...]:
@@ -126,16 +124,12 @@ def _claim(
     question: QuestionAnalysis,
     kind: Kind,
     verdict: str,
-    parts: list[str],
+    measured: list[str],
     messages: Messages,
 ) -> Claim:
     training = training_label(question, messages)
     if training_of(question).is_short:
         training = messages("study_report.claim.short", training=training)
-    return Claim(
-        claim=messages(f"study_report.claim.{name}"),
-        training=training,
-        kind=kind,
-        verdict=messages(f"study_report.claim.{verdict}"),
-        measured=" ".join(parts),
-    )
+    sentences = (messages(f"study_report.claim.{verdict}"), training)
+    answer = " ".join([*(f"{sentence}." for sentence in sentences), *measured])
+    return Claim(claim=messages(f"study_report.claim.{name}"), kind=kind, answer=answer)

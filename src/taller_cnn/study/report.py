@@ -24,7 +24,7 @@ from taller_cnn.page import (
     recorded_files,
     write_page,
 )
-from taller_cnn.study.claims import check_claims
+from taller_cnn.study.claims import Claim, check_claims
 from taller_cnn.study.conclusions import VERDICTS, Conclusion, conclude
 from taller_cnn.study.labels import (
     factor_label,
@@ -132,8 +132,9 @@ def report_page(
     if design.name not in ("default", "thorough"):
         title = say("study_report.report.title_other", name=design.name)
     notice = say("study_report.report.note", note=note) if note else ""
-    parts = [
-        ("claims", _claims(study, say)),
+    claims = check_claims(study, say)
+    parts: list[tuple[str, Iterable[Block]]] = [
+        ("claims", [_claims(claims, say)] if claims else []),
         ("overview", study_pictures(study, say, note)),
         ("reading", [_bullets(_texts("reading_items", say))]),
         ("families", [_bullets(_families(study, say))]),
@@ -143,7 +144,7 @@ def report_page(
     sections = [
         Section(name=name, title=say(f"study_report.report.{name}"), blocks=blocks)
         for name, blocks in parts
-        if name != "claims" or check_claims(study, say)
+        if blocks
     ]
     questions = [
         Section(
@@ -179,12 +180,10 @@ def _heading(question: QuestionAnalysis, say: Messages) -> str:
     return say("study_report.in_training", heading=heading, training=training)
 
 
-def _claims(study: StudyAnalysis, say: Messages) -> Iterator[Block]:
-    claims = check_claims(study, say)
-    columns = ("claim", "training", "verdict", "measured")
-    yield Table(
-        header=tuple(say(f"study_report.report.{column}") for column in columns),
-        rows=tuple((c.claim, c.training, c.verdict, c.measured) for c in claims),
+def _claims(claims: Sequence[Claim], say: Messages) -> Table:
+    return Table(
+        header=(say("study_report.report.claim"), say("study_report.report.answer")),
+        rows=tuple((claim.claim, claim.answer) for claim in claims),
         is_prose=True,
         marks=tuple(MARKS[claim.kind] for claim in claims),
     )
