@@ -2,10 +2,13 @@
 
     plan_of(["filters"], cross=False)  ->  Plan
     build(plan, StudyDigits.of(digits))  ->  Design
-    design.next_trials(results)  ->  the trials that can be run now
+    run_study(design, place, store, ...)  ->  events
+    tabulate(design, store.results)  ->  pandas.DataFrame
 
 - `trial`: value types, one training and what it came to. `factors`, `plan`: what is varied, how
   long it trains, what to find out, also from TOML. `design`: the trials.
+- `worker`: one trial in a worker process. `cluster`, `run`: many of them. `store`: results on disk.
+- `table`: results in rows, for other programs.
 """
 
 from taller_cnn.study.design import Cell, Design, Question, Results, StudyDigits, build
@@ -21,15 +24,29 @@ from taller_cnn.study.plan import (
     read_plan,
     thorough_plan,
 )
+from taller_cnn.study.run import (
+    Event,
+    StudyDone,
+    StudyStarted,
+    TrialDone,
+    WorkerJoined,
+    WorkerLost,
+    WorkerRefused,
+    run_study,
+)
+from taller_cnn.study.store import Store
+from taller_cnn.study.table import EXPORTS, export, tabulate
 from taller_cnn.study.trial import TRAINING_REVISION, Trial, TrialResult
 
 __all__ = [
     "DEFAULT_REGIMES",
+    "EXPORTS",
     "FACTORS",
     "THOROUGH_REGIMES",
     "TRAINING_REVISION",
     "Cell",
     "Design",
+    "Event",
     "Factor",
     "Level",
     "Plan",
@@ -37,12 +54,22 @@ __all__ = [
     "QuestionPlan",
     "Regime",
     "Results",
+    "Store",
     "StudyDigits",
+    "StudyDone",
+    "StudyStarted",
     "Trial",
+    "TrialDone",
     "TrialResult",
+    "WorkerJoined",
+    "WorkerLost",
+    "WorkerRefused",
     "build",
     "default_plan",
+    "export",
     "plan_of",
     "read_plan",
+    "run_study",
+    "tabulate",
     "thorough_plan",
 ]

@@ -43,6 +43,8 @@ RATE_GRID = tuple(float(Fraction(3) ** power) for power in range(-3, 4))
 FIRST_RATES = RATE_GRID[2:5]
 """x1/3, x1 and x3: those with which every level that looks for its learning rate begins."""
 
+_RATE_FIELDS = ("learning_rate", "muon_learning_rate")
+
 Results = Mapping[str, TrialResult]
 """What was run, by the trial's key."""
 
@@ -118,6 +120,14 @@ class Cell:
             train = _with_rate(self.base.train, rate).replace(seed=seed)
             known = self._made[rate, seed, False] = dataclasses.replace(self.base, train=train)
         return known
+
+    def has(self, trial: Trial) -> bool:
+        """Whether a trial is one of the cell's, at whatever learning rate it chooses between."""
+        if not self.has_pilots:
+            return trial == self.fresh(self.rates[0], trial.train.seed)
+        kept = {name: getattr(self.base.train, name) for name in ("seed", *_RATE_FIELDS)}
+        train = trial.train.replace(**kept)
+        return dataclasses.replace(trial, train=train, judged_by="judges") == self.base
 
     @cached_property
     def _made(self) -> dict[tuple[float, int, bool], Trial]:
@@ -234,16 +244,25 @@ class Design:
     def _trials(self, results: Results, *, is_guessing: bool) -> Iterator[Trial]:
         for question in self.questions:
             for cell in question.cells:
-                if cell.has_pilots:
-                    rates = self.tried_rates(cell, results)
-                    for rate, seed in itertools.product(rates, PILOT_SEEDS):
-                        yield cell.pilot(rate, seed)
-                chosen = self.chosen_rate(cell, results)
-                if chosen is None and is_guessing:
-                    chosen = min(cell.rates, key=lambda rate: abs(math.log(rate)))
-                if chosen is not None:
+                for _, trial in self.cell_trials(question, cell, results):
+                    yield trial
+                if is_guessing and self.chosen_rate(cell, results) is None:
+                    middle = min(cell.rates, key=lambda rate: abs(math.log(rate)))
                     for seed in question.seeds:
-                        yield cell.fresh(chosen, seed)
+                        yield cell.fresh(middle, seed)
+
+    def cell_trials(
+        self, question: Question, cell: Cell, results: Results
+    ) -> Iterator[tuple[float, Trial]]:
+        """A cell's trials that the results so far call for, each with its multiple of the rate."""
+        if cell.has_pilots:
+            for rate in self.tried_rates(cell, results):
+                for seed in question.pilot_seeds:
+                    yield rate, cell.pilot(rate, seed)
+        chosen = self.chosen_rate(cell, results)
+        if chosen is not None:
+            for seed in question.seeds:
+                yield chosen, cell.fresh(chosen, seed)
 
 
 def build(plan: Plan, digits: StudyDigits) -> Design:
@@ -404,10 +423,8 @@ def _base_trial(regime: Regime, settings: Mapping[str, Any]) -> Trial:
 
 def _with_rate(train: TrainConfig, multiple: float) -> TrainConfig:
     """The training with its learning rates multiplied; Muon has one of its own."""
-    rates = {"learning_rate": train.learning_rate * multiple}
-    if train.optimizer == "muon":
-        rates["muon_learning_rate"] = train.muon_learning_rate * multiple
-    return train.replace(**rates)
+    names = _RATE_FIELDS if train.optimizer == "muon" else _RATE_FIELDS[:1]
+    return train.replace(**{name: getattr(train, name) * multiple for name in names})
 
 
 def _refuse_same_trials(factors: Sequence[Factor], cells: Sequence[Cell]) -> None:

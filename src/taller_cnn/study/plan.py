@@ -251,7 +251,9 @@ class Plan(Table):
         try:
             return cls.model_validate({"name": name, **raw})
         except ValidationError as error:
-            first = error.errors()[0]
+            # A key that is misspelt is missing too, and the name that means nothing helps more.
+            unknown_first = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+            first = unknown_first[0]
             raise UsageError(
                 "study_design_key", key=_key_of(first), reason=_reason_of(first)
             ) from error

@@ -1,13 +1,21 @@
-"""One training inside a study, as a worker process runs it."""
+"""What a worker process does: checks that it may work, shares out the digits, runs a trial.
+
+This module is also what dask runs first in each of our own worker processes, and in those of a
+scheduler with ``dask worker --preload taller_cnn.study.worker``.
+"""
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import math
+import os
+import signal
 import socket
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,13 +28,13 @@ from torch import Tensor
 
 from taller_cnn import __version__
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits, DigitsPlace, LabelledImages
-from taller_cnn.errors import DivergedError
+from taller_cnn.data import Digits, DigitsPlace, LabelledImages, stratified_mask
+from taller_cnn.errors import DivergedError, Phrase, TallerError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.files import processor_name
 from taller_cnn.model import SimpleCNN
-from taller_cnn.process import give_back_memory
-from taller_cnn.study.design import TRAINING_REVISION, Trial
+from taller_cnn.process import give_back_memory, keep_freed_memory
+from taller_cnn.study.trial import TRAINING_REVISION, Trial, TrialResult
 from taller_cnn.training import EpochResult, train
 
 SEEN_DIGITS = 5000
@@ -35,60 +43,127 @@ EVALUATION_BATCH = 250
 """Images evaluated at a time: the maps of wide networks still fit the processor's cache."""
 CURVE_POINTS = 6
 """Most points of a learning curve at which the validation digits are evaluated."""
-FINAL_REASONS = ("diverged",)
-"""Failures that another try would only repeat."""
-
-FOLD_SEED = 20261126
-"""Of the order in which the digits are shared out to folds: a trial's key stands for it too."""
 
 _loading = threading.Lock()
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrialResult:
-    """What is kept of a trial; all but status and reason may be None for one that failed."""
+def dask_setup(_worker: object) -> None:
+    """Ignore Ctrl-C, keep freed memory, end quietly; called by dask in the worker's main thread.
 
-    status: str
-    """``ok`` or ``failed``."""
-    reason: str | None = None
-    """``diverged``, ``memory``, ``lost`` (its workers died), or the error as Python tells it."""
-    validation_error: float | None = None
-    """Fraction wrong, 0 to 1, of the digits that judge the trial: those held out for validation,
-    or its fold. The other errors are fractions too."""
-    test_error: float | None = None
-    seen_error: float | None = None
-    """On digits that were trained on, in evaluation mode; None where there is no gap to measure."""
-    validation_loss: float | None = None
-    """Mean cross-entropy, in nats."""
-    train_seconds: float | None = None
-    """In training steps, without evaluations."""
-    wall_seconds: float | None = None
-    """Of the whole trial."""
-    peak_memory_mb: float | None = None
-    """Of the whole worker process; None where the system or its other threads hide it."""
-    images_seen: int | None = None
-    curve: tuple[tuple[int, float, float | None], ...] | None = None
-    """Per epoch: images seen, mean training loss over it, validation error where evaluated."""
-    validation_wrong: bytes | None = None
-    """`numpy.packbits` of which validation digits are wrong; with folds, those of the fold."""
-    machine: str = ""
-    """Name of the machine that ran it."""
+    Ctrl-C in a terminal goes to the workers too. They leave it to the process that runs the study,
+    which stops them in order; otherwise each would die with a traceback of its own. A worker that
+    is stopped in the middle of a trial goes at once: Python would first end the thread that trains,
+    and C++ code that is ended so says "terminate called without an active exception".
+
+    Whatever the environment says about memory here is dask's own default, not the user's wish.
+    """
+    keep_freed_memory()
+    atexit.register(os._exit, 0)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+# ------------------------------------------------------------------- who may work
 
 
 @dataclass(frozen=True, kw_only=True)
-class Introduction:
-    """Who a worker is, so that one that would give other numbers can be refused."""
+class Requirements:
+    """What a worker must have so that its numbers are those of any other."""
 
-    version: str
-    revision: int
+    place: DigitsPlace
+    """Where it finds the digits."""
     checksum: str
-    machine: str
-    processor: str
+    """Of the digits."""
+    version: str
+    """Of the program, as `program_version` gives it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A worker would give other numbers, or has no digits."""
+
+    address: str
+    reason: Phrase
+
+
+def program_version() -> str:
+    """The version, with the revision of training in parentheses."""
+    return f"{__version__} ({TRAINING_REVISION})"
+
+
+def work(spec: Mapping[str, Any], needed: Requirements) -> TrialResult | Refusal:
+    """Run a trial on the dask worker that this is called on, if that may work at all.
+
+    Args:
+        spec: the trial, as `Trial.to_dict` gives it.
+        needed: what is checked first.
+    """
+    from distributed import get_worker
+
+    worker = get_worker()
+    reason = objection(needed)
+    if reason is not None:
+        return Refusal(address=worker.address, reason=reason)
+    return run_trial(spec, needed.place, is_alone=worker.state.nthreads == 1)
+
+
+def objection(needed: Requirements) -> Phrase | None:
+    """Why this process may not run trials; None if it may."""
+    ours = program_version()
+    if ours != needed.version:
+        values = {"found": ours, "expected": needed.version}
+        return Phrase("study_worker_version", values)
+    try:
+        digits = _digits(needed.place)
+    except TallerError as error:
+        return Phrase(error.key, error.values)
+    if digits.checksum != needed.checksum:
+        values = {"found": digits.checksum, "expected": needed.checksum}
+        return Phrase("study_worker_digits", values)
+    return None
+
+
+# ---------------------------------------------------------------------- its digits
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shares:
+    """The digits of a data set that are not test digits, by what they are for."""
+
+    digits: Digits
+    """The whole data set."""
+    teaching: LabelledImages
+    """Trials draw theirs from these."""
+    judging: LabelledImages
+    """Kept from all training; the same for every trial of a study."""
+
+    @property
+    def validation(self) -> LabelledImages:
+        """The held-out digits, by which learning rates are chosen."""
+        return self.digits.validation
+
+
+def share_out(digits: Digits, judges: int) -> Shares:
+    """Keep training digits apart that judge: stratified, fixed by the data set and their number.
+
+    Args:
+        digits: all digits.
+        judges: how many judge.
+    """
+    judging = torch.from_numpy(stratified_mask(digits.train.labels.numpy(), judges))
+    return Shares(digits=digits, teaching=digits.train[~judging], judging=digits.train[judging])
 
 
 @cache
 def _load(place: DigitsPlace) -> Digits:
-    return place.load()
+    digits = place.load()
+    _warm_up(digits)
+    return digits
+
+
+@cache
+def _share_out(place: DigitsPlace, judges: int) -> Shares:
+    return share_out(_load(place), judges)
 
 
 def _digits(place: DigitsPlace) -> Digits:
@@ -97,21 +172,10 @@ def _digits(place: DigitsPlace) -> Digits:
         return _load(place)
 
 
-def introduce(place: DigitsPlace) -> Introduction:
-    """Load the digits, get ready to train, and say who this worker is.
-
-    Raises:
-        DataError, ConfigError, OutputError: the digits are not to be had here.
-    """
-    digits = _digits(place)
-    _warm_up(digits)
-    return Introduction(
-        version=__version__,
-        revision=TRAINING_REVISION,
-        checksum=digits.checksum,
-        machine=socket.gethostname(),
-        processor=processor_name(),
-    )
+def _shares(place: DigitsPlace, judges: int) -> Shares:
+    """The digits by what they are for, shared out once per process however many threads ask."""
+    with _loading:
+        return _share_out(place, judges)
 
 
 def _warm_up(digits: Digits) -> None:
@@ -121,124 +185,6 @@ def _warm_up(digits: Digits) -> None:
     model = SimpleCNN(ModelConfig(filters=(1,), hidden=1), n_classes=digits.n_classes)
     for _ in train(model, digits.training_on(digits.train[:1]), config):
         pass
-
-
-def run_trial(spec: dict[str, Any], place: DigitsPlace, alone: bool) -> TrialResult:
-    """Run a trial on this worker; whatever goes wrong with it is its result.
-
-    Args:
-        spec: the trial, as `Trial.to_dict` gives it.
-        place: where the digits are.
-        alone: no other trial runs in this process, so that its memory can be told.
-    """
-    # More threads would make the workers of one machine wait for each other.
-    torch.set_num_threads(1)
-    started = time.perf_counter()
-    try:
-        digits = _digits(place)
-        if alone:
-            _reset_peak_memory()
-        result = train_trial(Trial.from_dict(spec), digits)
-    except Exception as error:
-        return TrialResult(status="failed", reason=_reason(error), machine=socket.gethostname())
-    return dataclasses.replace(
-        result,
-        wall_seconds=time.perf_counter() - started,
-        peak_memory_mb=_peak_memory_mb() if alone else None,
-        machine=socket.gethostname(),
-    )
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).lower()
-    if isinstance(error, DivergedError):
-        return "diverged"
-    if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
-        return "memory"
-    return f"{type(error).__name__}: {error}"[:300]
-
-
-def train_trial(trial: Trial, digits: Digits) -> TrialResult:
-    """Train and evaluate one trial.
-
-    Args:
-        trial: what to train.
-        digits: all digits; the trial takes its own subset of the training ones.
-
-    Raises:
-        DivergedError: the loss is no longer a number.
-    """
-    digits = in_folds(digits, trial.folds, trial.fold) if trial.folds else digits
-    chosen = nested_order(digits.train.labels, trial.train.seed)[: trial.train_n]
-    subset = digits.train[chosen]
-    # Evaluated here and not by the training, which would evaluate the test digits as often.
-    model = SimpleCNN(trial.model, n_classes=digits.n_classes, seed=trial.train.seed)
-    training = train(model, digits.training_on(subset), trial.train)
-    curve: list[tuple[int, float, float | None]] = []
-    validation: Evaluation | None = None
-    evaluated = evaluated_epochs(trial)
-    for event in training:
-        if isinstance(event, EpochResult):
-            wanted = len(curve) + 1 in evaluated
-            validation = _evaluate(training.network, digits, digits.validation) if wanted else None
-            error = _error(validation) if validation else None
-            curve.append((trial.images_after(training.step), event.train_loss, error))
-    assert validation is not None, "the last epoch is evaluated"
-    if not math.isfinite(validation.loss):
-        raise DivergedError("diverged", epoch=trial.train.epochs, step=training.step, suggestion=0)
-    network = training.network
-    wrong = (validation.predictions != validation.labels).numpy()
-    return TrialResult(
-        status="ok",
-        validation_error=_error(validation),
-        test_error=_error(_evaluate(network, digits, digits.test)),
-        seen_error=_seen_error(network, digits, subset) if trial.has_gap else None,
-        validation_loss=validation.loss,
-        train_seconds=training.history.epochs[-1].train_seconds,
-        images_seen=trial.images_after(training.step),
-        curve=tuple(curve),
-        validation_wrong=np.packbits(wrong).tobytes(),
-    )
-
-
-def _seen_error(model: SimpleCNN, digits: Digits, subset: LabelledImages) -> float:
-    return _error(_evaluate(model, digits, subset[:SEEN_DIGITS]))
-
-
-def evaluated_epochs(trial: Trial) -> frozenset[int]:
-    """Epochs, from 1, after which the validation digits are evaluated; the last is one.
-
-    A fold has so many digits that judging them more than once would take a large part of the time.
-    """
-    epochs = math.ceil(trial.steps / trial.steps_per_epoch)
-    if trial.folds:
-        return frozenset({epochs})
-    return frozenset(round(at) for at in np.geomspace(1, epochs, min(epochs, CURVE_POINTS)))
-
-
-def _evaluate(model: SimpleCNN, digits: Digits, split: LabelledImages) -> Evaluation:
-    return evaluate(model, split, digits.scale, batch_size=EVALUATION_BATCH)
-
-
-def _error(evaluation: Evaluation) -> float:
-    return evaluation.errors / evaluation.n
-
-
-def in_folds(digits: Digits, folds: int, fold: int) -> Digits:
-    """The digits split anew: one stratified fold to judge by, the others to train on.
-
-    Training and validation digits are shared out together, always in the same way, so that every
-    one of them is in one fold.
-    """
-    pool = digits.pool
-    # Every stretch of this order, and not only every beginning, has the classes in proportion.
-    parts = np.array_split(nested_order(pool.labels, FOLD_SEED).numpy(), folds)
-    others = np.concatenate([part for number, part in enumerate(parts) if number != fold])
-    return dataclasses.replace(
-        digits,
-        train=pool[torch.from_numpy(others)],
-        validation=pool[torch.from_numpy(parts[fold])],
-    )
 
 
 def nested_order(labels: Tensor, seed: int) -> Tensor:
@@ -262,6 +208,124 @@ def nested_order(labels: Tensor, seed: int) -> Tensor:
         at = np.flatnonzero(shuffled == label)
         place[at] = (np.arange(len(at)) + 0.5) / len(at)
     return torch.from_numpy(order[np.argsort(place, kind="stable")])
+
+
+# ------------------------------------------------------------------------ a trial
+
+
+def run_trial(spec: Mapping[str, Any], place: DigitsPlace, *, is_alone: bool) -> TrialResult:
+    """Run a trial in this process; whatever goes wrong with it is its result.
+
+    Args:
+        spec: the trial, as `Trial.to_dict` gives it.
+        place: where the digits are.
+        is_alone: no other trial runs in this process, so that its memory can be told.
+    """
+    # More threads would make the workers of one machine wait for each other.
+    torch.set_num_threads(1)
+    here = {"machine": socket.gethostname(), "processor": processor_name()}
+    started = time.perf_counter()
+    try:
+        trial = Trial.from_dict(spec)
+        shares = _shares(place, trial.judges)
+        if is_alone:
+            _reset_peak_memory()
+        result = train_trial(trial, shares)
+    except Exception as error:
+        return TrialResult(status="failed", reason=_reason(error), **here)
+    return dataclasses.replace(
+        result,
+        wall_seconds=time.perf_counter() - started,
+        peak_memory_mb=_peak_memory_mb() if is_alone else None,
+        **here,
+    )
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).lower()
+    if isinstance(error, DivergedError):
+        return "diverged"
+    if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
+        return "memory"
+    return f"{type(error).__name__}: {error}"[:300]
+
+
+def train_trial(trial: Trial, shares: Shares) -> TrialResult:
+    """Train and judge one trial.
+
+    Args:
+        trial: what to train.
+        shares: all digits; the trial takes its own subset of those that teach.
+
+    Raises:
+        DivergedError: the loss is no longer a number.
+    """
+    digits = shares.digits
+    subset = shares.teaching[
+        nested_order(shares.teaching.labels, trial.train.seed)[: trial.train_n]
+    ]
+    # Evaluated here and not by the training, which would evaluate the test digits as often.
+    model = SimpleCNN(trial.model, n_classes=digits.n_classes, seed=trial.train.seed)
+    training = train(model, digits.training_on(subset), trial.train)
+    curve: list[tuple[int, float, float | None]] = []
+    evaluated = curve_epochs(trial)
+    for event in training:
+        if isinstance(event, EpochResult):
+            error = None
+            if len(curve) + 1 in evaluated:
+                held_out = _evaluate(training.network, digits, shares.validation)
+                error = held_out.errors / held_out.n
+            curve.append((trial.images_after(training.step), event.train_loss, error))
+    network = training.network
+    judged = _evaluate(network, digits, shares.validation if trial.is_pilot else shares.judging)
+    if not math.isfinite(judged.loss):
+        raise DivergedError("diverged", epoch=trial.train.epochs, step=training.step, suggestion=0)
+    return TrialResult(
+        status="ok",
+        **_counts(trial, judged),
+        **_seen(trial, network, digits, subset),
+        judged_loss=judged.loss,
+        train_seconds=training.history.epochs[-1].train_seconds,
+        images_seen=trial.images_after(training.step),
+        curve=tuple(curve),
+    )
+
+
+def curve_epochs(trial: Trial) -> frozenset[int]:
+    """Epochs, from 1, after which the validation digits are evaluated for the learning curve.
+
+    A single point is no curve, and a pilot's is not looked at.
+    """
+    epochs = math.ceil(trial.steps / trial.steps_per_epoch)
+    if trial.is_pilot or epochs == 1:
+        return frozenset()
+    return frozenset(round(at) for at in np.geomspace(1, epochs, min(epochs, CURVE_POINTS)))
+
+
+def _counts(trial: Trial, judged: Evaluation) -> dict[str, Any]:
+    """How many digits are wrong of those that judge the trial, and which."""
+    if trial.is_pilot:
+        return {"pilot_n": judged.n, "pilot_errors": judged.errors}
+    wrong = (judged.predictions != judged.labels).numpy()
+    return {
+        "judged_n": judged.n,
+        "judged_errors": judged.errors,
+        "judged_wrong": np.packbits(wrong).tobytes(),
+    }
+
+
+def _seen(
+    trial: Trial, network: SimpleCNN, digits: Digits, subset: LabelledImages
+) -> dict[str, Any]:
+    """How many digits are wrong of those that were trained on, where they were seen again."""
+    if trial.is_pilot or not trial.sees_digits_again:
+        return {}
+    seen = _evaluate(network, digits, subset[:SEEN_DIGITS])
+    return {"seen_n": seen.n, "seen_errors": seen.errors}
+
+
+def _evaluate(model: SimpleCNN, digits: Digits, split: LabelledImages) -> Evaluation:
+    return evaluate(model, split, digits.scale, batch_size=EVALUATION_BATCH)
 
 
 def _reset_peak_memory() -> None:
