@@ -283,6 +283,13 @@ def test_factors_that_multiply_interact_in_points_and_not_on_log_odds() -> None:
     assert interaction.points.f > 3 * interaction.log_odds.f
 
 
+def test_where_errors_are_nearly_alike_both_scales_say_the_same() -> None:
+    # Near one error the logarithm of the odds is a straight line: so are the digits' parts.
+    interaction = analysed(made.crossed(error=lambda _: 0.03, sd=lambda _: 0.0004)).interaction
+    assert interaction is not None
+    assert interaction.log_odds.f == pytest.approx(interaction.points.f, rel=0.1)
+
+
 def test_scales_that_say_different_things_disagree() -> None:
     sure, unsure = (FTest(f=1.0, df=1, df_residual=9, p=p) for p in (0.01, 0.2))
     both = Interaction(factors=("a", "b"), points=sure, log_odds=sure)
