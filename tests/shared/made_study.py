@@ -216,9 +216,9 @@ def interaction(points: float, log_odds: float) -> Interaction:
 def _usual(question: Callable[..., MadeQuestion], changes: dict[str, Any]) -> MadeAnswer:
     """The answer to a usual question; a change is one of the question or of the answer."""
     of_answer = {field.name for field in fields(MadeAnswer)}
-    own = {name: value for name, value in changes.items() if name in of_answer}
-    others = {name: value for name, value in changes.items() if name not in of_answer}
-    return MadeAnswer(question=question(**others), **own)
+    answer = {name: value for name, value in changes.items() if name in of_answer}
+    asked = {name: value for name, value in changes.items() if name not in of_answer}
+    return MadeAnswer(question=question(**asked), **answer)
 
 
 def crossed(**changes: Any) -> MadeAnswer:

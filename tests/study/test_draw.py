@@ -22,8 +22,8 @@ ES, EN = Messages("es"), Messages("en")
 
 
 def pictures(study: StudyAnalysis, say: Messages = EN, note: str | None = None) -> list[Picture]:
-    own = [p for q in study.questions for p in question_pictures(q, say, note)]
-    return [*study_pictures(study, say, note), *own]
+    of_questions = [p for q in study.questions for p in question_pictures(q, say, note)]
+    return [*study_pictures(study, say, note), *of_questions]
 
 
 def drawn(name: str, *questions: make.MadeAnswer, say: Messages = EN) -> Figure:

@@ -12,9 +12,8 @@ from taller_cnn.study.conclusions import (
     VERDICTS,
     Kind,
     bend_of,
-    levels_above,
+    bend_text,
     levels_along,
-    trend_shape,
 )
 from taller_cnn.study.labels import (
     baseline_words,
@@ -58,15 +57,14 @@ def _trend_claim(trend: Trend, question: QuestionAnalysis, messages: Messages) -
     per = messages(f"study_report.per.{trend.per}")
     mean = estimate_label(trend.error, messages)
     parts = [messages("study_report.claim.slope", per=per, value=mean)]
-    bend = bend_of(trend.factor, question)
-    if bend and bend.verdict in ("better", "worse"):
-        parts.append(trend_shape(trend, question, messages) or "")
+    parts += filter(None, [bend_text(trend, question, messages)])
     along = {effect.levels: effect.error for effect in levels_along(trend.factor, question)}
     baseline = baseline_words(question.factors, messages)["baseline"]
     parts += _by_verdict(question, along, baseline, messages)
     if trend.factor in HELD_VARIANT:
         parts.append(messages("study_report.claim.not_alone"))
-    above = levels_above(trend.factor, question)
+    bend = bend_of(trend.factor, question)
+    above = levels_along(trend.factor, question, above=True)
     is_better_above = any(effect.error.verdict == "better" for effect in above)
     verdict = f"mean_{trend.error.verdict}"
     if verdict == "mean_better" and bend and bend.verdict == "worse" and not is_better_above:
@@ -110,9 +108,9 @@ def _by_verdict(
     """A sentence for each verdict that occurs, with the levels that it holds for."""
     for verdict in VERDICTS:
         items = [
-            f"{level_label(question.factors, levels, messages)} {estimate_label(found, messages)}"
-            for levels, found in estimates.items()
-            if found.verdict == verdict and not math.isnan(found.value)
+            f"{level_label(question.factors, levels, messages)} {estimate_label(effect, messages)}"
+            for levels, effect in estimates.items()
+            if effect.verdict == verdict and not math.isnan(effect.value)
         ]
         if items:
             key = f"study_report.claim.levels_{verdict}"

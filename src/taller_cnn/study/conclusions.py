@@ -110,21 +110,34 @@ def _trend_text(trend: Trend, messages: Messages) -> str:
 def trend_shape(trend: Trend, question: QuestionAnalysis, messages: Messages) -> str | None:
     """Where in the range the mean change comes from, as far as a contrast tells it.
 
-    Only the contrast of the slopes below and above the reference can say that they differ. Where it
-    does not, and nothing above the reference is better by itself, that is all there is to say.
+    Where the contrast does not tell the two sides of the reference apart, and no level above the
+    reference is better by itself, that is all there is to say.
     """
-    per = messages(f"study_report.per.{trend.per}")
-    values = {"per": per, **_baseline(question, messages)}
+    above = levels_along(trend.factor, question, above=True)
+    is_better_above = any(effect.error.verdict == "better" for effect in above)
+    text = bend_text(trend, question, messages)
+    if text or not above or is_better_above or trend.error.verdict != "better":
+        return text
     bend = bend_of(trend.factor, question)
-    if bend and bend.verdict in ("better", "worse"):
-        return messages(f"study_report.shape.{bend.verdict}", **values, **sizes(bend, messages))
-    above = levels_above(trend.factor, question)
-    if trend.error.verdict != "better" or any(e.error.verdict == "better" for e in above):
+    return messages(
+        f"study_report.shape.{'open_tested' if bend and bend.verdict == 'unclear' else 'open'}",
+        levels="; ".join(_item(question, effect, effect.error, messages) for effect in above),
+        per=messages(f"study_report.per.{trend.per}"),
+        **_baseline(question, messages),
+    )
+
+
+def bend_text(trend: Trend, question: QuestionAnalysis, messages: Messages) -> str | None:
+    """That the change is another one above the reference than below; None if that is not told."""
+    bend = bend_of(trend.factor, question)
+    if bend is None or bend.verdict not in ("better", "worse"):
         return None
-    items = [_item(question, effect, effect.error, messages) for effect in above]
-    key = "open_tested" if bend and bend.verdict == "unclear" else "open"
-    levels = "; ".join(items)
-    return messages(f"study_report.shape.{key}", levels=levels, **values) if items else None
+    return messages(
+        f"study_report.shape.{bend.verdict}",
+        per=messages(f"study_report.per.{trend.per}"),
+        **_baseline(question, messages),
+        **sizes(bend, messages),
+    )
 
 
 def bend_of(factor: str, question: QuestionAnalysis) -> Estimate | None:
@@ -132,26 +145,27 @@ def bend_of(factor: str, question: QuestionAnalysis) -> Estimate | None:
     return next((bend.error for bend in question.bends if bend.factor == factor), None)
 
 
-def levels_along(factor: str, question: QuestionAnalysis) -> tuple[Effect, ...]:
-    """The effects of levels that differ from the reference in this factor alone."""
+def levels_along(
+    factor: str, question: QuestionAnalysis, *, above: bool = False
+) -> tuple[Effect, ...]:
+    """The effects of levels that differ from the reference in this factor alone.
+
+    Args:
+        factor: of the question.
+        question: with the effects.
+        above: only levels whose value is above that of the reference.
+    """
     reference = question.reference
     if reference is None:
         return ()
     at = question.factors.index(factor)
+    values = {level.levels: level.values[at] or 0.0 for level in question.levels}
     return tuple(
         effect
         for effect in question.effects
         if all(name == reference.levels[i] for i, name in enumerate(effect.levels) if i != at)
+        and (not above or values[effect.levels] > values[reference.levels])
     )
-
-
-def levels_above(factor: str, question: QuestionAnalysis) -> tuple[Effect, ...]:
-    """Those of them whose value is above that of the reference."""
-    at = question.factors.index(factor)
-    values = {level.levels: level.values[at] or 0.0 for level in question.levels}
-    reference = next(level.values[at] or 0.0 for level in question.levels if level.is_reference)
-    along = levels_along(factor, question)
-    return tuple(effect for effect in along if values[effect.levels] > reference)
 
 
 # ------------------------------------------------------------------------------- levels
