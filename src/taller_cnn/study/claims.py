@@ -81,7 +81,11 @@ def _dropout_claims(question: QuestionAnalysis, messages: Messages) -> Iterator[
     baseline = level_label(question.factors, none.levels, messages)
     for response in ("error", "gap"):
         estimates = {e.levels: e.error if response == "error" else e.gap for e in question.effects}
-        against = {levels: estimate for levels, estimate in estimates.items() if estimate}
+        against = {
+            levels: estimate
+            for levels, estimate in estimates.items()
+            if estimate and not math.isnan(estimate.value)
+        }
         if not none.is_reference:
             estimate = against.get(none.levels)
             against = {reference.levels: _reversed(estimate)} if estimate else {}
