@@ -132,6 +132,7 @@ def _claim(
     training = training_label(question, messages)
     if training_of(question).is_short:
         training = messages("study_report.claim.short", training=training)
-    sentences = (messages(f"study_report.claim.{verdict}"), training)
+    words = baseline_words(question.factors, messages)
+    sentences = (messages(f"study_report.claim.{verdict}", **words), training)
     answer = " ".join([*(f"{sentence}." for sentence in sentences), *measured])
     return Claim(claim=messages(f"study_report.claim.{name}"), kind=kind, answer=answer)
