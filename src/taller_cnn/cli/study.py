@@ -288,10 +288,10 @@ def _design_to_report(terminal: Terminal, asked: _Asked, store: Store) -> tuple[
         plan = asked.plan()
     else:
         plan = last.design.plan.with_seeds(asked.seeds)
-        typed = {**last.command, "seeds": asked.seeds or last.command.get("seeds")}
+        typed |= {**last.command, "seeds": asked.seeds or last.command.get("seeds")}
     if last is not None and asked.source in ("auto", last.design.digits.source):
         digits = last.design.digits
-        typed |= {name: last.command.get(name, typed[name]) for name in ("source", "data_dir")}
+        typed |= {name: last.command.get(name) or typed[name] for name in ("source", "data_dir")}
     else:
         digits = StudyDigits.of(load(terminal, asked.place))
         typed |= {"source": asked.source, "data_dir": asked.typed()["data_dir"]}

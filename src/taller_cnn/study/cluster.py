@@ -37,6 +37,9 @@ _DASK_SETTINGS: Mapping[str, Any] = {
     "distributed.worker.memory.pause": False,
     "distributed.comm.timeouts.connect": f"{SCHEDULER_SECONDS}s",
     "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
+    # A new worker process loads torch, which takes a busy machine longer than dask's 15 s; after
+    # that its nanny is sent home, and the study goes on with one worker less.
+    "distributed.deploy.lost-worker-timeout": "300s",
 }
 
 
@@ -178,7 +181,7 @@ class Crew:
             # The worker could not even begin: it lacks the program, or has quite another version.
             told = f"{type(error).__name__}: {error}"[:300]
             reason = Phrase("study_worker_broken", {"reason": told})
-            return Refusal(address=self._erred_on(future.key), reason=reason)
+            return Refusal(address=self._erred_on(str(future.key)), reason=reason)
 
     def _erred_on(self, key: str) -> str:
         """The worker on which a task failed; empty if the scheduler does not know."""

@@ -200,7 +200,7 @@ def run_trial(spec: Mapping[str, Any], place: DigitsPlace, *, is_alone: bool) ->
     """
     # More threads would make the workers of one machine wait for each other.
     torch.set_num_threads(1)
-    here = {"machine": socket.gethostname(), "processor": processor_name()}
+    here: dict[str, Any] = {"machine": socket.gethostname(), "processor": processor_name()}
     started = time.perf_counter()
     try:
         trial = Trial.from_dict(spec)
