@@ -1,11 +1,10 @@
-"""Make the pictures and tables of `mejor.md` and `best.md`, from what the benchmarks have measured.
+"""Make the pictures of `mejor.md` and `best.md`, from what the benchmarks have measured.
 
-    python benchmarks/best_pictures.py [--study FOLDER ...]
+    python benchmarks/best_pictures.py
 
 `benchmarks/results` gives the figures: the newest file of each kind. ``best_time_<language>.png``
 is the error against the seconds of training, from `fast` to the ensemble, and
-``best_none_right_<language>.png`` the test digits that no network of `best` gets. With the folder
-of an ablation (``resultados/estudio``), its table is printed in both languages, and kept.
+``best_none_right_<language>.png`` the test digits that no network of `best` gets.
 """
 
 from __future__ import annotations
@@ -17,12 +16,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from reporting import RESULTS, table, write_results
+from reporting import RESULTS
 from time_to_accuracy import ROOT, digits
 
 from taller_cnn.data import Digits
@@ -42,8 +40,6 @@ from taller_cnn.figures.style import (
     with_note,
 )
 from taller_cnn.messages import Messages
-from taller_cnn.study.analysis import QuestionAnalysis
-from taller_cnn.study.labels import interval_label, level_label, points
 
 IMAGES = ROOT / "docs" / "images"
 WRONG_LABELS: Mapping[int, int] = {
@@ -66,7 +62,6 @@ WRONG_LABELS: Mapping[int, int] = {
 """Test digits whose label at least 3 of 5 people rejected, and how many of the 5 agreed with it:
 Northcutt, Athalye & Mueller 2021, arXiv:2103.14749, mturk/mnist_mturk.json of
 github.com/cleanlab/label-errors. Nobody was asked about most of the other test digits."""
-COLUMNS = ("level", "errors", "rate", "difference", "interval", "multiple", "macs")
 TEXTS: Mapping[str, Mapping[str, str]] = {
     "es": {
         "time": "Lo que compran los segundos",
@@ -81,13 +76,6 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "label": "etiqueta {label}",
         "says": "dicen {answers}",
         "votes": "{votes:d} de 5 aceptan la etiqueta",
-        "column_level": "nivel",
-        "column_errors": "errores de {n}",
-        "column_rate": "error",
-        "column_difference": "diferencia (puntos)",
-        "column_interval": "intervalo simultáneo del 95 %",
-        "column_multiple": "tasa de aprendizaje (×)",
-        "column_macs": "millones de operaciones por dígito",
         "framed": "Marco grueso: 3 o más de 5 personas rechazan la etiqueta (Northcutt 2021)",
     },
     "en": {
@@ -103,13 +91,6 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "label": "label {label}",
         "says": "they say {answers}",
         "votes": "{votes:d} of 5 accept the label",
-        "column_level": "level",
-        "column_errors": "errors of {n}",
-        "column_rate": "error",
-        "column_difference": "difference (points)",
-        "column_interval": "simultaneous 95% interval",
-        "column_multiple": "learning rate (×)",
-        "column_macs": "million operations per digit",
         "framed": "Thick frame: 3 or more of 5 people reject the label; Northcutt 2021",
     },
 }
@@ -293,49 +274,10 @@ def told(result: Mapping[str, Any]) -> str:
     )
 
 
-def ablation(folder: Path) -> tuple[str, Sequence[QuestionAnalysis]]:
-    """An ablation's name and what its questions found."""
-    from taller_cnn.study import Store
-    from taller_cnn.study.analysis import analyse
-
-    store = Store.existing(folder / "estudio.sqlite")
-    plan = store.latest_plan() if store else None
-    if store is None or plan is None:
-        raise SystemExit(f"there is no study in {folder}")
-    with store:
-        design = store.design(plan)
-        results = design.table(store.results(design))
-    study = analyse(results, {question.name: question.factors for question in design.questions})
-    return plan.name, study.questions
-
-
-def ablation_table(question: QuestionAnalysis, messages: Messages) -> str:
-    """The levels of a question, with errors as numbers of digits too."""
-    effects = {effect.levels: effect.error for effect in question.effects}
-    rows = []
-    for level in question.levels:
-        error = effects.get(level.levels)
-        rows.append(
-            [
-                level_label(question.factors, level.levels, messages),
-                messages.number(round(level.validation_error.mean * level.judged), 0),
-                messages.percent(level.validation_error.mean, 3),
-                points(error.value, messages, decimals=3) if error else "–",
-                interval_label(error.low, error.high, messages, 3) if error else "–",
-                messages.significant(level.rate, 2),
-                messages.number((level.macs or 0) / 1e6, 1),
-            ]
-        )
-    judged = messages.number(max(level.judged for level in question.levels), 0)
-    return table([text(messages, f"column_{name}", n=judged) for name in COLUMNS], rows)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--study", type=Path, nargs="+", default=[], help="folders of ablations")
-    ablations = [ablation(folder) for folder in parser.parse_args().study]
+    ).parse_args()
     result = newest("best-accuracy")
     for language in ("es", "en"):
         messages = Messages(language)
@@ -343,11 +285,6 @@ def main() -> None:
         if result:
             draw = partial(none_right_figure, result, digits(), messages)
             save_figure(draw, IMAGES / f"best_none_right_{language}.png")
-        for _, questions in ablations:
-            print(*(ablation_table(question, messages) for question in questions), sep="\n\n")
-    for name, questions in ablations:
-        tables = "\n\n".join(ablation_table(question, Messages("en")) for question in questions)
-        write_results(name, f"What ingredients of `best` are worth: {name}", tables, {})
     if result:
         print(told(result))
 

@@ -6,7 +6,7 @@ Both run the same slice of the default study: the same networks on the same numb
 the same batch size and number of steps. The lesson's loop has the lesson's DataLoader, its
 ``train()`` and Adam, PyTorch's own threads, and the network of each trial written as the lesson
 writes its own: layer by layer, pooling after ReLU, in PyTorch's usual memory layout. A study's
-trial is also evaluated, on validation and test digits and on seen ones where digits repeat. The
+trial is also evaluated, on the judging digits and on seen ones where digits repeat. The
 lesson is timed both without any evaluation and with one pass of its ``test()``, without which its
 trials would have no result. The last row is what the study would do if its workers never did
 anything but train: evaluation and waiting are the difference.
@@ -34,9 +34,9 @@ from taller_cnn.config import ModelConfig
 from taller_cnn.model import describe
 from taller_cnn.study import (
     Design,
-    Evaluated,
+    Results,
     Store,
-    StoreDigits,
+    StudyDigits,
     StudyStarted,
     Trial,
     TrialDone,
@@ -45,7 +45,6 @@ from taller_cnn.study import (
     default_plan,
     run_study,
 )
-from taller_cnn.study.store import STORE_NAME
 
 
 def lesson_network(config: ModelConfig) -> nn.Sequential:
@@ -72,7 +71,7 @@ def lesson_network(config: ModelConfig) -> nn.Sequential:
 
 def slice_of(design: Design, cells: int) -> tuple[Trial, ...]:
     """One trial of every so-many-th cell: all sizes of network, both regimes."""
-    trials = [cell.trials[1.0, 0] for question in design.questions for cell in question.cells]
+    trials = [cell.fresh(1.0, 0) for question in design.questions for cell in question.cells]
     different = list(dict.fromkeys(trials))
     step = len(different) / cells
     return tuple(different[int(index * step)] for index in range(cells))
@@ -84,32 +83,32 @@ class Slice(Design):
 
     chosen: tuple[Trial, ...]
 
-    def trials(self) -> tuple[Trial, ...]:
-        """The chosen trials."""
+    def trials(self, results: Results) -> tuple[Trial, ...]:
+        """The chosen trials, whatever comes out."""
+        return self.chosen
+
+    def expected_trials(self, results: Results) -> tuple[Trial, ...]:
+        """The chosen trials: none follow."""
         return self.chosen
 
 
 def sliced(cells: int) -> Slice:
     """The slice of the default study on the full MNIST."""
-    loaded = digits(holdout=5000)
-    design = build(default_plan(), available=len(loaded.train), checksum=loaded.checksum)
+    design = build(default_plan(), StudyDigits.of(digits(holdout=5000)))
     kept = {field.name: getattr(design, field.name) for field in fields(design)}
     return Slice(**kept, chosen=slice_of(design, cells))
 
 
 def time_study(design: Slice) -> dict[str, float]:
     """Seconds of the whole study, with its worker processes, and from the first trial on."""
-    loaded = digits(holdout=5000)
-    identity = StoreDigits(name="mnist", checksum=loaded.checksum, train_n=len(loaded.train))
-    evaluated = Evaluated(validation=len(loaded.validation), test=len(loaded.test))
     trained, workers = 0.0, 1
     began = ready = time.perf_counter()
     with (
         tempfile.TemporaryDirectory() as folder,
-        Store(Path(folder) / STORE_NAME, identity) as store,
+        Store(Path(folder), is_writer=True) as store,
     ):
         stop = threading.Event()
-        for event in run_study(design, digits_place(), store, evaluated=evaluated, stop=stop):
+        for event in run_study(design, digits_place(), store, stop=stop):
             if isinstance(event, TrialDone):
                 trained += event.result.train_seconds or 0
             elif isinstance(event, StudyStarted):

@@ -1,184 +1,48 @@
+"""What an analysis says of results that were made: effects, trends, bends, interactions."""
+
+import dataclasses
 import math
-from typing import Any
 
+import made_results as made
 import numpy as np
-import pandas as pd
 import pytest
-from scipy import optimize, stats
-from statsmodels.formula.api import ols
+from made_results import number, without
 
-from taller_cnn.study.analysis import (
+from taller_cnn.study.analysis import analyse, analyse_question
+from taller_cnn.study.results import (
     Estimate,
+    FTest,
+    Interaction,
     QuestionAnalysis,
+    QuestionResults,
     StudyAnalysis,
-    analyse,
-    variance_terms,
 )
-from taller_cnn.study.analysis.inference import (
-    BlockModel,
-    critical_value,
-    detectable_sizes,
-    estimates,
-)
-
-DUNNETT = np.column_stack([-np.ones(3), np.eye(3)])
-
-
-def model_of(y: np.ndarray) -> BlockModel:
-    """The model of measurements ``[levels, seeds]``."""
-    levels, seeds = y.shape
-    level, seed = np.repeat(np.arange(levels), seeds), np.tile(np.arange(seeds), levels)
-    model: BlockModel | None = BlockModel.of(y.ravel(), level, seed, levels)
-    assert model is not None
-    return model
-
-
-def measurements(seed: int = 0) -> np.ndarray:
-    """Four levels, five seeds."""
-    random = np.random.default_rng(seed)
-    block = random.normal(0, 1, 5)
-    return np.array([3.0, 3.0, 2.0, 5.0])[:, None] + block + random.normal(0, 0.5, (4, 5))
 
 
 def question(study: StudyAnalysis, name: str) -> QuestionAnalysis:
     return next(q for q in study.questions if q.name == name)
 
 
-def fail(table: pd.DataFrame, rows: Any, status: str = "failed") -> pd.DataFrame:
-    """The table with these trials without a result."""
-    made = table.copy()
-    made.loc[rows, "status"] = status
-    measured = ["validation_error", "test_error", "seen_error", "gap", "train_seconds"]
-    made.loc[rows, measured] = np.nan
-    for column in ("curve", "validation_wrong"):
-        made.loc[rows, column] = None
-    return made
+def analysed(made_question: made.MadeQuestion, **changes: object) -> QuestionAnalysis:
+    return analyse_question(dataclasses.replace(made.made_results(made_question), **changes))
 
 
-def test_estimates_and_pooled_errors_are_those_of_the_linear_model_of_statsmodels() -> None:
-    y = measurements()
-    rows = pd.DataFrame(
-        {"y": y.ravel(), "level": np.repeat(list("abcd"), 5), "seed": np.tile(range(5), 4)}
-    )
-    fit = ols("y ~ C(level) + C(seed)", rows).fit()
-    model = model_of(y)
-    pooled, _ = model.covariances(DUNNETT)
-    names = ["C(level)[T.b]", "C(level)[T.c]", "C(level)[T.d]"]
-    found = estimates(model, DUNNETT, 0.05)
-    assert [e.value for e in found if e] == pytest.approx(list(fit.params[names]))
-    assert np.sqrt(np.diag(pooled)) == pytest.approx(list(fit.bse[names]))
-    assert model.residual_sd == pytest.approx(math.sqrt(fit.mse_resid))
+@pytest.fixture(scope="module")
+def results() -> tuple[QuestionResults, ...]:
+    return made.default_results()
 
 
-def test_two_levels_are_a_paired_t_test() -> None:
-    y = measurements()[:2]
-    model = model_of(y)
-    pooled, _ = model.covariances(np.array([[-1.0, 1.0]]))
-    paired = stats.ttest_rel(y[1], y[0])
-    assert (y[1] - y[0]).mean() / math.sqrt(pooled[0, 0]) == pytest.approx(paired.statistic)
-    assert model.fit.df_resid == paired.df
+@pytest.fixture(scope="module")
+def study(results: tuple[QuestionResults, ...]) -> StudyAnalysis:
+    return analyse(results)
 
 
-def test_each_comparison_uses_the_larger_standard_error() -> None:
-    y = measurements()
-    y[2] += np.array([3, -3, 0, 2, -2])  # one level spreads much more
-    pooled, apart = model_of(y).covariances(DUNNETT)
-    found = estimates(model_of(y), DUNNETT, 0.05)
-    errors = [e.standard_error for e in found if e]
-    assert errors == pytest.approx(np.sqrt(np.maximum(np.diag(pooled), np.diag(apart))))
-    assert apart[1, 1] > pooled[1, 1]
-    assert apart[0, 0] < pooled[0, 0]
-
-
-def test_the_critical_value_is_dunnett_s() -> None:
-    # Dunnett (1964), two-sided 5%, 12 degrees of freedom, three comparisons: 2.68.
-    assert critical_value(model_of(measurements()), DUNNETT, 0.05) == pytest.approx(2.68, abs=0.01)
-
-
-def test_the_critical_value_leaves_out_five_per_cent_of_the_multivariate_t() -> None:
-    correlation = np.full((3, 3), 0.5) + 0.5 * np.eye(3)
-    c = critical_value(model_of(measurements()), DUNNETT, 0.05)
-    inside = stats.multivariate_t.cdf(
-        np.full(3, c), shape=correlation, df=12, lower_limit=np.full(3, -c), random_state=1
-    )
-    assert inside == pytest.approx(0.95, abs=0.002)
-
-
-def test_adjusted_p_values_are_those_of_scipy_s_dunnett() -> None:
-    # Many blocks that explain just their share make both models nearly the same.
-    random = np.random.default_rng(3)
-    y = random.normal(0, 1, (4, 200)) + np.array([0, 0.1, 0.2, 0.3])[:, None]
-    expected = stats.dunnett(*y[1:], control=y[0], rng=np.random.default_rng(0))
-    for found, p in zip(estimates(model_of(y), DUNNETT, 0.05), expected.pvalue, strict=True):
-        assert found is not None
-        assert found.p == pytest.approx(p, abs=0.03)
-
-
-def test_one_comparison_needs_no_adjustment() -> None:
-    one = np.array([[-1.0, 1.0, 0.0, 0.0]])
-    found = estimates(model_of(measurements()), one, 0.05)[0]
-    assert found is not None
-    assert (found.low, found.high) == pytest.approx((found.low_alone, found.high_alone))
-
-
-def test_an_interval_leaves_out_zero_exactly_where_p_is_below_five_per_cent() -> None:
-    for seed in range(40):
-        for e in estimates(model_of(measurements(seed)), DUNNETT, 0.05):
-            assert e is not None
-            assert (e.p < 0.05) == (e.verdict in ("better", "worse"))
-            assert e.low <= e.low_alone <= e.value <= e.high_alone <= e.high
-
-
-def test_the_detectable_effect_is_found_with_eighty_per_cent_probability() -> None:
-    random = np.random.default_rng(5)
-    critical = critical_value(model_of(measurements()), DUNNETT, 0.05)
-    # In standard errors, of which the larger of two is used; its middle size by simulation.
-    drawn = [estimates(model_of(random.normal(0, 1, (4, 5))), DUNNETT, 0.05) for _ in range(600)]
-    first = [found[0] for found in drawn if found[0]]
-    size = float(np.median([e.detectable for e in first]))
-    found = np.mean([e.value + size > critical * e.standard_error for e in first])
-    assert found == pytest.approx(0.8, abs=0.05)
-
-
-def test_more_than_the_formula_of_the_t_test_says_is_needed_to_be_detected() -> None:
-    model = model_of(measurements())
-    critical = critical_value(model, DUNNETT, 0.05)
-    t_test = optimize.brentq(lambda d: stats.nct.sf(critical, 12, d) - 0.8, 1, 9)
-    for size in detectable_sizes(model, DUNNETT, critical):
-        assert t_test < size < 1.25 * t_test
-
-
-def test_levels_with_one_seed_and_unconnected_levels_have_no_interval() -> None:
-    # Levels 0 and 1 share seeds 0 and 1, levels 2 and 3 share seeds 2 and 3.
-    level = np.array([0, 0, 1, 1, 2, 2, 3, 3])
-    seed = np.array([0, 1, 0, 1, 2, 3, 2, 3])
-    y = np.random.default_rng(0).normal(size=8)
-    model = BlockModel.of(y, level, seed, 4)
-    found = estimates(model, DUNNETT, 0.05)
-    assert found[0] is not None
-    assert found[1] is None
-    assert found[2] is None
-
-
-def test_a_missing_trial_leaves_an_unbalanced_model_that_statsmodels_agrees_with() -> None:
-    y = measurements().ravel()
-    level, seed = np.repeat(np.arange(4), 5), np.tile(np.arange(5), 4)
-    y[[7, 13]] = np.nan
-    found = estimates(BlockModel.of(y, level, seed, 4), DUNNETT, 0.05)
-    rows = pd.DataFrame({"y": y, "level": level, "seed": seed}).dropna()
-    fit = ols("y ~ C(level) + C(seed)", rows).fit()
-    assert [e.value for e in found if e] == pytest.approx(
-        [fit.params[f"C(level)[T.{k}]"] for k in (1, 2, 3)]
-    )
-
-
-def test_a_study_like_the_default_gets_the_verdicts_that_were_put_in(maker: Any) -> None:
-    study = analyse(maker.default())
+def test_a_study_like_the_default_gets_the_verdicts_that_were_put_in(study: StudyAnalysis) -> None:
     crossed = question(study, "filters-x-layers")
     assert crossed.factors == ("filters", "layers")
     verdicts = {effect.levels: effect.error.verdict for effect in crossed.effects}
-    assert verdicts[("x2", "4")] == "better"
-    assert verdicts[("x1/4", "1")] == "worse"
+    assert verdicts["x2", "4"] == "better"
+    assert verdicts["x1/4", "1"] == "worse"
     slopes = {trend.factor: trend.error for trend in crossed.trends}
     assert slopes["filters"].low < -0.5 < slopes["filters"].high
     assert slopes["layers"].low < -0.4 < slopes["layers"].high
@@ -187,101 +51,148 @@ def test_a_study_like_the_default_gets_the_verdicts_that_were_put_in(maker: Any)
     assert [e.gap.verdict for e in dropout.effects if e.gap] == ["worse", "better", "better"]
 
 
-def test_effects_are_in_points_with_their_change_in_cost(maker: Any) -> None:
-    crossed = question(analyse(maker.default()), "filters-x-layers")
+def test_effects_are_in_points_with_their_change_in_cost(study: StudyAnalysis) -> None:
+    crossed = question(study, "filters-x-layers")
     levels = {level.levels: level for level in crossed.levels}
     effect = next(e for e in crossed.effects if e.levels == ("x1", "1"))
-    difference = levels["x1", "1"].validation_error.mean - levels["x1", "2"].validation_error.mean
+    difference = levels["x1", "1"].error.mean - levels["x1", "2"].error.mean
     assert effect.error.value == pytest.approx(100 * difference)
     assert effect.parameters_ratio == pytest.approx(402_986 / 206_922)
     assert effect.macs_ratio < 1
 
 
-def test_the_best_learning_rate_on_validation_is_compared_and_the_others_are_kept(
-    maker: Any,
-) -> None:
-    table = maker.table(maker.held_filters(rate_penalty=0.01))
-    better = (table["level_a"] == "x2") & (table["rate"] == 3)
-    table.loc[better, "validation_error"] -= 0.02
-    level = {level.levels: level for level in analyse(table).questions[0].levels}
-    assert level["x2",].rate == 3
-    assert level["x2",].rate_at_edge
-    assert level["x1",].rate == 1
-    assert not level["x1",].rate_at_edge
-    assert [rate.rate for rate in level["x1",].rates] == pytest.approx([1 / 3, 1, 3])
+def test_verdicts_hold_for_other_digits_too() -> None:
+    # Every seed of a level fails on the same digits: seeds alone would be sure of a difference.
+    results = made.made_results(made.held_filters(seeds=6))
+    random = np.random.default_rng(0)
+    wrong = np.repeat(random.random((4, 1, made.JUDGED)) < 0.03, 6, axis=1)
+    wrong[:, :, 0] = random.random((4, 6)) < 0.5
+    errors = wrong.mean(axis=2)
+    packed = np.packbits(wrong, axis=2)
+    effects = analyse_question(dataclasses.replace(results, errors=errors, wrong=packed)).effects
+    for effect in effects:
+        assert abs(effect.error.value) > 3 * effect.error.seeds_error
+        assert effect.error.verdict == "unclear"
+        assert effect.error.detectable > effect.error.digits_error
 
 
-def test_the_test_set_chooses_nothing(maker: Any) -> None:
-    table = maker.default()
-    changed = table.assign(test_error=np.linspace(0, 1, len(table)))
-    one, other = analyse(table), analyse(changed)
-    for before, after in zip(one.questions, other.questions, strict=True):
-        assert [level.rate for level in before.levels] == [level.rate for level in after.levels]
-        assert [e.error for e in before.effects] == [e.error for e in after.effects]
+def test_a_level_keeps_its_learning_rate_and_how_all_of_them_did() -> None:
+    def penalty(cell: tuple[str, ...], rate: float) -> float:
+        return {1 / 3: 0.01, 1.0: 0.0, 3.0: 0.01 if cell != ("x2",) else -0.02}[rate]
+
+    levels = {
+        level.levels: level for level in analysed(made.held_filters(rate_penalty=penalty)).levels
+    }
+    assert levels["x2",].rate == 3
+    assert levels["x2",].rate_at_edge
+    assert levels["x1",].rate == 1
+    assert not levels["x1",].rate_at_edge
+    assert [rate.rate for rate in levels["x1",].rates] == pytest.approx([1 / 3, 1, 3])
+    best = min(levels["x1",].rates, key=lambda rate: rate.validation_error.mean)
+    assert best.rate == 1
 
 
-def test_a_rate_at_which_trials_failed_is_not_chosen_for_its_survivors(maker: Any) -> None:
-    table = maker.table(maker.held_filters(rate_penalty=-0.01))
-    doubtful = table[(table["level_a"] == "x2") & (table["rate"] == 3)].index
-    table = fail(table, doubtful[:2])
-    level = next(level for level in analyse(table).questions[0].levels if level.levels == ("x2",))
-    assert level.rate == pytest.approx(1 / 3)
-    assert [rate.failed for rate in level.rates] == [0, 0, 2]
+def test_rates_that_a_level_does_not_try_are_none_of_its_own() -> None:
+    results = made.made_results(made.held_filters())
+    pilots = results.pilot_errors.copy()
+    pilots[0, 2] = math.nan
+    levels = analyse_question(dataclasses.replace(results, pilot_errors=pilots)).levels
+    assert [rate.rate for rate in levels[0].rates] == pytest.approx([1 / 3, 1])
+    assert len(levels[1].rates) == 3
 
 
-def test_failed_and_missing_trials_are_counted_once_for_the_study(maker: Any) -> None:
-    table = maker.table(maker.dropout())
-    table = fail(fail(table, table.index[:1]), table.index[9:11], "missing")
-    study = analyse(pd.concat([table, table.assign(question="dropout-full")]))
+def test_failed_and_missing_trials_of_a_level_are_those_of_all_its_rates() -> None:
+    results = made.made_results(made.held_filters())
+    failed, missing = np.zeros((2, 4, 3, made.PILOTS), dtype=bool)
+    failed[1, 0, 1] = missing[1, 2, 0] = missing[2, 0, 0] = True
+    results = dataclasses.replace(results, pilot_failed=failed, pilot_missing=missing)
+    results = without(without(results, (1, 0), "failed"), (2, slice(2)))
+    levels = analyse_question(results).levels
+    assert [level.failed for level in levels] == [0, 2, 0, 0]
+    assert [level.missing for level in levels] == [0, 1, 3, 0]
+    assert [rate.failed for rate in levels[1].rates] == [1, 0, 0]
+    assert [rate.missing for rate in levels[1].rates] == [0, 0, 1]
+
+
+def test_trials_that_questions_share_are_counted_once_for_the_study() -> None:
+    results = made.made_results(made.dropout())
+    results = without(without(results, (0, 0), "failed"), (1, slice(2)))
+    study = analyse([results, dataclasses.replace(results, name="dropout-full")])
     assert (study.done, study.failed, study.missing) == (29, 1, 2)
-    assert [level.failed for level in study.questions[0].levels] == [1, 0, 0, 0]
     assert all(not math.isnan(e.error.low) for e in study.questions[0].effects)
 
 
-def test_a_level_without_any_result_leaves_the_others_compared(maker: Any) -> None:
-    table = maker.table(maker.dropout())
-    study = analyse(fail(table, table.index[table["level_a"] == "0.5"], "missing"))
-    effects = {e.levels[0]: e.error for e in study.questions[0].effects}
+def test_families_are_the_questions_with_intervals(results: tuple[QuestionResults, ...]) -> None:
+    assert analyse(results).families == 4
+    assert analyse(results).interaction_tests == 1
+    lost = without(results[1], (slice(None), slice(1, None)))
+    assert analyse([results[0], lost]).families == 1
+
+
+def test_a_level_without_any_result_leaves_the_others_compared() -> None:
+    results = without(made.made_results(made.dropout()), 2)
+    effects = {e.levels[0]: e.error for e in analyse_question(results).effects}
     assert math.isnan(effects["0.5"].value)
     assert effects["0.5"].verdict == "unknown"
     assert effects["0.75"].verdict == "unclear"
 
 
-def test_a_study_that_has_not_begun_has_no_answers_and_no_errors(maker: Any) -> None:
-    table = maker.default()
-    study = analyse(fail(table, table.index, "missing"))
-    assert (study.done, study.seeds) == (0, 0)
+def test_a_level_with_one_seed_has_a_difference_and_no_interval() -> None:
+    results = without(made.made_results(made.dropout()), (2, slice(1, None)))
+    effects = {e.levels[0]: e.error for e in analyse_question(results).effects}
+    assert not math.isnan(effects["0.5"].value)
+    assert effects["0.5"].verdict == "unknown"
+    assert effects["0.75"].verdict == "unclear"
+
+
+def test_a_study_that_has_not_begun_has_no_answers_and_no_errors(
+    results: tuple[QuestionResults, ...],
+) -> None:
+    nothing = np.zeros((16, 4, 0), dtype=np.uint8)
+    begun = dataclasses.replace(without(results[0], slice(None)), wrong=nothing, judged_n=0)
+    study = analyse([begun, *(without(other, slice(None)) for other in results[1:])])
+    assert (study.seeds, study.families, study.interaction_tests) == (0, 0, 0)
     for q in study.questions:
         assert {e.error.verdict for e in q.effects} == {"unknown"}
         assert q.trends == ()
+        assert q.bends == ()
 
 
-def test_one_seed_gives_differences_without_intervals(maker: Any) -> None:
-    study = analyse(maker.default(seeds=1))
-    for q in study.questions:
+def test_one_seed_gives_differences_without_intervals() -> None:
+    for q in analyse(made.default_results(seeds=1)).questions:
         assert q.seeds == 1
         assert q.df == 0
         assert math.isnan(q.detectable)
-        assert variance_terms(q) == ()
+        assert q.interaction is None
         for effect in q.effects:
             assert not math.isnan(effect.error.value)
             assert effect.error.verdict == "unknown"
 
 
-def test_seeds_that_all_give_the_same_result_give_no_interval(maker: Any) -> None:
-    table = maker.table(maker.dropout()).assign(validation_error=0.02)
-    assert {e.error.verdict for e in analyse(table).questions[0].effects} == {"unknown"}
+def test_seeds_that_all_give_the_same_result_give_no_interval() -> None:
+    results = made.made_results(made.dropout())
+    same = np.broadcast_to(results.wrong[:1, :1], results.wrong.shape)
+    errors = np.full_like(results.errors, results.errors[0, 0])
+    q = analyse_question(dataclasses.replace(results, errors=errors, wrong=same))
+    assert {e.error.verdict for e in q.effects} == {"unknown"}
+    assert {e.error.value for e in q.effects} == {0}
 
 
-def test_without_the_reference_nothing_is_compared(maker: Any) -> None:
-    table = maker.table(maker.dropout())
-    study = analyse(table[table["level_a"] != "0.25"])
-    assert study.questions[0].effects == ()
-    assert study.questions[0].reference is None
+def test_without_the_reference_nothing_is_compared() -> None:
+    q = analysed(made.held_filters(), reference=("x4",))
+    assert q.effects == ()
+    assert q.reference is None
+    assert q.bends == ()
+    assert q.trends[0].error.verdict == "better"
 
 
-def test_only_a_regime_that_can_overfit_has_effects_on_the_gap(maker: Any) -> None:
-    study = analyse(maker.default())
+def test_a_reference_without_results_leaves_the_trend() -> None:
+    q = analyse_question(without(made.made_results(made.held_filters(seeds=8)), 2))
+    assert {e.error.verdict for e in q.effects} == {"unknown"}
+    assert q.trends[0].error.verdict == "better"
+
+
+def test_only_a_regime_that_can_overfit_has_effects_on_the_gap(study: StudyAnalysis) -> None:
     with_gap = {q.name for q in study.questions if any(e.gap for e in q.effects)}
     assert with_gap == {"dropout"}
     assert len(question(study, "dropout").effects) == 3
@@ -289,65 +200,118 @@ def test_only_a_regime_that_can_overfit_has_effects_on_the_gap(maker: Any) -> No
     assert (len(crossed.effects), len(crossed.trends)) == (4 * 4 - 1, 2)
 
 
-def test_error_and_gap_share_the_five_per_cent(maker: Any) -> None:
-    table = maker.table(maker.dropout())
-    both = analyse(table).questions[0]
-    alone = analyse(table.assign(epochs=1.0)).questions[0]
+def test_error_and_gap_share_the_five_per_cent() -> None:
+    both = analysed(made.dropout())
+    alone = analysed(made.dropout(), seen_errors=np.full((4, 8), math.nan))
     assert both.critical > alone.critical
     assert both.effects[0].error.p == pytest.approx(min(1, 2 * alone.effects[0].error.p), abs=1e-3)
 
 
-def test_the_trend_of_filters_is_per_doubling(maker: Any) -> None:
-    table = maker.table(maker.held_filters(rates=(1.0,)))
-    table["validation_error"] = 0.03 - 0.002 * np.log2(table["value_a"]) + 1e-4 * table["seed"]
-    table.loc[::3, "validation_error"] += 1e-5
-    trend = analyse(table).questions[0].trends[0]
+def test_the_trend_of_filters_is_per_doubling() -> None:
+    shares = 0.03 - 0.002 * np.log2([[0.25], [0.5], [1], [2]]) + 1e-4 * np.arange(4)
+    shares[::2, 0] += 1e-5
+    trend = analysed(made.held_filters(), errors=shares).trends[0]
     assert (trend.factor, trend.per) == ("filters-fc1", "doubling")
     assert trend.error.value == pytest.approx(-0.2, abs=0.002)
     assert trend.values == (0.25, 0.5, 1, 2)
 
 
-def test_a_trend_needs_three_values(maker: Any) -> None:
-    made = maker.held_filters(levels=(("x1", "x2"),))
-    assert analyse(maker.table(made)).questions[0].trends == ()
+def test_a_trend_and_a_bend_need_three_values() -> None:
+    two = analysed(made.held_filters(levels=(("x1", "x2"),)))
+    assert two.trends == ()
+    assert two.bends == ()
 
 
-def test_the_factors_of_a_question_come_from_its_name_or_are_given(maker: Any) -> None:
-    table = maker.table(maker.dropout(name="dropout-overfit"))
-    assert analyse(table).questions[0].factors == ("dropout",)
-    named = analyse(table, {"dropout-overfit": ("own",)})
-    assert named.questions[0].factors == ("own",)
+def test_a_bend_is_the_slope_above_the_reference_less_that_below() -> None:
+    results = made.made_results(made.held_layers(seeds=12))
+    bend = analyse_question(results).bends[0]
+    # One layer below the reference, two above it: a broken line through four means.
+    means = 100 * results.errors.mean(axis=1)
+    x = np.array([[1, -1, 0], [1, 0, 0], [1, 0, 1], [1, 0, 2]])
+    _, below, above = np.linalg.lstsq(x, means)[0]
+    assert (bend.factor, bend.per) == ("layers-fc1", "layer")
+    assert (bend.below, bend.above) == pytest.approx((below, above))
+    assert bend.error.value == pytest.approx(above - below)
 
 
-def test_the_variance_of_a_crossed_question_is_statsmodels_with_effect_sizes(maker: Any) -> None:
-    table = maker.table(maker.crossed(rates=(1.0,)))
-    terms = variance_terms(analyse(table).questions[0])
-    assert [term.factors for term in terms] == [("filters",), ("layers",), ("filters", "layers")]
-    assert [term.df for term in terms] == [3, 3, 9]
-    assert terms[0].df_residual == 16 * 4 - 16 - 3
-    assert terms[0].p < 1e-6
-    assert terms[2].p > 0.01
-    for term in terms:
-        assert 0 <= term.partial_omega2 <= term.partial_eta2 <= 1
-        # Both follow from F alone.
-        share = term.f * term.df / (term.f * term.df + term.df_residual)
-        assert term.partial_eta2 == pytest.approx(share)
+def test_a_trend_that_ends_at_the_reference_is_told_from_one_that_goes_on() -> None:
+    def ends(cell: tuple[str, ...]) -> float:
+        return 0.024 - 0.005 * min(0, math.log2(number(cell[0])))
+
+    ending = analysed(made.held_filters(error=ends, seeds=12)).bends[0]
+    going_on = analysed(made.held_filters(seeds=12)).bends[0]
+    assert ending.error.verdict == "worse"
+    assert going_on.error.verdict == "unclear"
 
 
-def test_a_crossed_question_with_an_empty_combination_has_no_variance_table(maker: Any) -> None:
-    table = maker.table(maker.crossed())
-    hole = (table["level_a"] == "x2") & (table["level_b"] == "4")
-    study = analyse(fail(table, table.index[hole], "missing"))
-    assert variance_terms(study.questions[0]) == ()
-    assert len(study.questions[0].trends) == 2
+def test_crossed_factors_each_have_a_bend_that_the_other_does_not_change(
+    study: StudyAnalysis,
+) -> None:
+    def error(cell: tuple[str, ...]) -> float:
+        return 0.03 - 0.006 * min(0, math.log2(number(cell[0]))) - 0.004 * number(cell[1])
+
+    bends = {b.factor: b for b in analysed(made.crossed(error=error, seeds=8)).bends}
+    assert bends["filters"].error.low < 0.6 < bends["filters"].error.high
+    assert bends["filters"].error.verdict == "worse"
+    assert bends["layers"].error.verdict == "unclear"
 
 
-def test_unequal_spread_is_noticed(maker: Any) -> None:
+def test_a_bend_joins_the_comparisons_that_hold_together() -> None:
+    results = made.made_results(made.held_filters())
+    alone = dataclasses.replace(results, values=((None,), (None,), (None,), (None,)))
+    assert analyse_question(results).critical > analyse_question(alone).critical + 0.05
+
+
+def test_factors_that_add_up_do_not_interact() -> None:
+    interaction = analysed(
+        made.crossed(error=lambda cell: 0.3 - 0.02 * number(cell[1]))
+    ).interaction
+    assert interaction is not None
+    assert interaction.factors == ("filters", "layers")
+    assert (interaction.points.df, interaction.points.df_residual) == (9, 16 * 4 - 16 - 3)
+    assert not interaction.points.notable
+    assert not interaction.scales_disagree
+
+
+def test_factors_that_multiply_interact_in_points_and_not_on_log_odds() -> None:
+    def halving(cell: tuple[str, ...]) -> float:
+        return 0.05 * number(cell[0]) ** -0.7 / number(cell[1])
+
+    interaction = analysed(made.crossed(error=halving, sd=lambda _: 0.0005, seeds=8)).interaction
+    assert interaction is not None
+    assert interaction.points.p < 1e-4
+    assert interaction.points.f > 3 * interaction.log_odds.f
+
+
+def test_where_errors_are_nearly_alike_both_scales_say_the_same() -> None:
+    # Near one error the logarithm of the odds is a straight line: so are the digits' parts.
+    interaction = analysed(made.crossed(error=lambda _: 0.03, sd=lambda _: 0.0004)).interaction
+    assert interaction is not None
+    assert interaction.log_odds.f == pytest.approx(interaction.points.f, rel=0.1)
+
+
+def test_scales_that_say_different_things_disagree() -> None:
+    sure, unsure = (FTest(f=1.0, df=1, df_residual=9, p=p) for p in (0.01, 0.2))
+    both = Interaction(factors=("a", "b"), points=sure, log_odds=sure)
+    assert not both.scales_disagree
+    assert dataclasses.replace(both, log_odds=unsure).scales_disagree
+
+
+def test_a_crossed_question_with_an_empty_combination_has_trends_and_no_test_of_interaction() -> (
+    None
+):
+    q = analyse_question(without(made.made_results(made.crossed()), 15))
+    assert q.interaction is None
+    assert len(q.trends) == 2
+    assert all(trend.error.verdict == "better" for trend in q.trends)
+
+
+def test_unequal_spread_is_noticed() -> None:
     def odd(cell: tuple[str, ...]) -> float:
         return 0.02 if cell == ("0.75",) else 0.001
 
-    unequal = analyse(maker.table(maker.dropout(sd=odd))).questions[0]
-    equal = analyse(maker.table(maker.dropout())).questions[0]
+    unequal = analysed(made.dropout(sd=odd))
+    equal = analysed(made.dropout())
     assert unequal.unequal_spread_p < 0.05 < equal.unequal_spread_p
 
 
@@ -358,5 +322,4 @@ def test_unequal_spread_is_noticed(maker: Any) -> None:
 def test_the_verdict_follows_the_simultaneous_interval(
     low: float, high: float, verdict: str
 ) -> None:
-    estimate = Estimate(value=0.0, low=low, high=high, low_alone=5, high_alone=6)
-    assert estimate.verdict == verdict
+    assert Estimate(value=0.0, low=low, high=high).verdict == verdict

@@ -2,72 +2,87 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import made_study as make
 import pytest
 
 from taller_cnn.messages import Messages
-from taller_cnn.study.analysis import StudyAnalysis, analyse
-from taller_cnn.study.claims import check_claims
+from taller_cnn.study.claims import Claim, check_claims
 
 ES, EN = Messages("es"), Messages("en")
 
 
-@pytest.fixture(scope="module")
-def study(maker: Any) -> StudyAnalysis:
-    return analyse(maker.default())
+def claims_of(*questions: make.MadeAnswer, messages: Messages = EN) -> tuple[Claim, ...]:
+    return check_claims(make.made(*questions), messages)
 
 
-def test_the_claims_of_the_workshop_get_verdicts(study: StudyAnalysis) -> None:
-    claims = check_claims(study, ES)
+def test_the_claims_of_the_workshop_get_verdicts() -> None:
+    claims = check_claims(make.default(), ES)
     assert [(c.claim, c.kind) for c in claims] == [
         ("Más filtros mejoran la precisión.", "better"),
-        ("Más filtros mejoran la precisión, sin tocar fc1.", "unclear"),
+        ("Más filtros mejoran la precisión, sin cambiar fc1.", "better"),
         ("Más capas convolucionales mejoran la precisión.", "better"),
-        ("Más capas convolucionales mejoran la precisión, sin tocar fc1.", "better"),
+        ("Más capas convolucionales mejoran la precisión, sin cambiar fc1.", "better"),
         ("El dropout mejora la precisión.", "unclear"),
         ("El dropout reduce el sobreajuste.", "better"),
     ]
-    assert claims[0].verdict.startswith("Los datos lo apoyan.")
-    assert claims[4].verdict.startswith("Sin pruebas.")
+    assert claims[0].answer.startswith("Mejora de media en el rango medido. 10.000 dígitos")
+    assert claims[4].answer.startswith("Sin evidencia. 2.000 dígitos")
 
 
-def test_a_harm_is_not_said_to_be_support(maker: Any) -> None:
-    made = maker.held_filters(error=lambda cell: 0.02 + 0.01 * (cell[0] == "x2"))
-    claims = check_claims(analyse(maker.table(made)), EN)
-    assert claims[0].kind == "worse"
-    assert claims[0].verdict.startswith("The data say the contrary.")
+def test_a_claim_carries_what_was_trained_and_what_a_short_training_can_tell() -> None:
+    short, long, overfit = claims_of(
+        make.held_filters(), make.held_filters(training=make.LONG), make.dropout()
+    )[:3]
+    assert (
+        ". 10,000 digits, 1 epoch (79 steps): measures how fast the network learns, "
+        "not how far it gets. Error:"
+    ) in short.answer
+    assert ". 35,000 digits, 2 epochs (548 steps). Error:" in long.answer
+    assert ". 2,000 digits, 27 epochs (864 steps). Measured in the error." in overfit.answer
 
 
-@pytest.mark.parametrize(("reference", "kind"), [("0", "better"), ("0.25", "better")])
-def test_dropout_is_judged_against_none_whatever_the_reference(
-    reference: str, kind: str, maker: Any
-) -> None:
-    made = maker.dropout(
-        reference=(reference,),
-        error=lambda cell: 0.05 - 0.02 * (cell[0] != "0"),
-    )
-    claims = check_claims(analyse(maker.table(made)), EN)
-    assert claims[0].claim == "Dropout improves accuracy."
-    assert claims[0].kind == kind
-    assert "−2.0" in claims[0].verdict or "−1.9" in claims[0].verdict
+def test_a_harm_is_not_said_to_be_support() -> None:
+    claim = claims_of(make.held_filters(error=lambda cell: 0.02 + 0.01 * (cell[0] == "x2")))[0]
+    assert claim.kind == "worse"
+    assert claim.answer.startswith("Worse on average over the range measured")
 
 
-def test_a_claim_holds_only_in_part_where_more_than_the_workshop_has_brings_nothing(
-    maker: Any,
-) -> None:
-    made = maker.held_layers(error=lambda cell: 0.032 if cell[0] == "1" else 0.022)
-    claim = check_claims(analyse(maker.table(made)), EN)[0]
-    assert claim.kind == "unclear"
-    assert claim.verdict.startswith("Only in part.")
-    assert "3 layers, fc1 held" in claim.verdict
-    assert "4 layers, fc1 held" in claim.verdict
-
-
-def test_a_claim_holds_where_one_level_beyond_the_workshop_is_better(maker: Any) -> None:
-    made = maker.held_layers(
-        error=lambda cell: {"1": 0.032, "2": 0.026, "3": 0.02}.get(cell[0], 0.026)
-    )
-    claim = check_claims(analyse(maker.table(made)), EN)[0]
+@pytest.mark.parametrize("reference", ["0", "0.25"])
+def test_dropout_is_judged_against_none_whatever_the_reference(reference: str) -> None:
+    claim = claims_of(
+        make.dropout(reference=(reference,), error=lambda cell: 0.05 - 0.02 * (cell[0] != "0"))
+    )[0]
+    assert claim.claim == "Dropout improves accuracy."
     assert claim.kind == "better"
-    assert claim.verdict.startswith("The data support it.")
+    assert "Better than dropout 0: dropout 0.25 −2.00 (−2.30 to −1.70)" in claim.answer
+
+
+def test_dropout_that_harms_at_one_level_is_told_beside_that_which_helps() -> None:
+    error = {"0": 0.05, "0.25": 0.04, "0.5": 0.05, "0.75": 0.07}
+    claim = claims_of(make.dropout(reference=("0",), error=lambda cell: error[cell[0]]))[0]
+    assert claim.kind == "better"
+    assert "Worse than dropout 0: dropout 0.75" in claim.answer
+    assert "No evidence of a difference from dropout 0: dropout 0.5" in claim.answer
+
+
+def test_up_to_the_workshops_network_is_said_from_a_tested_bend_alone() -> None:
+    def claim(*bends: make.Bend) -> Claim:
+        error = {"1": 0.032}
+        made = make.held_layers(error=lambda cell: error.get(cell[0], 0.022), bends=bends)
+        return claims_of(made)[0]
+
+    for plain in (claim(), claim(make.bend("layers-fc1", 0.2))):
+        assert plain.answer.startswith("Better on average over the range measured.")
+        assert "Worse than the workshop's network: 1 layer, fc1 held +1.00" in plain.answer
+        assert "No evidence of a difference from the workshop's network: 3 layers" in plain.answer
+    bent = claim(make.bend("layers-fc1", 1.0))
+    assert bent.answer.startswith("Better mainly up to the workshop's network")
+    assert "1.00 points less favourable than below it (+0.70 to +1.30)" in bent.answer
+
+
+def test_a_level_beyond_that_is_better_goes_before_the_bend() -> None:
+    error = {"1": 0.04, "2": 0.026, "3": 0.02, "4": 0.02}
+    claim = claims_of(
+        make.held_layers(error=lambda cell: error[cell[0]], bends=(make.bend("layers-fc1", 1.0),))
+    )[0]
+    assert claim.answer.startswith("Better on average over the range measured.")

@@ -14,21 +14,19 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from small_study import PLAN, numbers, of_kind, open_store, study
+from small_study import kept, numbers, of_kind, open_store, small_design, study
 
 from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.errors import TallerError
 from taller_cnn.study import (
     Design,
     Event,
-    Plan,
     Store,
     TrialDone,
     WorkerJoined,
     WorkerLost,
-    build,
 )
-from taller_cnn.study import run as run_module
+from taller_cnn.study.cluster import ALLOWED_FAILURES
 
 # In-process workers share asyncio and dask state with the test, which warn at shutdown.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
@@ -43,27 +41,29 @@ def after(events: Iterator[Event], done: int, action: Callable[[], object]) -> N
 
 needs_kill = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 LONGER = {
-    **PLAN,
     "name": "longer",
-    "regimes": {"short": {"train_n": 1000}, "overfit": {"train_n": 500, "epochs": 3, "seeds": 3}},
+    "regimes": {
+        "short": {"train_n": 1000, "precision": "float32"},
+        "overfit": {"train_n": 500, "epochs": 3, "seeds": 3, "precision": "float32"},
+    },
+    "questions": [
+        {"factors": ["kernel"], "levels": {"kernel": ["1"]}, "seeds": 2},
+        {"factors": ["dropout"], "levels": {"dropout": ["0"]}},
+    ],
 }
+"""A question with pilots and one without; trials of about a second."""
 
 
 @pytest.fixture(scope="module")
 def longer(sample_digits: Digits) -> Design:
-    """Trials of about a second."""
-    plan = Plan.from_dict(LONGER)
-    return build(plan, available=len(sample_digits.train), checksum=sample_digits.checksum)
+    return small_design(sample_digits, LONGER)
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(
-    longer: Design,
-    place: DigitsPlace,
-    sample_digits: Digits,
-    tmp_path_factory: pytest.TempPathFactory,
+    longer: Design, place: DigitsPlace, tmp_path_factory: pytest.TempPathFactory
 ) -> pd.DataFrame:
-    with open_store(tmp_path_factory.mktemp("whole"), sample_digits) as whole:
+    with open_store(tmp_path_factory.mktemp("whole")) as whole:
         list(study(longer, place, whole, workers=2))
         return numbers(longer, whole)
 
@@ -102,7 +102,8 @@ def test_a_worker_that_is_killed_has_its_trial_run_again(
     assert kills == 1
     assert len(of_kind(events, WorkerLost)) == 1
     assert len(of_kind(events, WorkerJoined)) == 3, "dask starts another one"
-    assert len(of_kind(events, TrialDone)) == len(longer.trials())
+    done = [event.trial for event in of_kind(events, TrialDone)]
+    assert len(set(done)) == len(done) == len(longer.trials(store.results))
     pd.testing.assert_frame_equal(numbers(longer, store), uninterrupted)
 
 
@@ -113,12 +114,12 @@ def test_a_trial_that_kills_every_worker_is_recorded_as_failed(
 ) -> None:
     import psutil
 
-    plan = Plan.from_dict({**LONGER, "questions": [{"factors": ["dropout"], "seeds": 1}]})
-    design = build(plan, available=len(sample_digits.train), checksum=sample_digits.checksum)
+    questions = [{"factors": ["dropout"], "seeds": 1}]
+    design = small_design(sample_digits, {**LONGER, "questions": questions})
     lost = 0
     done = []
     for event in study(design, place, store, workers=1):
-        if isinstance(event, WorkerJoined) and lost < run_module.MOST_TRIES:
+        if isinstance(event, WorkerJoined) and lost <= ALLOWED_FAILURES:
             lost += 1
             threading.Timer(
                 0.1,
@@ -130,8 +131,8 @@ def test_a_trial_that_kills_every_worker_is_recorded_as_failed(
             ).start()
         if isinstance(event, TrialDone):
             done.append(event)
-    assert len(store.results(design)) == 4
-    assert lost == run_module.MOST_TRIES
+    assert len(kept(design, store)) == 4
+    assert lost == ALLOWED_FAILURES + 1
     assert len(done) == 4
 
 
@@ -143,21 +144,36 @@ def command(folder: Path, *words: str) -> list[str]:
 
 
 def write_design(folder: Path) -> None:
-    text = 'name = "longer"\n[regimes.short]\ntrain_n = 1000\n[regimes.overfit]\n'
-    text += "train_n = 500\nepochs = 3\nseeds = 3\n"
-    text += '[[questions]]\nfactors = ["learning-rate"]\n'
-    text += 'levels = { learning-rate = ["x1/3", "x3"] }\nseeds = 2\n'
-    text += '[[questions]]\nfactors = ["dropout"]\nlevels = { dropout = ["0"] }\n'
-    (folder / "study.toml").write_text(text, encoding="utf-8")
+    (folder / "study.toml").write_text(
+        """
+        name = "longer"
+        [regimes.short]
+        train_n = 1000
+        precision = "float32"
+        [regimes.overfit]
+        train_n = 500
+        epochs = 3
+        seeds = 3
+        precision = "float32"
+        [[questions]]
+        factors = ["kernel"]
+        levels = { kernel = [1] }
+        seeds = 2
+        [[questions]]
+        factors = ["dropout"]
+        levels = { dropout = [0] }
+        """,
+        encoding="utf-8",
+    )
+
+
+def store_of(folder: Path) -> Store:
+    return Store(folder / "resultados" / "estudio")
 
 
 def kept_keys(folder: Path) -> dict[str, str]:
     """Key and time of each trial in the store."""
-    opened = Store.existing(folder / "resultados" / "estudio" / "estudio.sqlite")
-    if opened is None:
-        return {}
-    with opened:
-        return {key: told["created"] for key, told in opened.provenance().items()}
+    return {key: stored.created for key, stored in store_of(folder).trials.items()}
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
@@ -180,7 +196,7 @@ def test_the_command_that_is_killed_goes_on_where_it_was(
         workers = children(process.pid)
         kill(process.pid)
     before = kept_keys(workdir)
-    assert 3 <= len(before) < len(longer.trials())
+    assert 3 <= len(before) < len(uninterrupted)
     import psutil
 
     wait_for(
@@ -195,11 +211,9 @@ def test_the_command_that_is_killed_goes_on_where_it_was(
     assert again.returncode == 0, again.stderr
     after = kept_keys(workdir)
     assert {key: after[key] for key in before} == before, "no trial was run twice"
-    assert len(after) == len(longer.trials())
-    opened = Store.existing(workdir / "resultados" / "estudio" / "estudio.sqlite")
-    assert opened is not None
-    with opened:
-        pd.testing.assert_frame_equal(numbers(longer, opened), uninterrupted)
+    store = store_of(workdir)
+    assert len(after) == len(longer.trials(store.results))
+    pd.testing.assert_frame_equal(numbers(longer, store), uninterrupted)
 
 
 @pytest.mark.slow
@@ -284,4 +298,4 @@ def test_a_scheduler_that_is_lost_is_told_and_what_was_finished_is_kept(
         events = study(longer, place, store, scheduler=f"tcp://127.0.0.1:{port}")
         with pytest.raises(TallerError, match="connection to the scheduler"):
             after(events, 3, scheduler.kill)
-    assert len(store.results(longer)) >= 3
+    assert len(kept(longer, store)) >= 3

@@ -1,7 +1,9 @@
 import itertools
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import made_results
+import made_study as make
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -9,27 +11,25 @@ from matplotlib.text import Text
 from reader_settings import check_that_settings_change_nothing
 
 from taller_cnn.messages import Messages
-from taller_cnn.study.analysis import analyse
-from taller_cnn.study.draw import (
-    cost_figure,
-    draw_study,
-    effects_figure,
-    gap_figure,
-    heatmap_figure,
-    learning_curves_figure,
-    size_figure,
-)
-from taller_cnn.study.draw.costs import pareto_front
-from taller_cnn.study.draw.curves import has_curves, mean_curve
-from taller_cnn.study.draw.effects import VERDICTS, pages
+from taller_cnn.page import Picture
+from taller_cnn.study.draw.cost import pareto_front
+from taller_cnn.study.draw.curves import mean_curve
+from taller_cnn.study.draw.forest import SCREEN, VERDICTS
+from taller_cnn.study.pictures import question_pictures, study_pictures
+from taller_cnn.study.results import StudyAnalysis
 
 pytestmark = pytest.mark.usefixtures("style")
 ES, EN = Messages("es"), Messages("en")
 
 
-def test_the_reader_s_settings_change_nothing(maker: Any, tmp_path: Path) -> None:
-    study = analyse(maker.table(maker.dropout()))
-    check_that_settings_change_nothing(lambda: effects_figure(study.questions, ES), tmp_path)
+def pictures(study: StudyAnalysis, say: Messages = EN, note: str | None = None) -> list[Picture]:
+    of_questions = [p for q in study.questions for p in question_pictures(q, say, note)]
+    return [*study_pictures(study, say, note), *of_questions]
+
+
+def drawn(name: str, *questions: make.MadeAnswer, say: Messages = EN) -> Figure:
+    study = make.made(*questions)
+    return next(picture for picture in pictures(study, say) if picture.name == name).draw()
 
 
 def texts(figure: Figure) -> list[str]:
@@ -44,13 +44,17 @@ def tick_labels(figure: Figure) -> set[Text]:
     return {label for tick in ticks for label in (tick.label1, tick.label2)}
 
 
-def test_a_study_gets_the_pictures_that_it_has_data_for(maker: Any) -> None:
-    table = maker.table(maker.crossed(), maker.dropout(), maker.size())
-    names = [picture.name for picture in draw_study(analyse(table), table, ES)]
-    assert names == [
+def test_the_reader_s_settings_change_nothing(tmp_path: Path) -> None:
+    picture = pictures(make.made(make.dropout()), ES)[0]
+    check_that_settings_change_nothing(picture.draw, tmp_path)
+
+
+def test_a_study_gets_the_pictures_that_it_has_data_for() -> None:
+    study = make.made(make.crossed(), make.dropout(), make.size())
+    assert [picture.name for picture in pictures(study)] == [
         "effects_1",
         "effects_2",
-        "cost",
+        "cost_1",
         "heatmap_filters-x-layers",
         "curves_filters-x-layers",
         "gap_dropout",
@@ -60,48 +64,64 @@ def test_a_study_gets_the_pictures_that_it_has_data_for(maker: Any) -> None:
     ]
 
 
-def test_a_question_that_leaves_the_cost_alone_has_no_picture_of_cost(maker: Any) -> None:
-    table = maker.table(maker.dropout())
-    kinds = {picture.kind for picture in draw_study(analyse(table), table, EN)}
-    assert kinds == {"effects", "gap", "curves"}
+def test_accuracies_of_different_trainings_are_not_drawn_together() -> None:
+    study = make.made(
+        make.crossed(), make.held_filters(), make.held_layers(training=make.LONG), make.dropout()
+    )
+    costs = [picture.draw() for picture in pictures(study) if picture.name.startswith("cost")]
+    first, second = (" ".join(texts(figure)) for figure in costs)
+    assert "10,000 digits, 1 epoch" in first
+    assert "Filters, with the input of fc1 held" in first
+    assert "35,000 digits, 2 epochs" in second
+    assert "Convolutional layers, with the input of fc1 held" in second
+    assert "Filters" not in second
 
 
-def test_a_study_without_results_is_drawn_without_failing(maker: Any) -> None:
-    table = maker.default()
-    measured = ["validation_error", "test_error", "seen_error", "gap"]
-    table = table.assign(status="missing", curve=None, **dict.fromkeys(measured, np.nan))
-    pictures = list(draw_study(analyse(table), table, ES))
-    assert {picture.kind for picture in pictures} == {"effects", "heatmap"}
-    for picture in pictures:
+def test_every_picture_says_its_training_its_seeds_and_its_digits() -> None:
+    study = make.made(make.crossed(), make.dropout(), make.size())
+    for picture in pictures(study, ES):
+        words = " ".join(texts(picture.draw()))
+        assert "pasos" in words, picture.name
+        assert "semillas" in words, picture.name
+        assert "20.000 dígitos reservados" in words, picture.name
+        assert "20.000 dígitos reservados" in picture.alt
+
+
+def test_a_question_without_results_has_no_pictures() -> None:
+    answers = (make.crossed(), make.dropout(), make.size())
+    assert pictures(make.study_of(*map(make.unmeasured, answers))) == []
+
+
+def test_a_level_without_results_is_drawn_without_failing() -> None:
+    crossed = make.made(make.crossed()).questions[0]
+    without = make.with_levels(
+        crossed, lambda x: replace(x, error=make.NO_SPREAD) if x.levels == ("x2", "4") else x
+    )
+    made = pictures(make.study_of(without), ES)
+    for picture in made:
         picture.draw().draw_without_rendering()
-    heatmap = next(picture for picture in pictures if picture.kind == "heatmap")
-    assert "sin medir" in texts(heatmap.draw())
+    heatmap = next(picture for picture in made if picture.name.startswith("heatmap"))
+    assert texts(heatmap.draw()).count("sin medir") == 1
 
 
-def test_the_forest_has_every_effect_with_its_interval_in_words(maker: Any) -> None:
-    study = analyse(maker.default())
-    words = texts(effects_figure(study.questions, ES, "una muestra"))
-    assert "Cada variante frente a la red del taller\n(una muestra)" in words
+def test_the_forest_has_every_effect_with_its_interval_in_words() -> None:
+    study = make.default()
+    figures = [p.draw() for p in study_pictures(study, ES, "una muestra") if "effects" in p.name]
+    words = [word for figure in figures for word in texts(figure)]
+    assert "Cada variante frente a su referencia\n(una muestra)" in words
     assert "filtros ×2, 4 capas" in words
     intervals = [word for word in words if " a " in word and "(" in word and word[0] in "+−0"]
     assert len(intervals) == sum(len(q.effects) for q in study.questions)
     assert all("." not in interval for interval in intervals)
+    assert all(figure.get_figheight() <= SCREEN for figure in figures)
 
 
-def test_the_forest_draws_the_simultaneous_interval(maker: Any) -> None:
-    study = analyse(maker.table(maker.dropout()))
-    axes = effects_figure(study.questions, EN).axes[0]
-    drawn = [line.get_xdata() for line in axes.get_lines() if len(line.get_xdata()) == 2][:3]
+def test_the_forest_draws_the_simultaneous_interval() -> None:
+    study = make.made(make.dropout())
+    axes = pictures(study)[0].draw().axes[0]
+    lines = [line.get_xdata() for line in axes.get_lines() if len(line.get_xdata()) == 2][:3]
     expected = [[e.error.low, e.error.high] for e in study.questions[0].effects]
-    assert np.allclose(drawn, expected)
-
-
-def test_a_forest_is_not_taller_than_a_screen_unless_one_question_is(maker: Any) -> None:
-    study = analyse(maker.default())
-    made = pages(study.questions)
-    assert [q.name for page in made for q in page] == [q.name for q in study.questions]
-    assert len(made) == 2
-    assert all(effects_figure(page, EN).get_figheight() <= 10 for page in made)
+    assert np.allclose(lines, expected)
 
 
 def test_verdicts_differ_in_colour_and_in_shape() -> None:
@@ -112,9 +132,8 @@ def test_verdicts_differ_in_colour_and_in_shape() -> None:
         assert marker != other_marker
 
 
-def test_the_heatmap_says_error_and_interval_of_every_combination(maker: Any) -> None:
-    study = analyse(maker.table(maker.crossed()))
-    words = texts(heatmap_figure(study.questions[0], ES))
+def test_the_heatmap_says_error_and_interval_of_every_combination() -> None:
+    words = texts(drawn("heatmap_filters-x-layers", make.crossed(), say=ES))
     assert sum(word.endswith("\N{NO-BREAK SPACE}%") for word in words) == 16
     assert sum("\n(" in word for word in words) == 15
     assert "red del taller" in words
@@ -126,37 +145,35 @@ def test_the_pareto_front_is_what_nothing_beats_in_both() -> None:
     assert pareto_front(points) == [0, 2, 5]
 
 
-def test_the_cost_picture_has_accuracy_in_per_cent_on_a_logarithmic_axis(maker: Any) -> None:
-    study = analyse(maker.table(maker.crossed()))
-    figure = cost_figure(study.questions, EN)
+def test_the_cost_picture_has_accuracy_in_per_cent_on_a_logarithmic_axis() -> None:
+    figure = drawn("cost_1", make.crossed())
     axes = figure.axes[0]
     assert axes.get_xscale() == "log"
     assert 90 < axes.get_ylim()[0] < axes.get_ylim()[1] <= 100.5
-    assert "Best for each cost" in texts(figure)
+    assert "Highest mean measured at each cost" in texts(figure)
 
 
-def test_there_is_a_panel_of_curves_for_each_level_in_the_grid_of_both_factors(
-    maker: Any,
-) -> None:
-    table = maker.table(maker.crossed())
-    figure = learning_curves_figure(analyse(table).questions[0], table, EN)
+def test_there_is_a_panel_of_curves_for_each_level_in_the_grid_of_both_factors() -> None:
+    figure = drawn("curves_filters-x-layers", make.crossed())
     titles = [axes.get_title() for axes in figure.axes]
     assert len(titles) == 16
     assert titles[:2] == ["filters ×1/4, 1 layer", "filters ×1/2, 1 layer"]
     assert titles[4] == "filters ×1/4, 2 layers"
 
 
-def test_curves_without_validation_show_the_training_loss(maker: Any) -> None:
-    table = maker.table(maker.dropout())
-    table["curve"] = [[(n, loss, None) for n, loss, _ in curve] for curve in table["curve"]]
-    figure = learning_curves_figure(analyse(table).questions[0], table, EN)
-    assert "Training loss" in texts(figure)
+def test_curves_without_errors_show_the_training_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = made_results.curve
+    monkeypatch.setattr(
+        made_results,
+        "curve",
+        lambda error, seen: tuple((n, loss, None) for n, loss, _ in whole(error, seen)),
+    )
+    assert "Training loss" in texts(drawn("curves_dropout", make.dropout()))
 
 
-def test_curves_of_one_point_are_not_drawn(maker: Any) -> None:
-    table = maker.table(maker.dropout())
-    table["curve"] = [curve[-1:] for curve in table["curve"]]
-    assert not has_curves(analyse(table).questions[0], table)
+def test_curves_of_one_point_are_not_drawn() -> None:
+    names = [picture.name for picture in pictures(make.made(make.dropout(curves=False)))]
+    assert names == ["effects_1", "gap_dropout"]
 
 
 def test_the_mean_curve_is_over_points_that_all_trials_have() -> None:
@@ -166,31 +183,30 @@ def test_the_mean_curve_is_over_points_that_all_trials_have() -> None:
     ]
 
 
-def test_the_gap_picture_has_every_trial_and_both_errors(maker: Any) -> None:
-    table = maker.table(maker.dropout())
-    figure = gap_figure(analyse(table).questions[0], table, ES)
-    left = figure.axes[0]
-    points = [line for line in left.get_lines() if len(line.get_xdata()) == 8]
+def test_the_gap_picture_has_every_trial_and_both_errors() -> None:
+    figure = drawn("gap_dropout", make.dropout(), say=ES)
+    points = [line for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 8]
     assert len(points) == 4
     words = texts(figure)
-    assert {"Dígitos vistos", "Validación"} <= set(words)
+    assert {"Dígitos vistos", "Dígitos reservados"} <= set(words)
     assert "0,25\nred del taller" in words
 
 
-def test_the_size_picture_is_logarithmic_on_both_axes(maker: Any) -> None:
-    table = maker.table(maker.size())
-    axes = size_figure(analyse(table).questions[0], table, ES).axes[0]
+def test_the_size_picture_marks_its_reference_and_not_the_workshops_network() -> None:
+    """2,000 digits are the reference of the question; the workshop trains on all of them."""
+    figure = drawn("size_size", make.size(), say=ES)
+    axes = figure.axes[0]
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
-    assert "10.000" in [label.get_text() for label in axes.get_xticklabels()]
+    names = [label.get_text() for label in axes.get_xticklabels()]
+    assert "10.000" in names
+    assert "2.000\nreferencia" in names
+    assert "taller" not in " ".join(texts(figure))
 
 
 @pytest.mark.parametrize("messages", [ES, EN])
-def test_nothing_is_written_outside_of_a_picture_or_too_small(
-    messages: Messages, maker: Any
-) -> None:
-    table = maker.table(maker.crossed(), maker.dropout(), maker.size())
-    note = "muestra de 5.000 dígitos, no el conjunto completo"
-    for picture in draw_study(analyse(table), table, messages, note):
+def test_nothing_is_written_outside_of_a_picture_or_too_small(messages: Messages) -> None:
+    study = make.made(make.crossed(), make.dropout(), make.size())
+    for picture in pictures(study, messages, "muestra de 5.000 dígitos, no el conjunto completo"):
         figure = picture.draw()
         figure.draw_without_rendering()
         numbers = tick_labels(figure)

@@ -15,7 +15,7 @@ from taller_cnn.study.factors import FACTORS, factor_named, model_of, parse_fact
 
 
 def model(factor: str, level: str) -> ModelConfig:
-    return ModelConfig(**model_of(FACTORS[factor].level(level).changes))
+    return ModelConfig(**model_of(FACTORS[factor].level(level).settings))
 
 
 def fc1_inputs(config: ModelConfig) -> int:
@@ -42,7 +42,7 @@ def test_layer_k_has_16_32_32_32_filters() -> None:
 
 
 def test_crossed_filters_and_layers_multiply_each_layer() -> None:
-    changes = FACTORS["filters"].level("x1/2").changes | FACTORS["layers"].level("3").changes
+    changes = FACTORS["filters"].level("x1/2").settings | FACTORS["layers"].level("3").settings
     assert model_of(changes)["filters"] == [8, 16, 16]
 
 
@@ -69,7 +69,7 @@ def test_the_switches_of_the_family_are_factors(
 def test_the_switches_of_the_training_are_factors(
     factor: str, level: str, options: dict[str, object]
 ) -> None:
-    assert train_of(FACTORS[factor].level(level).changes) == options
+    assert train_of(FACTORS[factor].level(level).settings) == options
     assert model(factor, level) == ModelConfig()
 
 

@@ -8,9 +8,15 @@ from pathlib import Path
 import pytest
 
 from taller_cnn.errors import InputError, UsageError
-from taller_cnn.study import Plan, default_plan, plan_of, read_plan, thorough_plan
-from taller_cnn.study.factors import FACTORS
-from taller_cnn.study.regimes import DEFAULT_REGIMES
+from taller_cnn.study import (
+    DEFAULT_REGIMES,
+    FACTORS,
+    Plan,
+    default_plan,
+    plan_of,
+    read_plan,
+    thorough_plan,
+)
 
 OWN = """
 name = "head"
@@ -100,8 +106,8 @@ def test_a_plan_survives_json(plan: Plan) -> None:
 def test_a_file_brings_factors_and_regimes_of_ones_own(tmp_path: Path) -> None:
     plan = read_plan(write(tmp_path, OWN))
     head = plan.factors["head"]
-    assert head.rates == (1 / 3, 1.0, 3.0), "another architecture gets three learning rates"
-    assert head.level("small").changes == {"hidden": 16, "dropout": 0.0, "batch_size": 32}
+    assert head.chooses_rates, "another architecture looks for its learning rate"
+    assert head.level("small").settings == {"hidden": 16, "dropout": 0.0, "batch_size": 32}
     assert plan.regimes["short"].train_n == 256
     assert plan.regimes["short"].recipe == DEFAULT_REGIMES["short"].recipe
     assert plan.regimes["tiny"].seeds == 3
@@ -144,14 +150,15 @@ def test_a_file_brings_factors_and_regimes_of_ones_own(tmp_path: Path) -> None:
         (('recipe = "workshop"', 'recipe = "slow"'), "regimes.tiny", "workshop"),
         (("train_n = 64", "train_n = 3"), "regimes.tiny.train_n", "from 10 to"),
         (("seeds = 3\n", ""), "regimes.tiny.seeds", "missing"),
-        (("seeds = 3\n", "seeds = 3\nfolds = 1\n"), "regimes.tiny.folds", "from 2 to 100"),
-        (("seeds = 3\n", "seeds = 3\nfolds = -5\n"), "regimes.tiny.folds", "from 0 to 100"),
-        (("seeds = 3\n", 'seeds = 3\nfolds = "5"\n'), "regimes.tiny.folds", "right type"),
-        (("seeds = 3\n", 'seeds = 3\nprecision = "auto"\n'), "regimes.tiny.precision", "bfloat16"),
+        (("seeds = 3\n", "seeds = 3\nfolds = 5\n"), "regimes.tiny.folds", "means nothing"),
+        (("seeds = 3\n", "seeds = 3\njudges = 9\n"), "regimes.tiny.judges", "from 10 to 60000"),
+        (("seeds = 3\n", 'seeds = 3\njudges = "5"\n'), "regimes.tiny.judges", "right type"),
+        (("epochs = 2", 'epochs = "2"'), "regimes.tiny.epochs", "right type"),
+        (("epochs = 2", "epochs = nan"), "regimes.tiny.epochs", "right type"),
         (("seeds = 3\n", 'seeds = 3\nprecision = "half"\n'), "regimes.tiny", "precision"),
         (
             ('name = "small"', 'name = "small"\nrates = [0]'),
-            "factors.head.levels[2].rates",
+            "factors.head.levels[2].rates[1]",
             "right type",
         ),
     ],

@@ -8,49 +8,62 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from small_study import SAMPLE
 
 from taller_cnn.errors import MissingExtraError, OutputError
-from taller_cnn.study import COLUMNS, Design, TrialResult, build, export, plan_of
+from taller_cnn.study import Design, TrialResult, build, export, plan_of, tabulate
 
 OK = TrialResult(
     status="ok",
-    validation_error=0.03,
-    test_error=0.02,
-    seen_error=0.01,
-    validation_loss=0.1,
+    judged_n=1400,
+    judged_errors=42,
+    seen_n=256,
+    seen_errors=3,
+    judged_loss=0.1,
     train_seconds=1.5,
     peak_memory_mb=300.0,
     images_seen=128,
     curve=((64, 2.0, None), (128, 1.0, 0.03)),
-    validation_wrong=b"\x80\x01",
+    judged_wrong=b"\x80\x01",
 )
 
 
 @pytest.fixture(scope="module")
 def design() -> Design:
-    plan = plan_of(["kernel=1", "pooling=avg"], cross=True).with_seeds(2)
-    return build(plan, available=3500, checksum="digits")
+    return build(plan_of(["kernel=1", "pooling=avg"], cross=True).with_seeds(2), SAMPLE)
 
 
 @pytest.fixture(scope="module")
 def table(design: Design) -> pd.DataFrame:
-    """The first trial is done, the second has failed, the others are missing."""
-    one, other = (design.key(trial) for trial in design.trials()[:2])
-    return design.table({one: OK, other: TrialResult(status="failed", reason="diverged")})
+    """The pilots of a cell are done, and one of its seeds; a pilot of another has failed."""
+    cell, other = design.questions[0].cells[:2]
+    results = {
+        design.key(cell.pilot(rate, seed)): TrialResult(
+            status="ok", pilot_n=500, pilot_errors=40 if rate == 1 else 60
+        )
+        for rate in cell.rates
+        for seed in (1000, 1001)
+    }
+    results[design.key(cell.fresh(1.0, 0))] = OK
+    failed = TrialResult(status="failed", reason="diverged")
+    return tabulate(design, {**results, design.key(other.pilot(1.0, 1000)): failed})
 
 
-def first(table: pd.DataFrame, status: str) -> Any:
-    return table[table["status"] == status].iloc[0]
+def first(table: pd.DataFrame, status: str, judged_by: str = "judges") -> Any:
+    return table[(table["status"] == status) & (table["judged_by"] == judged_by)].iloc[0]
 
 
-def test_there_is_a_row_for_each_question_cell_rate_and_seed(
+def test_there_is_a_row_for_each_trial_that_is_called_for(
     design: Design, table: pd.DataFrame
 ) -> None:
-    assert list(table.columns) == list(COLUMNS)
-    assert len(table) == 2 * 2 * 3 * 2
+    assert len(table) == 4 * 3 * 2 + 2
     assert set(table["question"]) == {"kernel-x-pooling"}
-    assert table["status"].value_counts().to_dict() == {"missing": 22, "ok": 1, "failed": 1}
-    assert table["key"].nunique() == len(design.trials())
+    assert table["status"].value_counts().to_dict() == {"missing": 18, "ok": 7, "failed": 1}
+    assert table["key"].nunique() == len(table)
+    judged = table[table["judged_by"] == "judges"]
+    assert judged["rate"].tolist() == [1.0, 1.0]
+    assert judged["seed"].tolist() == [0, 1]
+    assert sorted(set(table[table["chosen"]]["seed"])) == [0, 1, 1000, 1001]
 
 
 def test_levels_have_their_numbers_where_there_are_any(table: pd.DataFrame) -> None:
@@ -62,25 +75,29 @@ def test_levels_have_their_numbers_where_there_are_any(table: pd.DataFrame) -> N
 
 
 def test_a_question_of_one_factor_has_no_second_level() -> None:
-    one = build(plan_of(["kernel"], cross=False), available=3500, checksum="digits").table({})
+    one = tabulate(build(plan_of(["kernel"], cross=False), SAMPLE), {})
     assert one["level_b"].tolist() == [None] * len(one)
     assert one["curve"].tolist() == [None] * len(one)
-    assert one["validation_error"].dtype == float
+    assert one["judged_loss"].dtype == float
 
 
-def test_a_finished_trial_has_its_numbers_and_the_gap(table: pd.DataFrame) -> None:
+def test_a_finished_trial_has_its_counts(table: pd.DataFrame) -> None:
     row = first(table, "ok")
-    assert row["gap"] == pytest.approx(0.02)
+    assert (row["judged_errors"], row["judged_n"]) == (42, 1400)
+    assert (row["seen_errors"], row["seen_n"]) == (3, 256)
+    assert pd.isna(row["pilot_n"])
     assert row["curve"] == [(64, 2.0, None), (128, 1.0, 0.03)]
-    assert row["validation_wrong"] == b"\x80\x01"
+    assert row["judged_wrong"] == b"\x80\x01"
+    pilot = first(table, "ok", "validation")
+    assert (pilot["pilot_errors"], pilot["pilot_n"]) == (60, 500)
 
 
 @pytest.mark.parametrize("status", ["failed", "missing"])
 def test_costs_are_known_of_trials_without_results(table: pd.DataFrame, status: str) -> None:
-    row = first(table, status)
+    row = first(table, status, "validation")
     assert row["parameters"] > 0
     assert row["macs"] > 0
-    assert pd.isna(row["validation_error"])
+    assert pd.isna(row["pilot_errors"])
     assert row["curve"] is None
     assert row["reason"] == ("diverged" if status == "failed" else None)
 
@@ -89,13 +106,12 @@ def test_csv_has_every_row_with_points_as_decimal_marks(
     table: pd.DataFrame, tmp_path: Path
 ) -> None:
     export(table, tmp_path / "estudio.csv")
-    read = pd.read_csv(tmp_path / "estudio.csv", dtype={"validation_wrong": str})
-    assert list(read.columns) == list(COLUMNS)
+    read = pd.read_csv(tmp_path / "estudio.csv")
+    assert list(read.columns) == [name for name in table.columns if name != "judged_wrong"]
     assert len(read) == len(table)
     row = first(read, "ok")
-    assert row["validation_error"] == 0.03
+    assert (row["judged_errors"], row["judged_loss"]) == (42, 0.1)
     assert json.loads(row["curve"]) == [[64, 2.0, None], [128, 1.0, 0.03]]
-    assert row["validation_wrong"] == "8001"
 
 
 def test_parquet_is_written_or_the_way_to_it_is_told(table: pd.DataFrame, tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from taller_cnn.cli.board import board
 from taller_cnn.cli.command import Argument, Option, refuse_together
@@ -20,11 +20,9 @@ from taller_cnn.cli.values import COUNT, FILE, Key, Value, one_of
 from taller_cnn.errors import InterruptedRunError, TallerError, UsageError
 
 if TYPE_CHECKING:
-    import threading
-
     from taller_cnn.data import Digits, DigitsPlace
     from taller_cnn.messages import Messages
-    from taller_cnn.study import Design, Event, Plan, Store, StudyDone
+    from taller_cnn.study import Design, Plan, Store, StudyDone
 
 MOST_TRIALS = 1000
 """Trials of a study that nobody starts by mistake."""
@@ -150,13 +148,6 @@ class _Asked:
 
         return RunFiles.in_workdir(self.workdir).results / "estudio"
 
-    @property
-    def store_path(self) -> Path:
-        """The file with all results."""
-        from taller_cnn.study import STORE_NAME
-
-        return self.folder / STORE_NAME
-
     def plan(self) -> Plan:
         """What to find out.
 
@@ -174,18 +165,31 @@ class _Asked:
             plan = plan_of(self.factors, cross=self.cross) if asked_for_some else default_plan()
         return plan.with_seeds(self.seeds)
 
-    def command(self) -> str:
-        """The command that goes on with the study."""
+    def typed(self) -> dict[str, Any]:
+        """What was typed that says which study it is and of which digits, as JSON types."""
+        return {
+            "factors": list(self.factors),
+            "cross": self.cross,
+            "thorough": self.thorough,
+            "seeds": self.seeds,
+            "design": None if self.design is None else str(self.design),
+            "source": self.source,
+            "data_dir": None if self.data_dir is None else str(self.data_dir),
+        }
+
+    def command(self, typed: Mapping[str, Any] | None = None) -> str:
+        """The command of a study in this folder: of this one, or of what was typed earlier."""
+        values = {**self.typed(), **(typed or {})}
         return next_command(
             "study",
-            *self.factors,
-            cross=self.cross or None,
-            thorough=self.thorough or None,
-            seeds=self.seeds,
-            design=self.design,
+            *values["factors"],
+            cross=values["cross"] or None,
+            thorough=values["thorough"] or None,
+            seeds=values["seeds"],
+            design=values["design"],
             scheduler=self.scheduler,
-            source=self.source,
-            data_dir=self.data_dir,
+            source=values["source"],
+            data_dir=values["data_dir"],
             workdir=self.workdir,
             lang=self.language,
         )
@@ -193,48 +197,47 @@ class _Asked:
 
 def _study(terminal: Terminal, asked: _Asked, *, dry_run: bool, yes: bool) -> None:
     """Show the study that was asked for, or run it and tell what came out."""
-    from taller_cnn.study import Store, StoreDigits, build
+    from taller_cnn.study import Store, StudyDigits, build
 
     plan = asked.plan()
     digits = load(terminal, asked.place)
-    held_out = len(digits.validation)
-    design = build(plan, available=len(digits.train), checksum=digits.checksum, held_out=held_out)
+    design = build(plan, StudyDigits.of(digits))
     _show_notices(terminal, design)
     if dry_run:
-        done = _already_done(asked.store_path, design)
-        show_design(terminal, design, done)
-        terminal.result(design_json(design, done))
+        with Store(asked.folder) as store:
+            show_design(terminal, design, store.results)
+            terminal.result(design_json(design, store.results))
         return
-    trials = len(design.trials())
+    trials = len(design.expected_trials({}))
     if trials > MOST_TRIALS and not yes:
         raise UsageError("study_many_trials", n=trials, most=MOST_TRIALS)
-    identity = StoreDigits(
-        name=digits.name,
-        checksum=digits.checksum,
-        train_n=len(digits.train),
-        source=digits.source,
-        held_out=held_out,
-    )
-    with Store(asked.store_path, identity) as store:
+    with Store(asked.folder, is_writer=True) as store:
         for notice in store.notices:
             terminal.notice(notice.text(terminal.messages))
+        store.remember(design, asked.typed())
         ended = _run(terminal, asked, design, digits, store)
-        files = _write(terminal, asked, design, store)
+        files = _write(terminal, asked, design, store, asked.command())
     terminal.say("cli_study.finished", "bold", n=ended.trials, **_without(ended, "trials"))
     _show_files(terminal, files)
-    terminal.result(_summary(design, ended.trials, ended.failed, files))
+    terminal.result(_summary(design, ended.trials, ended.trials, ended.failed, files))
 
 
 def _run(
     terminal: Terminal, asked: _Asked, design: Design, digits: Digits, store: Store
 ) -> StudyDone:
     """Run what is missing, and show how it goes."""
-    from taller_cnn.study import StudyDone
+    from taller_cnn.study import StudyDone, run_study
 
+    place = replace(
+        asked.place,
+        source=digits.source,
+        data_dir=asked.place.data_dir.resolve(),
+        sample_dir=asked.place.sample_dir.resolve(),
+    )
     with (
         stop_on_signals() as stop,
         board(terminal, stop=stop, stopping="cli_study.stopping") as shown,
-        closing(_events(asked, design, digits, store, stop)) as events,
+        closing(run_study(design, place, store, stop=stop, scheduler=asked.scheduler)) as events,
     ):
         try:
             for event in events:
@@ -248,102 +251,90 @@ def _run(
     raise AssertionError("a study that is not interrupted ends with StudyDone")
 
 
-def _events(
-    asked: _Asked, design: Design, digits: Digits, store: Store, stop: threading.Event
-) -> Generator[Event, None, None]:
-    """What happens while the missing trials are run."""
-    from taller_cnn.study import Evaluated, run_study
-
-    place = replace(
-        asked.place,
-        source=digits.source,
-        data_dir=asked.place.data_dir.resolve(),
-        sample_dir=asked.place.sample_dir.resolve(),
-    )
-    return run_study(
-        design,
-        place,
-        store,
-        evaluated=Evaluated(
-            validation=len(digits.validation), test=len(digits.test), train=len(digits.train)
-        ),
-        stop=stop,
-        scheduler=asked.scheduler,
-    )
-
-
 def _report_again(terminal: Terminal, asked: _Asked) -> None:
     """Write the report of what is in the store."""
     from taller_cnn.study import Store
 
-    store = Store.existing(asked.store_path)
-    if store is None:
-        raise TallerError("study_no_results", path=asked.store_path, again=asked.command())
-    with store:
-        latest = None if asked.names_a_plan else store.latest_plan()
-        plan = asked.plan() if latest is None else latest.with_seeds(asked.seeds)
-        design = store.design(plan)
-        results = store.results(design)
-        if not results:
-            raise TallerError("study_no_results", path=asked.store_path, again=asked.command())
-        missing = len(design.trials()) - len(results)
+    with Store(asked.folder) as store:
+        for notice in store.notices:
+            terminal.notice(notice.text(terminal.messages))
+        design, command = _design_to_report(terminal, asked, store)
+        results = store.results
+        trials = design.expected_trials(results)
+        done = [results[key] for key in map(design.key, trials) if key in results]
+        if not done:
+            raise TallerError("study_no_results", path=asked.folder, again=command)
+        missing = len(trials) - len(done)
         if missing:
             terminal.notice(terminal.messages("cli_study.missing", n=missing))
-        files = _write(terminal, asked, design, store)
+        files = _write(terminal, asked, design, store, command)
     _show_files(terminal, files)
-    failed = sum(result.status != "ok" for result in results.values())
-    terminal.result(_summary(design, len(results), failed, files))
+    failed = sum(result.status != "ok" for result in done)
+    terminal.result(_summary(design, len(trials), len(done), failed, files))
 
 
-def _write(terminal: Terminal, asked: _Asked, design: Design, store: Store) -> dict[str, Path]:
+def _design_to_report(terminal: Terminal, asked: _Asked, store: Store) -> tuple[Design, str]:
+    """The study that is named, or the one that was run last; and the command to get it again.
+
+    Its digits are those of the last study, unless others are asked for.
+    """
+    from taller_cnn.study import StudyDigits, build
+
+    last = store.last_study()
+    if last is None and not store.trials:
+        raise TallerError("study_no_results", path=asked.folder, again=asked.command())
+    typed = asked.typed()
+    if last is None or asked.names_a_plan:
+        plan = asked.plan()
+    else:
+        plan = last.design.plan.with_seeds(asked.seeds)
+        typed |= {**last.command, "seeds": asked.seeds or last.command.get("seeds")}
+    if last is not None and asked.source in ("auto", last.design.digits.source):
+        digits = last.design.digits
+        typed |= {name: last.command.get(name) or typed[name] for name in ("source", "data_dir")}
+    else:
+        digits = StudyDigits.of(load(terminal, asked.place))
+        typed |= {"source": asked.source, "data_dir": asked.typed()["data_dir"]}
+    return build(plan, digits), asked.command(typed)
+
+
+def _write(
+    terminal: Terminal, asked: _Asked, design: Design, store: Store, command: str
+) -> dict[str, Path]:
     """Analyse what there is, write the report and, if asked for, the table."""
-    from taller_cnn.study import export
+    from taller_cnn.study import export, tabulate
     from taller_cnn.study.analysis import analyse
+    from taller_cnn.study.gather import gather
     from taller_cnn.study.report import write_report
 
-    table = design.table(store.results(design))
+    results = store.results
     files: dict[str, Path] = {}
     if asked.export is not None:
         files["study_table"] = asked.folder / f"estudio.{asked.export}"
-        export(table, files["study_table"])
+        export(tabulate(design, results), files["study_table"])
     terminal.say("cli_study.writing", "dim")
-    analysis = analyse(table, {q.name: q.factors for q in design.questions})
     say = terminal.messages
-    sampled = store.digits.source == "sample"
-    report = write_report(
+    sampled = design.digits.source == "sample"
+    written = write_report(
         design,
-        table,
-        analysis,
+        analyse(gather(design, results)),
         asked.folder,
         say,
-        command=asked.command(),
-        note=say("cli_study.note_sample", n=store.digits.train_n) if sampled else None,
+        command=command,
+        note=say("cli_study.note_sample", n=design.digits.train_n) if sampled else None,
         origin=store.origin(design),
         tables=tuple(files.values()),
     )
-    return {**report, **files}
-
-
-def _already_done(path: Path, design: Design) -> frozenset[str]:
-    """Keys of the design's trials that are in the store, if there is one."""
-    from taller_cnn.study import Store
-
-    try:
-        store = Store.existing(path)
-    except TallerError:
-        # A file that cannot be used will be told of when the study is run.
-        return frozenset()
-    if store is None:
-        return frozenset()
-    with store:
-        return frozenset(store.results(design))
+    for problem in written.problems:
+        terminal.notice(problem.text(say))
+    return {**written.files, **files}
 
 
 def _show_notices(terminal: Terminal, design: Design) -> None:
     say = terminal.messages
     for notice in design.notices:
         terminal.notice(notice.text(say))
-    if len(design.seeds) == 1:
+    if design.seeds == 1:
         terminal.notice(say("cli_study.one_seed"))
 
 
@@ -364,12 +355,14 @@ def _without(ended: StudyDone, name: str) -> dict[str, object]:
     return {key: value for key, value in vars(ended).items() if key != name}
 
 
-def _summary(design: Design, done: int, failed: int, files: dict[str, Path]) -> dict[str, object]:
+def _summary(
+    design: Design, trials: int, done: int, failed: int, files: dict[str, Path]
+) -> dict[str, object]:
     """The study as a JSON object."""
     return {
         "study": design.name,
         "design": design.hash,
-        "trials": len(design.trials()),
+        "trials": trials,
         "done": done,
         "failed": failed,
         "files": {name: str(path) for name, path in files.items()},

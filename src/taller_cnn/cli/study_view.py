@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
 from typing import TYPE_CHECKING, Any
 
 from rich.padding import Padding
@@ -15,7 +14,7 @@ from taller_cnn.cli.terminal import Terminal
 if TYPE_CHECKING:
     from taller_cnn.cli.board import Board
     from taller_cnn.messages import Messages
-    from taller_cnn.study import Cell, Design, Event, Question, Standing, TrialDone
+    from taller_cnn.study import Cell, Design, Event, Question, Results, TrialDone
 
 # ----------------------------------------------------------------------- as it goes
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 def tell(terminal: Terminal, shown: Board, design: Design, event: Event) -> None:
     """Tell what has happened."""
     from taller_cnn.study import (
-        Calibrated,
         StudyStarted,
         TrialDone,
         WorkerJoined,
@@ -34,43 +32,29 @@ def tell(terminal: Terminal, shown: Board, design: Design, event: Event) -> None
     say = terminal.messages
     match event:
         case StudyStarted(of=of, done=done):
-            shown.line(Text(say("cli_study.started", n=of, done=done, name=design.name), "bold"))
+            key = "cli_study.started_about" if event.is_forecast else "cli_study.started"
+            shown.line(Text(say(key, n=of, done=done, name=design.name), "bold"))
             shown.waiting(say("cli_study.starting" if done < of else "cli_study.nothing_new"))
-        case WorkerJoined(worker=worker):
-            told = worker.introduction
-            values = {"machine": told.machine, "n": worker.slots, "processor": told.processor}
-            shown.line(Text(say("cli_study.joined", **values), "dim"))
+        case WorkerJoined(address=address, slots=slots):
+            shown.line(Text(say("cli_study.joined", address=address, n=slots), "dim"))
         case WorkerRefused(address=address, reason=reason):
             words = say("cli_study.refused", address=address, reason=reason.text(say))
             shown.line(Text(words, "yellow"))
-        case WorkerLost(worker=worker):
-            words = say("cli_study.lost", machine=worker.introduction.machine)
-            shown.line(Text(words, "yellow"))
-        case Calibrated(trials=n, slots=slots, seconds=seconds):
-            shown.line(Text(say("cli_study.estimate", n=n, slots=slots, seconds=seconds)))
+        case WorkerLost(address=address):
+            shown.line(Text(say("cli_study.lost", address=address), "yellow"))
         case TrialDone():
             if event.result.status != "ok":
                 shown.line(Text(_failure(say, design, event), "yellow"))
-            shown.step(*_standing(say, design, event), event.done, event.of)
+            shown.step(_position(say, event), done=event.done, total=event.of)
 
 
-def _standing(say: Messages, design: Design, event: TrialDone) -> tuple[str, str]:
-    """How far the study is, and which levels lead."""
-    from taller_cnn.study.labels import level_label
-
-    def label(standing: Standing) -> str:
-        factors = next(q.factors for q in design.questions if q.name == standing.question)
-        return level_label(factors, standing.levels, say)
-
-    place: dict[str, object] = {"done": event.done, "of": event.of}
-    position = say("cli_study.calibrating", **place)
-    if event.seconds_left is not None:
-        position = say("cli_study.position", seconds_left=event.seconds_left, **place)
-    best, worst = event.best, event.worst
-    if best is None or worst is None or best.levels == worst.levels:
-        return position, ""
-    errors = {"best_error": best.validation_error, "worst_error": worst.validation_error}
-    return position, say("cli_study.standing", best=label(best), worst=label(worst), **errors)
+def _position(say: Messages, event: TrialDone) -> str:
+    """How far the study is, and about how long the rest takes."""
+    key = "cli_study.position_about" if event.is_forecast else "cli_study.position"
+    position = say(key, done=event.done, of=event.of)
+    if event.seconds_left is None:
+        return position
+    return f"{position} · {say('cli_study.left', seconds=event.seconds_left)}"
 
 
 def _failure(say: Messages, design: Design, event: TrialDone) -> str:
@@ -84,7 +68,7 @@ def _failure(say: Messages, design: Design, event: TrialDone) -> str:
         (question, cell)
         for question in design.questions
         for cell in question.cells
-        if event.trial in cell.trials.values()
+        if cell.has(event.trial)
     )
     level = f"{question.name}: {level_label(question.factors, cell.levels, say)}"
     return say("cli_study.failed", level=level, seed=event.trial.train.seed, reason=reason)
@@ -116,72 +100,72 @@ def list_factors(terminal: Terminal) -> None:
     terminal.result({"factors": told})
 
 
-def show_design(terminal: Terminal, design: Design, done: Set[str]) -> None:
+def show_design(terminal: Terminal, design: Design, results: Results) -> None:
     """Print the trials of a design, a line for each level."""
     say = terminal.messages
     for question in design.questions:
-        regime = question.regime
+        regime = question.regime_name
         if say.has(f"study.regime.{regime}.title"):
             regime = say(f"study.regime.{regime}.title")
-        folds = design.regimes[question.regime].folds
-        key = "cli_study.panel.question_folds" if folds else "cli_study.panel.question"
-        title = say(key, name=question.name, regime=regime, folds=folds)
-        terminal.out.print(Text(title, "bold"))
-        terminal.show(_cells(terminal, question))
-    trials = design.trials()
-    kept = sum(design.key(trial) in done for trial in trials)
-    terminal.say("cli_study.total", "bold", n=len(trials), done=kept)
+        values = {"name": question.name, "regime": regime, "judges": question.regime.judges}
+        terminal.out.print(Text(say("cli_study.panel.question", **values), "bold"))
+        terminal.show(_cells(terminal, design, question, results))
+    expected = design.expected_trials(results)
+    values = {"n": len(expected), "done": sum(design.key(trial) in results for trial in expected)}
+    is_forecast = len(design.trials(results)) < len(expected)
+    terminal.say("cli_study.total_about" if is_forecast else "cli_study.total", "bold", **values)
 
 
-def _cells(terminal: Terminal, question: Question) -> Table:
+def _cells(terminal: Terminal, design: Design, question: Question, results: Results) -> Table:
     say = terminal.messages
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("  " + say("cli_study.heading.levels"), no_wrap=True)
     for name in ("rates", "seeds", "digits", "epochs", "parameters", "macs"):
         table.add_column(say(f"cli_study.heading.{name}"), justify="right")
     for cell in question.cells:
-        table.add_row(*_cell_row(terminal, question, cell))
+        table.add_row(*_cell_row(say, design, question, cell, results))
     return table
 
 
-def _cell_row(terminal: Terminal, question: Question, cell: Cell) -> tuple[str, ...]:
+def _cell_row(
+    say: Messages, design: Design, question: Question, cell: Cell, results: Results
+) -> tuple[str, ...]:
     from taller_cnn.study.labels import level_label
 
-    say = terminal.messages
-    trials = list(cell.trials.values())
-    first = trials[0]
-    rates = dict.fromkeys(trial.train.learning_rate for trial in trials)
+    tried = design.tried_rates(cell, results)
+    rates = dict.fromkeys(cell.fresh(rate, 0).train.learning_rate for rate in tried)
+    may_extend = cell.extends and design.chosen_rate(cell, results) is None
     return (
         "  " + level_label(question.factors, cell.levels, say),
-        " ".join(say.significant(rate, 4) for rate in rates),
+        " ".join(say.significant(rate, 4) for rate in rates) + (" …" if may_extend else ""),
         f"0–{question.seeds[-1]}" if len(question.seeds) > 1 else "0",
-        say.number(first.train_n, 0),
-        say.significant(first.train.epochs, 4),
-        say.number(first.parameters, 0),
-        f"{say.number(first.macs / 1e6, 2)} M",
+        say.number(cell.base.train_n, 0),
+        say.significant(cell.base.train.epochs, 4),
+        say.number(cell.parameters, 0),
+        f"{say.number(cell.macs / 1e6, 2)} M",
     )
 
 
-def design_json(design: Design, done: Set[str]) -> dict[str, Any]:
-    """Every trial of a design."""
+def design_json(design: Design, results: Results) -> dict[str, Any]:
+    """Every trial of a design that the results so far call for."""
     trials = [
         {
             "question": question.name,
-            "regime": question.regime,
+            "regime": question.regime_name,
             "levels": list(cell.levels),
             "rate": rate,
-            "seed": seed,
+            "seed": trial.train.seed,
             "key": design.key(trial),
-            "done": design.key(trial) in done,
+            "done": design.key(trial) in results,
             **trial.to_dict(),
         }
         for question in design.questions
         for cell in question.cells
-        for (rate, seed), trial in cell.trials.items()
+        for rate, trial in design.cell_trials(question, cell, results)
     ]
     return {
         "study": design.name,
         "design": design.hash,
-        "different_trials": len(design.trials()),
+        "different_trials": len(design.expected_trials(results)),
         "trials": trials,
     }

@@ -1,55 +1,51 @@
 """What filters and layers do: a plan becomes a design of trials, which are run and kept.
 
     plan_of(["filters"], cross=False)  ->  Plan
-    build(plan, available=..., checksum=...)  ->  Design
-    run_study(design, settings, store, ...)  ->  events
-    design.table(store.results(design))  ->  pandas.DataFrame
+    build(plan, StudyDigits.of(digits))  ->  Design
+    run_study(design, place, store, ...)  ->  events
+    tabulate(design, store.results)  ->  pandas.DataFrame
 
-- `factors`, `regimes`: what is varied and how long it trains. `plan`, `plan_file`: what to find
-  out, also from TOML. `design`: the trials. `table`: their results in rows.
-- `store`: results on disk. `trial`: one training in a worker. `cluster`, `run`, `estimate`,
-  `standing`: many of them.
+- `trial`: value types, one training and what it came to. `factors`, `plan`: what is varied, how
+  long it trains, what to find out, also from TOML. `design`: the trials.
+- `worker`: one trial in a worker process. `cluster`, `run`: many of them. `store`: results on disk.
+- `table`: results in rows, for other programs.
 """
 
-from taller_cnn.study.cluster import Worker, WorkerJoined, WorkerLost, WorkerRefused
-from taller_cnn.study.design import TRAINING_REVISION, Cell, Design, Question, Trial, build
-from taller_cnn.study.estimate import Evaluated
+from taller_cnn.study.design import Cell, Design, Question, Results, StudyDigits, build
 from taller_cnn.study.factors import FACTORS, Factor, Level
 from taller_cnn.study.plan import (
+    DEFAULT_REGIMES,
+    THOROUGH_REGIMES,
     Plan,
     QuestionPlan,
+    Regime,
     default_plan,
     plan_of,
     read_plan,
     thorough_plan,
 )
-from taller_cnn.study.regimes import DEFAULT_REGIMES, THOROUGH_REGIMES, Regime
 from taller_cnn.study.run import (
-    Calibrated,
     Event,
     StudyDone,
     StudyStarted,
     TrialDone,
-    missing_trials,
+    WorkerJoined,
+    WorkerLost,
+    WorkerRefused,
     run_study,
 )
-from taller_cnn.study.standing import Standing
-from taller_cnn.study.store import STORE_NAME, Store, StoreDigits
-from taller_cnn.study.table import COLUMNS, EXPORTS, export
-from taller_cnn.study.trial import TrialResult
+from taller_cnn.study.store import Store
+from taller_cnn.study.table import EXPORTS, export, tabulate
+from taller_cnn.study.trial import TRAINING_REVISION, Trial, TrialResult
 
 __all__ = [
-    "COLUMNS",
     "DEFAULT_REGIMES",
     "EXPORTS",
     "FACTORS",
-    "STORE_NAME",
     "THOROUGH_REGIMES",
     "TRAINING_REVISION",
-    "Calibrated",
     "Cell",
     "Design",
-    "Evaluated",
     "Event",
     "Factor",
     "Level",
@@ -57,24 +53,23 @@ __all__ = [
     "Question",
     "QuestionPlan",
     "Regime",
-    "Standing",
+    "Results",
     "Store",
-    "StoreDigits",
+    "StudyDigits",
     "StudyDone",
     "StudyStarted",
     "Trial",
     "TrialDone",
     "TrialResult",
-    "Worker",
     "WorkerJoined",
     "WorkerLost",
     "WorkerRefused",
     "build",
     "default_plan",
     "export",
-    "missing_trials",
     "plan_of",
     "read_plan",
     "run_study",
+    "tabulate",
     "thorough_plan",
 ]

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from taller_cnn.messages import Messages
-from taller_cnn.study.analysis import Estimate, Level, QuestionAnalysis, StudyAnalysis, Trend
-from taller_cnn.study.conclusions import HELD_VARIANT, Kind, beyond_reference, sizes
-from taller_cnn.study.labels import question_label
+from taller_cnn.study.conclusions import (
+    HELD_VARIANT,
+    VERDICTS,
+    Kind,
+    bend_of,
+    bend_text,
+    levels_along,
+)
+from taller_cnn.study.labels import (
+    baseline_words,
+    estimate_label,
+    level_label,
+    training_label,
+    training_of,
+)
+from taller_cnn.study.results import Estimate, QuestionAnalysis, StudyAnalysis, Trend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +30,9 @@ class Claim:
     """Something that the workshop claims, and what the study says about it."""
 
     claim: str
-    verdict: str
     kind: Kind
+    answer: str
+    """The verdict, the training that it holds for, and what was measured."""
 
 
 def check_claims(study: StudyAnalysis, messages: Messages) -> tuple[Claim, ...]:
@@ -38,73 +53,86 @@ def check_claims(study: StudyAnalysis, messages: Messages) -> tuple[Claim, ...]:
 
 
 def _trend_claim(trend: Trend, question: QuestionAnalysis, messages: Messages) -> Claim:
-    step = messages(f"study_report.claim.per_{trend.per}")
-    beyond = beyond_reference(trend, question, messages)
-    kind: Kind = "unclear" if beyond else trend.error.verdict
-    verdict = _claim_verdict(trend.error, question, messages, step)
-    if beyond:
-        where = question_label(question, messages)
-        verdict = messages(
-            "study_report.claim.partly",
-            where=where,
-            step=step,
-            levels="; ".join(beyond),
-            **sizes(trend.error, messages),
-        )
+    """The mean change, where in the range it lies as far as that was tested, and every level."""
+    per = messages(f"study_report.per.{trend.per}")
+    mean = estimate_label(trend.error, messages)
+    parts = [messages("study_report.claim.slope", per=per, value=mean)]
+    parts += filter(None, [bend_text(trend, question, messages)])
+    along = {effect.levels: effect.error for effect in levels_along(trend.factor, question)}
+    baseline = baseline_words(question.factors, messages)["baseline"]
+    parts += _by_verdict(question, along, baseline, messages)
     if trend.factor in HELD_VARIANT:
-        verdict += " " + messages("study_report.claim.not_alone")
-    claim = messages(f"study_report.claim.{trend.factor}")
-    return Claim(claim=claim, verdict=verdict, kind=kind)
+        parts.append(messages("study_report.claim.not_alone"))
+    bend = bend_of(trend.factor, question)
+    above = levels_along(trend.factor, question, above=True)
+    is_better_above = any(effect.error.verdict == "better" for effect in above)
+    verdict = f"mean_{trend.error.verdict}"
+    if verdict == "mean_better" and bend and bend.verdict == "worse" and not is_better_above:
+        verdict = "mostly_below"
+    return _claim(trend.factor, question, trend.error.verdict, verdict, parts, messages)
 
 
 def _dropout_claims(question: QuestionAnalysis, messages: Messages) -> Iterator[Claim]:
     """More dropout against none, of whichever the workshop's network has."""
     none = next((level for level in question.levels if level.values == (0.0,)), None)
-    if none is None or question.reference is None:
+    reference = question.reference
+    if none is None or reference is None:
         return
+    baseline = level_label(question.factors, none.levels, messages)
     for response in ("error", "gap"):
-        estimates = _with_dropout(question, none, response)
-        if not estimates:
-            continue
-        # The strongest claim that any dropout bears: it helps, else it harms, else nothing.
-        order = {"better": 0, "worse": 1, "unclear": 2, "unknown": 3}
-        best = min(estimates, key=lambda e: (order[e.verdict], e.value))
-        yield Claim(
-            claim=messages(f"study_report.claim.dropout_{response}"),
-            verdict=_claim_verdict(best, question, messages),
-            kind=best.verdict,
-        )
-
-
-def _with_dropout(question: QuestionAnalysis, none: Level, response: str) -> list[Estimate]:
-    """Estimates of levels with dropout less the one without."""
-    estimates = {e.levels: e.error if response == "error" else e.gap for e in question.effects}
-    if none.is_reference:
-        return [estimate for estimate in estimates.values() if estimate]
-    against = estimates.get(none.levels)
-    return [_reversed(against)] if against else []
+        estimates = {e.levels: e.error if response == "error" else e.gap for e in question.effects}
+        against = {
+            levels: estimate
+            for levels, estimate in estimates.items()
+            if estimate and not math.isnan(estimate.value)
+        }
+        if not none.is_reference:
+            estimate = against.get(none.levels)
+            against = {reference.levels: _reversed(estimate)} if estimate else {}
+        if against:
+            verdicts = {estimate.verdict for estimate in against.values()}
+            # The strongest that any dropout bears; what the others do stands beside it.
+            verdict = next(verdict for verdict in VERDICTS if verdict in verdicts)
+            measured = messages(f"study_report.claim.of_{response}")
+            parts = [measured, *_by_verdict(question, against, baseline, messages)]
+            yield _claim(f"dropout_{response}", question, verdict, verdict, parts, messages)
 
 
 def _reversed(estimate: Estimate) -> Estimate:
     """The reference less the level, instead of the level less the reference."""
-    return Estimate(
-        value=-estimate.value,
-        standard_error=estimate.standard_error,
-        low=-estimate.high,
-        high=-estimate.low,
-        low_alone=-estimate.high_alone,
-        high_alone=-estimate.low_alone,
-        p=estimate.p,
-        detectable=estimate.detectable,
-    )
+    return replace(estimate, value=-estimate.value, low=-estimate.high, high=-estimate.low)
 
 
-def _claim_verdict(
-    estimate: Estimate, question: QuestionAnalysis, messages: Messages, step: str = ""
-) -> str:
-    return messages(
-        f"study_report.claim.{estimate.verdict}",
-        where=question_label(question, messages),
-        step=step,
-        **sizes(estimate, messages),
-    )
+def _by_verdict(
+    question: QuestionAnalysis,
+    estimates: Mapping[tuple[str, ...], Estimate],
+    baseline: str,
+    messages: Messages,
+) -> Iterator[str]:
+    """A sentence for each verdict that occurs, with the levels that it holds for."""
+    for verdict in VERDICTS:
+        items = [
+            f"{level_label(question.factors, levels, messages)} {estimate_label(effect, messages)}"
+            for levels, effect in estimates.items()
+            if effect.verdict == verdict and not math.isnan(effect.value)
+        ]
+        if items:
+            key = f"study_report.claim.levels_{verdict}"
+            yield messages(key, baseline=baseline, levels="; ".join(items))
+
+
+def _claim(
+    name: str,
+    question: QuestionAnalysis,
+    kind: Kind,
+    verdict: str,
+    measured: list[str],
+    messages: Messages,
+) -> Claim:
+    training = training_label(question, messages)
+    if training_of(question).is_short:
+        training = messages("study_report.claim.short", training=training)
+    words = baseline_words(question.factors, messages)
+    sentences = (messages(f"study_report.claim.{verdict}", **words), training)
+    answer = " ".join([*(f"{sentence}." for sentence in sentences), *measured])
+    return Claim(claim=messages(f"study_report.claim.{name}"), kind=kind, answer=answer)

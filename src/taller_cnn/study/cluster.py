@@ -1,7 +1,7 @@
 """Worker processes on dask.distributed: our own on this machine, or those of a scheduler.
 
-Trials are given to workers one by one, each to a worker that has shown that it runs the same
-version on the same digits. dask carries them there, brings results back and tells who is alive.
+dask carries trials to workers, runs those of a dead worker again on another, gives up on one that
+takes too many workers with it, and tells who is alive.
 """
 
 from __future__ import annotations
@@ -10,27 +10,23 @@ import asyncio
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from taller_cnn import __version__
-from taller_cnn.data import DigitsPlace
 from taller_cnn.errors import InputError, Phrase, TallerError
-from taller_cnn.study.design import TRAINING_REVISION
-from taller_cnn.study.trial import Introduction, introduce
+from taller_cnn.study.trial import TrialResult
+from taller_cnn.study.worker import Refusal, Requirements, work
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-Answer = TypeVar("Answer")
-
 SCHEDULER_SECONDS = 10
 """How long a scheduler may take to answer."""
-
 RESULT_SECONDS = 20.0
-"""How long to wait for an answer, which is a few kilobytes, before its worker is taken for dead."""
+"""How long to wait for a result, which is a few kilobytes, before it is taken for lost."""
+ALLOWED_FAILURES = 2
+"""Workers that may die under a trial before the next one makes it the cause."""
 
 _ADDRESS = re.compile(r"((tcp|tls|ws|wss)://)?[^/\s]+:\d+")
 
@@ -40,39 +36,11 @@ _DASK_SETTINGS: Mapping[str, Any] = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.comm.timeouts.connect": f"{SCHEDULER_SECONDS}s",
+    "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
+    # A new worker process loads torch, which takes a busy machine longer than dask's 15 s; after
+    # that its nanny is sent home, and the study goes on with one worker less.
+    "distributed.deploy.lost-worker-timeout": "300s",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Worker:
-    """A worker process that may run trials."""
-
-    address: str
-    slots: int
-    """Trials that it runs at once: its threads."""
-    introduction: Introduction
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerJoined:
-    """A worker runs trials from now on."""
-
-    worker: Worker
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerRefused:
-    """A worker would give other numbers, or cannot work at all."""
-
-    address: str
-    reason: Phrase
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerLost:
-    """A worker has died or left; what it was doing is done again elsewhere."""
-
-    worker: Worker
 
 
 @contextmanager
@@ -92,7 +60,7 @@ def open_client(scheduler: str | None, workers: int) -> Iterator[Client]:
     from distributed import Client, LocalCluster
 
     with dask.config.set(_DASK_SETTINGS), _quiet_logs(), warnings.catch_warnings():
-        # dask warns of versions that differ; who may work is found out by asking the workers.
+        # dask warns of versions that differ; who may work is found out by the first trial.
         warnings.simplefilter("ignore")
         if scheduler is not None:
             with _connected(scheduler) as client:
@@ -146,111 +114,92 @@ def _quiet_logs() -> Iterator[None]:
             logger.setLevel(level)
 
 
-@dataclass
 class Crew:
-    """Who may run trials now."""
+    """The workers of a dask client, as the study needs them.
 
-    client: Client
-    place: DigitsPlace
-    checksum: str
-    """Of the digits that every worker must have."""
-    scheduler: str | None = None
-    workers: dict[str, Worker] = field(default_factory=dict)
-    """By address."""
-    refused: dict[str, Phrase] = field(default_factory=dict)
-    _asked: dict[str, tuple[int, Future[Introduction]]] = field(default_factory=dict)
+    Args:
+        client: connected.
+        needed: what every worker must have.
+        scheduler: address for messages; None where the scheduler is our own.
 
-    @property
-    def slots(self) -> int:
-        """Trials that all workers together run at once."""
-        return sum(worker.slots for worker in self.workers.values())
+    Every method raises `TallerError` when the scheduler does not answer any more.
+    """
 
-    @property
-    def is_expected(self) -> bool:
-        """Whether a worker is still being asked who it is."""
-        return bool(self._asked)
+    def __init__(self, client: Client, needed: Requirements, scheduler: str | None = None) -> None:
+        self._client, self._needed, self._scheduler = client, needed, scheduler
 
-    def update(self) -> list[WorkerJoined | WorkerRefused | WorkerLost]:
-        """Find out who has come and gone.
+    def threads(self) -> dict[str, int]:
+        """Address and threads of all workers that the scheduler has."""
+        with self._scheduler_answers():
+            # While it tries to reach a scheduler that is gone, a client answers nothing.
+            if self._client.status != "running":
+                raise OSError(self._client.status)
+            return dict(self._client.nthreads())
 
-        Raises:
-            TallerError: the scheduler does not answer any more.
+    def submit(self, spec: Mapping[str, Any], key: str, priority: int) -> Future[Any]:
+        """Have a trial run by any worker.
+
+        Args:
+            spec: the trial, as `Trial.to_dict` gives it.
+            key: a name for dask, another one for each try.
+            priority: the highest is run first.
         """
-        alive = self._alive()
-        events: list[WorkerJoined | WorkerRefused | WorkerLost] = []
-        for address in [known for known in self.workers if known not in alive]:
-            events.append(WorkerLost(worker=self.workers.pop(address)))
-        self._asked = {a: asked for a, asked in self._asked.items() if a in alive}
-        for address, threads in alive.items():
-            if not (address in self.workers or address in self.refused or address in self._asked):
-                self._asked[address] = threads, self._ask(address)
-        for address in [a for a, (_, future) in self._asked.items() if future.done()]:
-            events.append(self._hear(address, *self._asked.pop(address)))
-        return events
+        with self._scheduler_answers():
+            return self._client.submit(work, spec, self._needed, key=key, priority=priority)
 
-    def submit(self, address: str, function: Any, *arguments: Any) -> Future[Any]:
-        """Run a function on one worker and on no other."""
-        with self.scheduler_answers():
-            return self.client.submit(
-                function, *arguments, workers=[address], allow_other_workers=False, pure=False
-            )
+    def wait(self, futures: Collection[Future[Any]], seconds: float) -> None:
+        """Wait until one of them is done, or so long."""
+        from distributed import wait
+
+        with self._scheduler_answers(), self._client.as_current():
+            try:
+                wait(list(futures), timeout=seconds, return_when="FIRST_COMPLETED")
+            except TimeoutError:
+                return
+
+    def outcome(self, future: Future[Any]) -> TrialResult | Refusal | None:
+        """What became of a trial that is done.
+
+        Returns:
+            Its result; why it was not run at all; None where its worker died before the result was
+            fetched, so that dask is running it again.
+        """
+        from distributed import KilledWorker
+
+        with self._scheduler_answers():
+            if future.status == "finished":
+                try:
+                    answer: TrialResult | Refusal = future.result(timeout=RESULT_SECONDS)
+                except TimeoutError:
+                    return None
+                return answer
+            if future.status != "error":
+                raise OSError(future.status)
+            error = future.exception(timeout=RESULT_SECONDS)
+            if isinstance(error, KilledWorker):
+                return TrialResult(status="failed", reason="lost")
+            # The worker could not even begin: it lacks the program, or has quite another version.
+            told = f"{type(error).__name__}: {error}"[:300]
+            reason = Phrase("study_worker_broken", {"reason": told})
+            return Refusal(address=self._erred_on(str(future.key)), reason=reason)
+
+    def _erred_on(self, key: str) -> str:
+        """The worker on which a task failed; empty if the scheduler does not know."""
+        # A lambda travels whole: the scheduler may have none of this program.
+        addresses = self._client.run_on_scheduler(
+            lambda key, dask_scheduler=None: sorted(dask_scheduler.tasks[key].erred_on), key
+        )
+        return addresses[0] if addresses else ""
+
+    def retire(self, address: str) -> None:
+        """Send a worker home that may not work; its place is not taken by another of its kind."""
+        with self._scheduler_answers():
+            self._client.retire_workers([address], close_workers=True)
 
     @contextmanager
-    def scheduler_answers(self) -> Iterator[None]:
+    def _scheduler_answers(self) -> Iterator[None]:
         """Tell that the scheduler is gone, if that is why something fails."""
         try:
             yield
         except (OSError, asyncio.CancelledError, RuntimeError) as error:
-            raise TallerError("study_scheduler_lost", address=self.scheduler or "-") from error
-
-    def _alive(self) -> dict[str, int]:
-        """Address and threads of all workers that the scheduler has."""
-        with self.scheduler_answers():
-            # While it tries to reach a scheduler that is gone, a client answers nothing.
-            if self.client.status != "running":
-                raise OSError(self.client.status)
-            return dict(self.client.nthreads())
-
-    def _ask(self, address: str) -> Future[Introduction]:
-        return self.submit(address, introduce, self.place)
-
-    def _hear(
-        self, address: str, threads: int, future: Future[Introduction]
-    ) -> WorkerJoined | WorkerRefused:
-        found = self._introduced(future)
-        if isinstance(found, Phrase):
-            self.refused[address] = found
-            return WorkerRefused(address=address, reason=found)
-        worker = Worker(address=address, slots=threads, introduction=found)
-        self.workers[address] = worker
-        return WorkerJoined(worker=worker)
-
-    def _introduced(self, future: Future[Introduction]) -> Introduction | Phrase:
-        """What a worker says of itself, or why it may not work."""
-        found = fetched(future) if future.status == "finished" else None
-        if found is None:
-            error = future.exception() if future.status == "error" else None
-            if isinstance(error, TallerError):
-                return Phrase(error.key, error.values)
-            reason = f"{type(error).__name__}: {error}" if error else future.status
-            return Phrase("study_worker_broken", {"reason": reason})
-        ours = f"{__version__} ({TRAINING_REVISION})"
-        theirs = f"{found.version} ({found.revision})"
-        if theirs != ours:
-            return Phrase("study_worker_version", {"found": theirs, "expected": ours})
-        if found.checksum != self.checksum:
-            values = {"found": found.checksum, "expected": self.checksum}
-            return Phrase("study_worker_digits", values)
-        return found
-
-
-def fetched(future: Future[Answer]) -> Answer | None:
-    """What a worker answers; None if it died after its work and before the answer was fetched.
-
-    Dask would then wait for that very worker to do it again.
-    """
-    try:
-        return future.result(timeout=RESULT_SECONDS)
-    except TimeoutError:
-        future.cancel()
-        return None
+            raise TallerError("study_scheduler_lost", address=self._scheduler or "-") from error

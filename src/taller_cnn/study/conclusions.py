@@ -1,6 +1,6 @@
 """What may be said, from rules; never more than the simultaneous intervals bear.
 
-A difference is an effect or a harm if its interval leaves out zero. Otherwise there is no
+A difference is said to be better or worse if its interval leaves out zero. Otherwise there is no
 evidence of one, and the far ends of the interval say how large it could still be.
 """
 
@@ -12,30 +12,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 from taller_cnn.messages import Messages
-from taller_cnn.study.analysis import (
-    Effect,
-    Estimate,
-    Level,
-    QuestionAnalysis,
-    StudyAnalysis,
-    Term,
-    Trend,
-    variance_terms,
-)
 from taller_cnn.study.labels import (
-    estimate_label,
+    baseline_words,
     factor_label,
     interval_label,
     level_label,
+    level_labels,
+    p_label,
     points,
     ratio,
     reference_label,
-    words_for,
+    training_of,
 )
+from taller_cnn.study.results import Effect, Estimate, QuestionAnalysis, StudyAnalysis, Trend
 
 HELD_VARIANT = {"filters": "filters-fc1", "layers": "layers-fc1"}
 """Factors that change the input of fc1, and the variant that holds it."""
-FC1_HELD = tuple(HELD_VARIANT.values())
+VERDICTS: tuple[Literal["better", "worse", "unclear", "unknown"], ...]
+VERDICTS = ("better", "worse", "unclear", "unknown")
 NOTABLE_P = 0.05
 
 Kind = Literal["better", "worse", "unclear", "unknown", "caution", "note"]
@@ -61,8 +55,9 @@ def conclude(
         study: the study it belongs to, whose other questions may separate what this one cannot.
         messages: the reader's language.
     """
-    if question.reference is None or not question.reference.validation_error.n:
-        return (_say("caution", "no_reference", messages, **words_for([question], messages)),)
+    if question.reference is None or not question.reference.error.n:
+        missing = _say("caution", "no_reference", messages, **_baseline(question, messages))
+        return (missing, *_gaps_in_data(question, messages))
     parts: tuple[Iterator[Conclusion], ...] = (
         _trends(question, messages),
         _levels(question, "error", lambda effect: effect.error, messages),
@@ -80,50 +75,8 @@ def _say(kind: Kind, key: str, messages: Messages, **values: object) -> Conclusi
     return Conclusion(kind=kind, text=messages(f"study_report.conclusion.{key}", **values))
 
 
-def _trends(question: QuestionAnalysis, messages: Messages) -> Iterator[Conclusion]:
-    for trend in question.trends:
-        text = _trend_text(trend, question, messages)
-        yield Conclusion(kind=trend.error.verdict, text=text)
-        beyond = beyond_reference(trend, question, messages)
-        if beyond:
-            yield _say("caution", "trend_ends", messages, levels="; ".join(beyond))
-
-
-def beyond_reference(
-    trend: Trend, question: QuestionAnalysis, messages: Messages
-) -> tuple[str, ...]:
-    """The levels beyond the workshop's network, if the mean improvement does not reach them.
-
-    A mean over the whole range may come from its lower part alone. Empty if the trend is no
-    improvement, if nothing beyond was measured, or if something there is demonstrably better.
-    """
-    reference = question.reference
-    if trend.error.verdict != "better" or reference is None:
-        return ()
-    at = question.factors.index(trend.factor)
-    values = {level.levels: level.values[at] or 0.0 for level in question.levels}
-    found = [
-        effect
-        for effect in question.effects
-        if values[effect.levels] > values[reference.levels]
-        and all(name == reference.levels[i] for i, name in enumerate(effect.levels) if i != at)
-    ]
-    if any(effect.error.verdict == "better" for effect in found):
-        return ()
-    return tuple(
-        messages(
-            "study_report.item.told",
-            level=level_label(question.factors, effect.levels, messages),
-            **sizes(effect.error, messages),
-        )
-        for effect in found
-    )
-
-
-def _trend_text(trend: Trend, question: QuestionAnalysis, messages: Messages) -> str:
-    step = messages(f"study_report.step.{trend.factor}")
-    values = {**sizes(trend.error, messages), **words_for([question], messages)}
-    return messages(f"study_report.trend.{trend.error.verdict}", step=step, **values)
+def _baseline(question: QuestionAnalysis, messages: Messages) -> dict[str, str]:
+    return baseline_words(question.factors, messages)
 
 
 def sizes(estimate: Estimate, messages: Messages) -> dict[str, object]:
@@ -137,6 +90,88 @@ def sizes(estimate: Estimate, messages: Messages) -> dict[str, object]:
     }
 
 
+# ------------------------------------------------------------------------------- trends
+
+
+def _trends(question: QuestionAnalysis, messages: Messages) -> Iterator[Conclusion]:
+    for trend in question.trends:
+        yield Conclusion(kind=trend.error.verdict, text=_trend_text(trend, messages))
+        where = trend_shape(trend, question, messages)
+        if where:
+            yield Conclusion(kind="caution", text=where)
+
+
+def _trend_text(trend: Trend, messages: Messages) -> str:
+    step = messages(f"study_report.step.{trend.factor}")
+    return messages(
+        f"study_report.trend.{trend.error.verdict}", step=step, **sizes(trend.error, messages)
+    )
+
+
+def trend_shape(trend: Trend, question: QuestionAnalysis, messages: Messages) -> str | None:
+    """Where in the range the mean change comes from, as far as a contrast tells it.
+
+    Where the contrast does not tell the two sides of the reference apart, and no level above the
+    reference is better by itself, that is all there is to say.
+    """
+    above = levels_along(trend.factor, question, above=True)
+    is_better_above = any(effect.error.verdict == "better" for effect in above)
+    text = bend_text(trend, question, messages)
+    if text or not above or is_better_above or trend.error.verdict != "better":
+        return text
+    bend = bend_of(trend.factor, question)
+    return messages(
+        f"study_report.shape.{'open_tested' if bend and bend.verdict == 'unclear' else 'open'}",
+        levels="; ".join(_item(question, effect, effect.error, messages) for effect in above),
+        per=messages(f"study_report.per.{trend.per}"),
+        **_baseline(question, messages),
+    )
+
+
+def bend_text(trend: Trend, question: QuestionAnalysis, messages: Messages) -> str | None:
+    """That the change is another one above the reference than below; None if that is not told."""
+    bend = bend_of(trend.factor, question)
+    if bend is None or bend.verdict not in ("better", "worse"):
+        return None
+    return messages(
+        f"study_report.shape.{bend.verdict}",
+        per=messages(f"study_report.per.{trend.per}"),
+        **_baseline(question, messages),
+        **sizes(bend, messages),
+    )
+
+
+def bend_of(factor: str, question: QuestionAnalysis) -> Estimate | None:
+    """The slope above the reference less the slope below it, where both could be measured."""
+    return next((bend.error for bend in question.bends if bend.factor == factor), None)
+
+
+def levels_along(
+    factor: str, question: QuestionAnalysis, *, above: bool = False
+) -> tuple[Effect, ...]:
+    """The effects of levels that differ from the reference in this factor alone.
+
+    Args:
+        factor: of the question.
+        question: with the effects.
+        above: only levels whose value is above that of the reference.
+    """
+    reference = question.reference
+    if reference is None:
+        return ()
+    at = question.factors.index(factor)
+    values = {level.levels: level.values[at] or 0.0 for level in question.levels}
+    return tuple(
+        effect
+        for effect in question.effects
+        if all(name == reference.levels[i] for i, name in enumerate(effect.levels) if i != at)
+        and (not above or values[effect.levels] > values[reference.levels])
+    )
+
+
+# ------------------------------------------------------------------------------- levels
+
+
 def _levels(
     question: QuestionAnalysis,
     response: str,
@@ -144,46 +179,48 @@ def _levels(
     messages: Messages,
 ) -> Iterator[Conclusion]:
     """The levels by verdict, one conclusion for each verdict that occurs."""
-    verdicts: tuple[Literal["better", "worse", "unclear", "unknown"], ...]
-    verdicts = ("better", "worse", "unclear", "unknown")
-    for verdict in verdicts:
-        found = [(e, pick(e)) for e in question.effects]
-        items = [
-            _item(question, effect, estimate, response, messages)
-            for effect, estimate in found
-            if estimate and estimate.verdict == verdict and not math.isnan(estimate.value)
-        ]
+    known = [
+        (effect, estimate)
+        for effect in question.effects
+        if (estimate := pick(effect)) and not math.isnan(estimate.value)
+    ]
+    words = {"reference": reference_label(question, messages), **_baseline(question, messages)}
+    for verdict in VERDICTS:
+        items = tuple(
+            _item(question, effect, estimate, messages, with_cost=response == "error")
+            for effect, estimate in known
+            if estimate.verdict == verdict
+        )
         if items:
-            key = f"study_report.{response}.{verdict}"
-            reference = reference_label(question, messages)
-            words = words_for([question], messages)
-            text = messages(key, n=len(items), reference=reference, **words)
-            yield Conclusion(kind=verdict, text=text, items=tuple(items))
+            text = messages(f"study_report.{response}.{verdict}", n=len(items), **words)
+            yield Conclusion(kind=verdict, text=text, items=items)
 
 
 def _item(
     question: QuestionAnalysis,
     effect: Effect,
     estimate: Estimate,
-    response: str,
     messages: Messages,
+    *,
+    with_cost: bool = False,
 ) -> str:
     level = level_label(question.factors, effect.levels, messages)
-    key = "unclear" if estimate.verdict == "unclear" else "told"
+    key = estimate.verdict if estimate.verdict in ("unclear", "unknown") else "told"
     text = messages(f"study_report.item.{key}", level=level, **sizes(estimate, messages))
-    if estimate.verdict == "unknown":
-        text = messages(
-            "study_report.item.unknown", level=level, value=estimate_label(estimate, messages)
-        )
-    same_cost = abs(effect.macs_ratio - 1) < 0.005 and abs(effect.parameters_ratio - 1) < 0.005
-    if response == "gap" or same_cost or math.isnan(effect.macs_ratio):
-        return text
-    return messages(
-        "study_report.item.cost",
-        text=text,
-        parameters=ratio(effect.parameters_ratio, messages),
-        macs=ratio(effect.macs_ratio, messages),
-    )
+    cost = cost_label(effect, messages) if with_cost else ""
+    return f"{text}; {cost}" if cost else text
+
+
+def cost_label(effect: Effect, messages: Messages, key: str = "cost") -> str:
+    """How many times the parameters and operations of the reference; empty if they are the same."""
+    ratios = {"parameters": effect.parameters_ratio, "macs": effect.macs_ratio}
+    if all(math.isnan(x) or abs(x - 1) < 0.005 for x in ratios.values()):
+        return ""
+    texts = {name: ratio(x, messages) for name, x in ratios.items()}
+    return messages(f"study_report.{key}", **texts)
+
+
+# --------------------------------------------------------- what changes with the factor
 
 
 def _confounding(
@@ -191,123 +228,100 @@ def _confounding(
 ) -> Iterator[Conclusion]:
     """What changed together with the factor, so that nobody says "because of"."""
     for factor in question.factors:
-        label = factor_label(factor, messages)
-        if factor in HELD_VARIANT:
-            held = _trend_of(HELD_VARIANT[factor], question.regime, study)
-            text = messages(f"study_report.conclusion.fc1_changes_{factor}")
-            if held is None:
-                text += " " + messages(
-                    "study_report.conclusion.fc1_not_separated",
-                    variant=factor_label(HELD_VARIANT[factor], messages),
-                )
-            else:
-                found = _trend_text(held, question, messages)
-                text += " " + messages("study_report.conclusion.fc1_separated", found=found)
-            yield Conclusion(kind="caution", text=text)
-        elif factor in FC1_HELD:
+        along = levels_along(factor, question)
+        if factor in HELD_VARIANT and _changes_fc1(factor, question):
+            yield Conclusion(kind="caution", text=_fc1_text(factor, question, study, messages))
+        elif factor in HELD_VARIANT.values():
             yield _say("note", "fc1_held", messages)
-        elif any(abs(effect.parameters_ratio - 1) > 0.01 for effect in question.effects):
+        elif any(abs(effect.parameters_ratio - 1) > 0.01 for effect in along):
+            label = factor_label(factor, messages)
             yield _say("caution", "parameters_change", messages, factor=label)
 
 
-def _trend_of(factor: str, regime: str, study: StudyAnalysis) -> Trend | None:
-    """The trend of a factor in the question that varies it alone in that regime."""
-    trends = (t for q in study.questions if q.regime == regime for t in q.trends)
-    return next((trend for trend in trends if trend.factor == factor), None)
+def _changes_fc1(factor: str, question: QuestionAnalysis) -> bool:
+    """Whether levels differ in the input of fc1: of the numbers of layers, only a single one."""
+    at = question.factors.index(factor)
+    return factor == "filters" or any(level.values[at] == 1 for level in question.levels)
 
 
-def _interaction(question: QuestionAnalysis, messages: Messages) -> Iterator[Conclusion]:
-    term: Term | None = next((t for t in variance_terms(question) if len(t.factors) == 2), None)
-    if term is None:
-        return
-    key = "interaction" if term.p < NOTABLE_P else "no_interaction"
-    one, other = (factor_label(factor, messages) for factor in term.factors)
-    yield _say(
-        "note",
-        key,
-        messages,
-        one=one,
-        other=other,
-        f=term.f,
-        df=term.df,
-        df_residual=term.df_residual,
-        p=_p_text(term.p, messages),
-        omega2=term.partial_omega2,
+def _fc1_text(
+    factor: str, question: QuestionAnalysis, study: StudyAnalysis, messages: Messages
+) -> str:
+    variant = HELD_VARIANT[factor]
+    text = messages(f"study_report.conclusion.fc1_changes_{factor}")
+    held = _held_trend(variant, question, study)
+    if held is None:
+        name = factor_label(variant, messages)
+        return f"{text} " + messages("study_report.conclusion.fc1_not_separated", variant=name)
+    return f"{text} " + messages(
+        "study_report.conclusion.fc1_separated", result=_trend_text(held, messages)
     )
 
 
-def _p_text(p: float, messages: Messages) -> str:
-    if p < 0.001:
-        return "p < " + messages.number(0.001, 3)
-    return "p = " + messages.number(p, 3)
+def _held_trend(variant: str, question: QuestionAnalysis, study: StudyAnalysis) -> Trend | None:
+    """The trend of the variant in the question that varies it alone, in the same training."""
+    training = training_of(question)
+    alone = (q for q in study.questions if q.factors == (variant,) and training_of(q) == training)
+    return next((trend for other in alone for trend in other.trends), None)
+
+
+def _interaction(question: QuestionAnalysis, messages: Messages) -> Iterator[Conclusion]:
+    """Whether two factors act together, on the scale of errors and on that of odds."""
+    tested = question.interaction
+    if tested is None:
+        return
+    key = "interaction" if tested.points.notable else "no_interaction"
+    if tested.scales_disagree:
+        key = "interaction_scales"
+    first, second = (factor_label(factor, messages) for factor in tested.factors)
+    values = {"p": tested.points.p, "p_log_odds": tested.log_odds.p}
+    texts = {name: p_label(p, messages) for name, p in values.items()}
+    yield _say("note", key, messages, first=first, second=second, **texts)
+
+
+# --------------------------------------------------------------- how far the answers go
 
 
 def _precision(question: QuestionAnalysis, messages: Messages) -> Iterator[Conclusion]:
-    """What could have been found, and what hangs on the seeds and on the images."""
+    """What could have been detected, and whether the spread is the same everywhere."""
     if question.seeds < 2:
         yield _say("caution", "one_seed", messages)
-    elif not question.df:
-        yield _say("caution", "no_spread", messages)
-    else:
-        sizes = [e.error.detectable for e in question.effects if not math.isnan(e.error.detectable)]
-        if sizes:
-            values = {"least": min(sizes), "most": max(sizes), "middle": question.detectable}
-            key = "detectable" if max(sizes) - min(sizes) < 0.005 else "detectable_range"
-            said = {name: points(size, messages, signed=False) for name, size in values.items()}
-            yield _say("note", key, messages, seeds=question.seeds, **said)
-        if question.unequal_spread_p < NOTABLE_P:
-            p = _p_text(question.unequal_spread_p, messages)
-            yield _say("note", "unequal_spread", messages, p=p)
-    if question.folds:
-        yield _say("note", "folds", messages)
         return
-    half = [(e.images_high - e.images_low) / 2 for e in question.effects]
-    known = [width for width in half if not math.isnan(width)]
+    if not question.df:
+        yield _say("caution", "no_spread", messages)
+        return
+    known = [e.error.detectable for e in question.effects if not math.isnan(e.error.detectable)]
     if known:
-        yield _say("note", "images", messages, most=points(max(known), messages, signed=False))
+        least, most = (points(end, messages, signed=False) for end in (min(known), max(known)))
+        key = "detectable" if least == most else "detectable_range"
+        values = {"seeds": question.seeds, "judged": question.judged_n}
+        yield _say("note", key, messages, least=least, most=most, **values)
+    if question.unequal_spread_p < NOTABLE_P:
+        p = p_label(question.unequal_spread_p, messages)
+        yield _say("note", "unequal_spread", messages, p=p)
 
 
 def _rates(question: QuestionAnalysis, messages: Messages) -> Iterator[Conclusion]:
-    """How much hung on the learning rate, and whether all had the same chances with it."""
-    yield from _uneven_rates(question, messages)
-    tried = [level for level in question.levels if _rate_span(level) is not None]
-    if not tried:
-        return
-    worst = max(tried, key=lambda level: _rate_span(level) or 0.0)
-    span = points(100 * (_rate_span(worst) or 0.0), messages, signed=False)
-    name = level_label(question.factors, worst.levels, messages)
-    yield _say("note", "rates", messages, level=name, span=span)
-    edge = [level for level in tried if level.rate_at_edge]
+    """Whether all levels had the same chances with their learning rate."""
+    fixed = [level for level in question.levels if len(level.rates) < 2]
+    if 0 < len(fixed) < len(question.levels):
+        names = "; ".join(level_labels(question, fixed, messages))
+        yield _say("caution", "rates_fixed", messages, n=len(fixed), levels=names)
+    edge = [level for level in question.levels if level.rate_at_edge]
     if edge:
-        names = "; ".join(level_label(question.factors, e.levels, messages) for e in edge)
-        yield _say("caution", "rate_at_edge", messages, levels=names, n=len(edge))
-
-
-def _uneven_rates(question: QuestionAnalysis, messages: Messages) -> Iterator[Conclusion]:
-    """The best of several rates is a little too good; of one it is not."""
-    counts = [len(level.rates) for level in question.levels]
-    if min(counts) == max(counts):
-        return
-    favoured = [level for level in question.levels if len(level.rates) > min(counts)]
-    names = "; ".join(level_label(question.factors, f.levels, messages) for f in favoured)
-    values = {"least": min(counts), "most": max(counts), "levels": names}
-    yield _say("caution", "rates_differ", messages, **values)
-
-
-def _rate_span(level: Level) -> float | None:
-    """Worst less best mean error over the learning rates, as a fraction."""
-    means = [r.validation_error.mean for r in level.rates if r.validation_error.n]
-    return max(means) - min(means) if len(means) > 1 else None
+        names = "; ".join(level_labels(question, edge, messages))
+        values = {"n": len(edge), "of": len(question.levels), "levels": names}
+        yield _say("caution", "rate_at_edge", messages, **values)
 
 
 def _gaps_in_data(question: QuestionAnalysis, messages: Messages) -> Iterator[Conclusion]:
-    failed = sum(rate.failed for level in question.levels for rate in level.rates)
+    failed = sum(level.failed for level in question.levels)
     missing = sum(level.missing for level in question.levels)
-    absent = [level for level in question.levels if not level.validation_error.n]
+    absent = [level for level in question.levels if not level.error.n]
     if failed:
         yield _say("caution", "failed", messages, n=failed)
     if missing:
         yield _say("caution", "missing", messages, n=missing)
     if absent:
-        names = "; ".join(level_label(question.factors, a.levels, messages) for a in absent)
+        names = "; ".join(level_labels(question, absent, messages))
         yield _say("caution", "absent", messages, levels=names, n=len(absent))

@@ -1,4 +1,10 @@
-"""From the questions of a plan to the trials that answer them."""
+"""From the questions of a plan to the trials that answer them.
+
+A design is adaptive: each level first looks for its learning rate with pilots, judged by the
+validation digits, and is then compared at that rate alone, with other seeds and by other digits.
+Which trials come next follows from the results so far and from nothing else, so that a study that
+is stopped and goes on comes to the same trials.
+"""
 
 from __future__ import annotations
 
@@ -7,148 +13,126 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
 
-from taller_cnn.config import ModelConfig, TrainConfig
+import torch
+
+from taller_cnn.config import TrainConfig
+from taller_cnn.data import Digits
+from taller_cnn.devices import choose_precision
 from taller_cnn.errors import Phrase, UsageError
-from taller_cnn.model import describe
-from taller_cnn.study.crossing import refuse_same_trials, refuse_undoing
-from taller_cnn.study.factors import RATE_CHANGE, SIZE_CHANGE, Factor, Level, model_of, train_of
-from taller_cnn.study.plan import Plan, QuestionPlan
-from taller_cnn.study.regimes import Regime
+from taller_cnn.study.factors import (
+    RATE_CHANGE,
+    SIZE_CHANGE,
+    Factor,
+    Level,
+    model_of,
+    train_of,
+)
+from taller_cnn.study.plan import Plan, QuestionPlan, Regime, refuse_undoing
+from taller_cnn.study.trial import TRAINING_REVISION, Trial, TrialResult
 
-if TYPE_CHECKING:
-    import pandas as pd
+PILOT_SEEDS = (1000, 1001)
+"""Seeds of pilots; none of the trials that are compared has one of them."""
+RATE_GRID = tuple(float(Fraction(3) ** power) for power in range(-3, 4))
+"""Multiples of the recipe's learning rate at which pilots may run, from low to high."""
+FIRST_RATES = RATE_GRID[2:5]
+"""x1/3, x1 and x3: those with which every level that looks for its learning rate begins."""
 
-    from taller_cnn.study.trial import TrialResult
+_RATE_FIELDS = ("learning_rate", "muon_learning_rate")
 
-TRAINING_REVISION = 2
-"""Goes up when training, network or subset come to other numbers, and only then: results of
-another revision are not compared with new ones. A test pins the numbers of a tiny training."""
+Results = Mapping[str, TrialResult]
+"""What was run, by the trial's key."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One training inside a study."""
+class StudyDigits:
+    """The data set that a study's trials are trained on and judged by."""
 
-    model: ModelConfig
-    train: TrainConfig
+    name: str
+    source: str
+    """`full` or `sample`."""
+    checksum: str
     train_n: int
-    """Digits trained on, drawn by the trial's seed; the first n of the same order for every n."""
-    folds: int = 0
-    """Parts of all training digits of which one judges the trial; 0: the validation digits do."""
-
-    @property
-    def fold(self) -> int:
-        """The part that judges the trial, the same for every level; only with `folds`."""
-        return self.train.seed % self.folds
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON types."""
-        return {
-            "model": self.model.to_dict(),
-            "train": self.train.to_dict(),
-            "train_n": self.train_n,
-            **self._folds(),
-        }
-
-    def _folds(self) -> dict[str, int]:
-        """The folds where there are any: trials without keep the form and the key they had."""
-        return {"folds": self.folds} if self.folds else {}
+    """Training digits without those held out for validation: they teach or judge."""
+    validation_n: int
+    """Digits held out for validation, which judge pilots."""
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Trial:
-        """Back from `to_dict`."""
+    def of(cls, digits: Digits) -> StudyDigits:
+        """The description of digits in memory."""
         return cls(
-            model=ModelConfig.from_dict(value["model"]),
-            train=TrainConfig.from_dict(value["train"]),
-            train_n=int(value["train_n"]),
-            folds=int(value.get("folds", 0)),
+            name=digits.name,
+            source=digits.source,
+            checksum=digits.checksum,
+            train_n=len(digits.train),
+            validation_n=len(digits.validation),
         )
 
-    def key(self, data_checksum: str) -> str:
-        """SHA-256 in hexadecimal of all that the trial's numbers depend on.
-
-        Fields that have their default are left out, so that a new field whose default changes
-        no number leaves the keys as they are. A test pins the defaults.
-        """
-        content = {
-            "model": _changed(self.model),
-            "train": _changed(self.train),
-            "train_n": self.train_n,
-            **self._folds(),
-            "data": data_checksum,
-            "revision": TRAINING_REVISION,
-        }
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-    @cached_property
-    def parameters(self) -> int:
-        """Trainable parameters of the network."""
-        return sum(row.parameters for row in describe(self.model))
-
-    @cached_property
-    def macs(self) -> int:
-        """Multiply-accumulates of the network for one image."""
-        return sum(row.macs for row in describe(self.model))
-
-    @property
-    def steps(self) -> int:
-        """Training steps."""
-        return max(1, round(self.train.epochs * self.steps_per_epoch))
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Training steps of one pass over the trial's digits."""
-        return math.ceil(self.train_n / self.train.batch_size)
-
-    @property
-    def images(self) -> int:
-        """Images trained on, each as often as it was seen."""
-        return self.images_after(self.steps)
-
-    @property
-    def has_gap(self) -> bool:
-        """Whether the error on seen digits is measured too.
-
-        Only where digits are trained on more than once: otherwise there is nothing to overfit.
-        Folds are for differences in the error that are small; the gap would take half of the
-        probability that the intervals may be wrong.
-        """
-        return self.images > self.train_n and not self.folds
-
-    def images_after(self, step: int) -> int:
-        """Images trained on in the first `step` steps."""
-        epochs, rest = divmod(step, self.steps_per_epoch)
-        return epochs * self.train_n + rest * self.train.batch_size
-
-
-@cache
-def _defaults() -> Mapping[type, Mapping[str, Any]]:
-    return {kind: kind().to_dict() for kind in (ModelConfig, TrainConfig)}
-
-
-def _changed(config: ModelConfig | TrainConfig) -> dict[str, Any]:
-    """The fields that do not have their default, without the name of the recipe."""
-    default = _defaults()[type(config)]
-    values = config.to_dict()
-    return {k: v for k, v in values.items() if v != default[k] and k != "recipe"}
+    def judging(self, wanted: int) -> int:
+        """Digits that judge where a regime wants so many: at most two fifths."""
+        return min(wanted, self.train_n * 2 // 5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One level, or one pair of crossed levels, with its trials."""
+    """One level, or one pair of crossed levels, with the trials that it may come to."""
 
     levels: tuple[str, ...]
     values: tuple[float | None, ...]
+    base: Trial
+    """The trial that is compared, at x1 of the learning rate and with seed 0."""
     rates: tuple[float, ...]
-    """Multiples of the learning rate at which the cell runs."""
-    trials: Mapping[tuple[float, int], Trial] = field(hash=False)
-    """By learning-rate multiple and seed."""
+    """Multiples of the learning rate that pilots are to choose from; a single one needs none."""
+    extends: bool
+    """Whether further rates are tried as long as the best one is at an edge."""
+
+    @property
+    def parameters(self) -> int:
+        """Trainable parameters of its network."""
+        return self.base.parameters
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of its network for one image."""
+        return self.base.macs
+
+    @property
+    def has_pilots(self) -> bool:
+        """Whether there is a learning rate to choose."""
+        return len(self.rates) > 1
+
+    def pilot(self, rate: float, seed: int) -> Trial:
+        """The trial that tries a learning rate."""
+        trial = self.fresh(rate, seed)
+        return self._made.setdefault(
+            (rate, seed, True), dataclasses.replace(trial, judged_by="validation")
+        )
+
+    def fresh(self, rate: float, seed: int) -> Trial:
+        """The trial that is compared with those of other cells."""
+        known = self._made.get((rate, seed, False))
+        if known is None:
+            train = _with_rate(self.base.train, rate).replace(seed=seed)
+            known = self._made[rate, seed, False] = dataclasses.replace(self.base, train=train)
+        return known
+
+    def has(self, trial: Trial) -> bool:
+        """Whether a trial is one of the cell's, at whatever learning rate it chooses between."""
+        if not self.has_pilots:
+            return trial == self.fresh(self.rates[0], trial.train.seed)
+        kept = {name: getattr(self.base.train, name) for name in ("seed", *_RATE_FIELDS)}
+        train = trial.train.replace(**kept)
+        return dataclasses.replace(trial, train=train, judged_by="judges") == self.base
+
+    @cached_property
+    def _made(self) -> dict[tuple[float, int, bool], Trial]:
+        """Trials that were asked for: they are asked for after every result."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,11 +141,16 @@ class Question:
 
     name: str
     factors: tuple[str, ...]
-    regime: str
+    regime: Regime
+    """With the numbers of digits and the arithmetic that it comes to with these digits."""
+    regime_name: str
     reference: tuple[str, ...]
     """Levels of the workshop's network."""
     cells: tuple[Cell, ...]
     seeds: tuple[int, ...]
+    """Of the trials that are compared."""
+    pilot_seeds: tuple[int, ...]
+    """Of the pilots; empty where no cell has a learning rate to choose."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,80 +159,155 @@ class Design:
 
     name: str
     questions: tuple[Question, ...]
-    seeds: tuple[int, ...]
-    checksum: str
-    """Of the digits."""
-    hash: str
-    """Stands for the plan and the digits: 16 hexadecimal digits."""
+    digits: StudyDigits
     plan: Plan = field(repr=False)
+    """With the arithmetic by name, so that another machine designs the same trials from it."""
     notices: tuple[Phrase, ...] = ()
     """What is not as it was asked for."""
 
-    def trials(self) -> tuple[Trial, ...]:
-        """Each trial once, in the order of the questions."""
-        cells = (cell for question in self.questions for cell in question.cells)
-        return tuple(dict.fromkeys(trial for cell in cells for trial in cell.trials.values()))
+    @cached_property
+    def hash(self) -> str:
+        """What stands for the plan and the digits: 16 hexadecimal digits."""
+        facts = [self.plan.to_dict(), vars(self.digits), TRAINING_REVISION]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def seeds(self) -> int:
+        """Most trials that any level is compared by."""
+        return max(len(question.seeds) for question in self.questions)
 
     def key(self, trial: Trial) -> str:
-        """The key under which the store has the trial."""
+        """The key under which results have the trial."""
         if trial not in self._keys:
-            self._keys[trial] = trial.key(self.checksum)
+            self._keys[trial] = trial.key(self.digits.checksum)
         return self._keys[trial]
 
     @cached_property
     def _keys(self) -> dict[Trial, str]:
-        """Keys that were asked for; a table asks for each of them many times."""
+        """Keys that were asked for; they are asked for after every result."""
         return {}
 
-    @cached_property
-    def regimes(self) -> Mapping[str, Regime]:
-        """The regimes that the questions use, by name."""
-        return {q.regime: self.plan.regimes[q.regime] for q in self.questions}
+    def tried_rates(self, cell: Cell, results: Results) -> tuple[float, ...]:
+        """Multiples of the learning rate that a cell's pilots run at, from low to high.
 
-    def table(self, results: Mapping[str, TrialResult]) -> pd.DataFrame:
-        """One row per question, cell, learning rate and seed; see `taller_cnn.study.table`."""
-        from taller_cnn.study.table import tabulate
+        More follow as long as the best one is at an edge and `RATE_GRID` goes on.
+        """
+        rates = cell.rates
+        while cell.extends:
+            best = self._best_rate(cell, rates, results)
+            if best == rates[0] != RATE_GRID[0]:
+                rates = (RATE_GRID[RATE_GRID.index(best) - 1], *rates)
+            elif best == rates[-1] != RATE_GRID[-1]:
+                rates = (*rates, RATE_GRID[RATE_GRID.index(best) + 1])
+            else:
+                break
+        return rates
 
-        return tabulate(self, results)
+    def chosen_rate(self, cell: Cell, results: Results) -> float | None:
+        """The multiple of the learning rate at which a cell is compared.
+
+        Of those that were tried, the one with the fewest failures and then the fewest mistakes;
+        None as long as a pilot is missing.
+        """
+        if not cell.has_pilots:
+            return cell.rates[0]
+        return self._best_rate(cell, self.tried_rates(cell, results), results)
+
+    def _best_rate(self, cell: Cell, rates: Sequence[float], results: Results) -> float | None:
+        scores = []
+        for rate in rates:
+            pilots = [results.get(self.key(cell.pilot(rate, seed))) for seed in PILOT_SEEDS]
+            ran = [pilot for pilot in pilots if pilot is not None]
+            if len(ran) < len(pilots):
+                return None
+            errors = [pilot.pilot_errors for pilot in ran if pilot.pilot_errors is not None]
+            mean = sum(errors) / len(errors) if errors else math.inf
+            scores.append((len(ran) - len(errors), mean, rate))
+        return min(scores)[2]
+
+    def trials(self, results: Results) -> tuple[Trial, ...]:
+        """Each trial that the results so far call for, once, in the order of the questions."""
+        return tuple(dict.fromkeys(self._trials(results, is_guessing=False)))
+
+    def next_trials(self, results: Results) -> list[Trial]:
+        """The trials that can be run now and have no result yet."""
+        return [trial for trial in self.trials(results) if self.key(trial) not in results]
+
+    def expected_trials(self, results: Results) -> tuple[Trial, ...]:
+        """As `trials`, and stand-ins for those that follow once the learning rates are chosen.
+
+        Their number is a forecast: pilots at further rates may come, and cells that have the same
+        trials in one question may have others in another.
+        """
+        return tuple(dict.fromkeys(self._trials(results, is_guessing=True)))
+
+    def _trials(self, results: Results, *, is_guessing: bool) -> Iterator[Trial]:
+        for question in self.questions:
+            for cell in question.cells:
+                for _, trial in self.cell_trials(question, cell, results):
+                    yield trial
+                if is_guessing and self.chosen_rate(cell, results) is None:
+                    middle = min(cell.rates, key=lambda rate: abs(math.log(rate)))
+                    for seed in question.seeds:
+                        yield cell.fresh(middle, seed)
+
+    def cell_trials(
+        self, question: Question, cell: Cell, results: Results
+    ) -> Iterator[tuple[float, Trial]]:
+        """A cell's trials that the results so far call for, each with its multiple of the rate."""
+        if cell.has_pilots:
+            for rate in self.tried_rates(cell, results):
+                for seed in question.pilot_seeds:
+                    yield rate, cell.pilot(rate, seed)
+        chosen = self.chosen_rate(cell, results)
+        if chosen is not None:
+            for seed in question.seeds:
+                yield chosen, cell.fresh(chosen, seed)
 
 
-def build(plan: Plan, *, available: int, checksum: str, held_out: int = 0) -> Design:
+def build(plan: Plan, digits: StudyDigits) -> Design:
     """The trials that answer a plan's questions.
 
     Args:
         plan: what to find out.
-        available: training digits that there are, without the held-out ones.
-        checksum: of the data set.
-        held_out: digits held out for validation, which regimes with folds share out too.
+        digits: what is trained on.
 
     Raises:
         UsageError: two crossed factors change the same thing, or one undoes what the other does, or
             too few digits for any level.
         ConfigError: a level is not a network or a training that there can be.
     """
+    plan = _with_precision(plan)
     notices: list[Phrase] = []
-    digits = (available, held_out)
-    questions = tuple(_question(plan, part, digits, notices) for part in plan.questions)
-    content = json.dumps([plan.to_dict(), available, checksum, TRAINING_REVISION], sort_keys=True)
+    questions = [_question(plan, part, digits, notices) for part in plan.questions]
     return Design(
         name=plan.name,
         questions=_named_apart(questions),
-        seeds=tuple(range(max(len(question.seeds) for question in questions))),
-        checksum=checksum,
-        hash=hashlib.sha256(content.encode()).hexdigest()[:16],
+        digits=digits,
         plan=plan,
         notices=tuple(notices),
     )
 
 
-def _named_apart(questions: tuple[Question, ...]) -> tuple[Question, ...]:
+def _with_precision(plan: Plan) -> Plan:
+    """The plan with the arithmetic named that `auto` comes to on this machine."""
+    best = choose_precision("auto", torch.device("cpu")).value
+    name = str(best).removeprefix("torch.")
+    regimes = {
+        key: regime.model_copy(update={"precision": name}) if regime.precision == "auto" else regime
+        for key, regime in plan.regimes.items()
+    }
+    return plan.model_copy(update={"regimes": regimes})
+
+
+def _named_apart(questions: Iterable[Question]) -> tuple[Question, ...]:
     """The questions, with the regime in a name that would otherwise stand twice."""
     seen: dict[str, int] = {}
     named = []
     for question in questions:
         name = question.name
         if name in seen:
-            name = f"{question.name}-{question.regime}"
+            name = f"{question.name}-{question.regime_name}"
         count = seen.get(name, 0)
         seen[name] = count + 1
         if count:
@@ -254,107 +318,131 @@ def _named_apart(questions: tuple[Question, ...]) -> tuple[Question, ...]:
 
 
 def _question(
-    plan: Plan, part: QuestionPlan, digits: tuple[int, int], notices: list[Phrase]
+    plan: Plan, part: QuestionPlan, digits: StudyDigits, notices: list[Phrase]
 ) -> Question:
     factors = [plan.factors[name] for name in part.factors]
-    regime_name = part.regime or _regime_of(factors)
-    regime = plan.regimes[regime_name]
-    available = regime.available(*digits)
+    regime_name = part.regime_of(plan.factors)
+    regime = _with_digits(plan.regimes[regime_name], digits)
+    teaching = digits.train_n - regime.judges
     levels = [
-        _usable(factor, factor.chosen(part.levels.get(factor.name)), available, notices)
+        _usable(factor, factor.chosen(part.levels.get(factor.name)), regime, teaching, notices)
         for factor in factors
     ]
     refuse_undoing(factors, levels)
-    seeds = tuple(range(part.seeds or regime.seeds))
-    rates = _rates_of(factors)
-    cells = [
-        _cell(regime, combination, rates, seeds, available)
-        for combination in itertools.product(*levels)
-    ]
-    refuse_same_trials(factors, {cell.levels: cell.trials.values() for cell in cells})
+    rates, extends = _rates_of(factors)
+    cells = [_cell(regime, cell, rates, extends) for cell in itertools.product(*levels)]
+    _refuse_same_trials(factors, cells)
     return Question(
         name="-x-".join(part.factors),
         factors=part.factors,
-        regime=regime_name,
+        regime=regime,
+        regime_name=regime_name,
         reference=tuple(factor.reference for factor in factors),
         cells=tuple(cells),
-        seeds=seeds,
+        seeds=tuple(range(part.seeds or regime.seeds)),
+        pilot_seeds=PILOT_SEEDS if any(cell.has_pilots for cell in cells) else (),
     )
 
 
-def _regime_of(factors: Iterable[Factor]) -> str:
-    """The regime in which all factors can be judged: one that can overfit, if any needs it."""
-    names = [factor.regime for factor in factors]
-    return next((name for name in names if name != "short"), "short")
+def _with_digits(regime: Regime, digits: StudyDigits) -> Regime:
+    """The regime with the numbers of digits that it comes to."""
+    judges = digits.judging(regime.judges)
+    teaching = digits.train_n - judges
+    train_n = min(regime.train_n or teaching, teaching)
+    return regime.model_copy(update={"judges": judges, "train_n": train_n})
 
 
-def _rates_of(factors: Iterable[Factor]) -> tuple[float, ...]:
-    """Learning rates of every cell; the recipe's alone where the rate itself is varied."""
-    if any(RATE_CHANGE in level.changes for factor in factors for level in factor.levels):
-        return (1.0,)
-    return tuple(sorted({rate for factor in factors for rate in factor.rates}))
+def _rates_of(factors: Sequence[Factor]) -> tuple[tuple[float, ...], bool]:
+    """The learning rates that every cell begins with, and whether more may follow.
+
+    The recipe's alone where the rate itself is varied.
+    """
+    if any(RATE_CHANGE in level.settings for factor in factors for level in factor.levels):
+        return (1.0,), False
+    if any(factor.chooses_rates for factor in factors):
+        return FIRST_RATES, True
+    return tuple(sorted({rate for factor in factors for rate in factor.rates})) or (1.0,), False
 
 
 def _usable(
-    factor: Factor, levels: tuple[Level, ...], available: int, notices: list[Phrase]
-) -> tuple[Level, ...]:
-    """The levels that there are enough digits for."""
-    kept = tuple(level for level in levels if level.changes.get(SIZE_CHANGE, 0) <= available)
-    left_out = [level.name for level in levels if level not in kept]
-    if factor.reference in left_out:
-        raise UsageError("study_few_digits", factor=factor.name, value=available)
-    if left_out:
-        values = {"factor": factor.name, "levels": ", ".join(left_out), "available": available}
-        notice = Phrase("study_levels_left_out", values)
-        if notice not in notices:
-            notices.append(notice)
-    return kept
-
-
-def _cell(
-    regime: Regime,
+    factor: Factor,
     levels: tuple[Level, ...],
-    rates: tuple[float, ...],
-    seeds: tuple[int, ...],
-    available: int,
-) -> Cell:
-    changes = {key: value for level in levels for key, value in level.changes.items()}
-    rates = tuple(sorted({rate for level in levels for rate in level.rates})) or rates
-    trials = {
-        (rate, seed): _trial(regime, changes, rate, seed, available)
-        for rate in rates
-        for seed in seeds
-    }
+    regime: Regime,
+    teaching: int,
+    notices: list[Phrase],
+) -> tuple[Level, ...]:
+    """The levels that there are enough digits for, and enough steps to see them all.
+
+    A level that trained on fewer digits than its name says would be drawn in the wrong place.
+    """
+    most_seen = regime.steps * regime.batch_size
+    reasons = (
+        ("study_levels_left_out", "study_few_digits", teaching),
+        ("study_levels_not_seen", "study_few_images", most_seen),
+    )
+    for notice, error, most in reasons:
+        left_out = [level.name for level in levels if (level.train_n or 0) > most]
+        if factor.reference in left_out:
+            raise UsageError(error, factor=factor.name, value=most)
+        if left_out:
+            values = {"factor": factor.name, "levels": ", ".join(left_out), "available": most}
+            phrase = Phrase(notice, values)
+            notices += [phrase] if phrase not in notices else []
+        levels = tuple(level for level in levels if level.name not in left_out)
+    return levels
+
+
+def _cell(regime: Regime, levels: Sequence[Level], rates: tuple[float, ...], extends: bool) -> Cell:
+    settings = {key: value for level in levels for key, value in level.settings.items()}
+    given = tuple(sorted({rate for level in levels for rate in level.rates}))
     return Cell(
         levels=tuple(level.name for level in levels),
         values=tuple(level.value for level in levels),
-        rates=rates,
-        trials=trials,
+        base=_base_trial(regime, settings),
+        rates=given or rates,
+        extends=extends and not given,
     )
 
 
-def _trial(
-    regime: Regime, changes: Mapping[str, Any], rate: float, seed: int, available: int
-) -> Trial:
+def _base_trial(regime: Regime, settings: Mapping[str, Any]) -> Trial:
+    """The trial of these settings at x1 of the learning rate, with seed 0."""
     model, train = regime.configs()
-    model = model.replace(**model_of(changes))
-    train = train.replace(**train_of(changes), seed=seed)
-    train = _with_rate(train, changes.get(RATE_CHANGE, 1) * rate)
-    digits = regime.digits(available)
-    if SIZE_CHANGE in changes:
+    model = model.replace(**model_of(settings))
+    train = _with_rate(train.replace(**train_of(settings), seed=0), settings.get(RATE_CHANGE, 1))
+    digits = regime.train_n
+    if SIZE_CHANGE in settings:
         # The same number of steps, so that more digits are not also more training.
-        digits = changes[SIZE_CHANGE]
-        train = train.replace(epochs=regime.steps(available) / math.ceil(digits / train.batch_size))
+        digits = settings[SIZE_CHANGE]
+        train = train.replace(epochs=regime.steps / math.ceil(digits / train.batch_size))
     if train.epochs < 1:
         # Only digits that are seen are drawn, so that the gap is taken on seen ones.
         digits = max(1, math.ceil(train.epochs * digits))
         train = train.replace(epochs=1.0)
-    return Trial(model=model, train=train, train_n=digits, folds=regime.folds)
+    return Trial(model=model, train=train, train_n=digits, judges=regime.judges)
 
 
 def _with_rate(train: TrainConfig, multiple: float) -> TrainConfig:
     """The training with its learning rates multiplied; Muon has one of its own."""
-    rates = {"learning_rate": train.learning_rate * multiple}
-    if train.optimizer == "muon":
-        rates["muon_learning_rate"] = train.muon_learning_rate * multiple
-    return train.replace(**rates)
+    names = _RATE_FIELDS if train.optimizer == "muon" else _RATE_FIELDS[:1]
+    return train.replace(**{name: getattr(train, name) * multiple for name in names})
+
+
+def _refuse_same_trials(factors: Sequence[Factor], cells: Sequence[Cell]) -> None:
+    """Refuse crossed levels that come to the same trials: they would be compared as different.
+
+    It happens where a change has nothing left to change, as that of the filters with one
+    convolution whose filters are held.
+    """
+    if len(factors) < 2:
+        return
+    seen: dict[Trial, Cell] = {}
+    for cell in cells:
+        twin = seen.setdefault(cell.base, cell)
+        if twin is not cell:
+            raise UsageError(
+                "study_same_trials",
+                one=factors[0].name,
+                other=factors[1].name,
+                first=" + ".join(twin.levels),
+                second=" + ".join(cell.levels),
+            )

@@ -9,22 +9,33 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
+from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.errors import ConfigError, Phrase, UsageError
+from taller_cnn.errors import ConfigError, Phrase, TallerError, UsageError
 
 LAYER_FILTERS = (16, 32, 32, 32, 32, 32)
 """Filters of the convolutions in order; the first two are the workshop's network."""
 REFERENCE_LAYERS = 2
 HELD_FILTERS = 32
 """Filters of the last convolution where fc1's input is held at 32 x 7 x 7 = 1,568."""
-RATES = (1 / 3, 1.0, 3.0)
-"""Multiples of the recipe's learning rate at which every other architecture gets its chance."""
+FIXED = ("recipe", "seed", "device", "precision", "holdout")
+"""Fields of a training that the design sets, so that all levels are compared alike."""
 
 LEAST_DIGITS = 10
 MOST_COUNT = 60_000
@@ -33,42 +44,146 @@ MOST_MULTIPLE = 1024
 SIZE_CHANGE = "train_n"
 RATE_CHANGE = "learning_rate_factor"
 _SHAPE_CHANGES = ("filter_factor", "layers", "last_filters")
-SPECIAL_CHANGES = (*_SHAPE_CHANGES, RATE_CHANGE, SIZE_CHANGE)
+SPECIAL_CHANGES = (*_SHAPE_CHANGES, RATE_CHANGE)
 _WORKED_OUT = {**dict.fromkeys(_SHAPE_CHANGES, ("filters",)), SIZE_CHANGE: ("epochs", "batch_size")}
 """What these changes work out themselves, or hold, whatever else is asked for beside them."""
 _MODEL_FIELDS = tuple(f.name for f in dataclasses.fields(ModelConfig))
 _TRAIN_FIELDS = tuple(f.name for f in dataclasses.fields(TrainConfig))
 
 
-@dataclass(frozen=True)
-class Level:
+class Table(BaseModel):
+    """A table of a plan: only keys that mean something, and nothing that changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def refused(phrase: Phrase, at: str = "") -> PydanticCustomError:
+    """What a validator raises: the reader gets the phrase, with the key it stands at.
+
+    Args:
+        phrase: what is wrong.
+        at: key below the one that the validator is of.
+    """
+    return PydanticCustomError("plan", "{phrase}", {"phrase": phrase, "at": at})
+
+
+@contextmanager
+def blamed(at: str = "") -> Iterator[None]:
+    """Have errors that know nothing of the plan told with the key they come from."""
+    try:
+        yield
+    except TallerError as error:
+        raise refused(Phrase(error.key, error.values), at) from error
+
+
+def _as_written(value: object) -> object:
+    """A name that looks like a number may be written as one."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:.12g}" if number else value
+
+
+Name = Annotated[str, BeforeValidator(_as_written)]
+Whole = Annotated[int, Field(strict=True)]
+Number = Annotated[float, Field(strict=True)]
+Multiple = Annotated[float, Field(strict=True, gt=0, le=MOST_MULTIPLE)]
+"""Of the learning rate."""
+
+
+def _sorted_rates(rates: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(sorted(set(rates)))
+
+
+Rates = Annotated[tuple[Multiple, ...], AfterValidator(_sorted_rates)]
+
+
+class Level(Table):
     """One setting of a factor."""
 
     name: str
-    value: float | None
+    value: Number | None = None
     """Where it stands on the factor's scale; None where there is no scale."""
-    changes: Mapping[str, Any]
-    """Fields of the configurations, and the changes in `SPECIAL_CHANGES`."""
-    rates: tuple[float, ...] = ()
+    model: Mapping[str, Any] = {}
+    """Fields of `ModelConfig`."""
+    train: Mapping[str, Any] = {}
+    """Fields of `TrainConfig`."""
+    train_n: Annotated[int, Field(strict=True, ge=LEAST_DIGITS, le=MOST_COUNT)] | None = None
+    """Digits trained on, in as many steps as the regime has."""
+    changes: Mapping[str, Any] = {}
+    """Changes in `SPECIAL_CHANGES`, which are put together with those of a crossed factor."""
+    rates: Rates = ()
     """Multiples of the learning rate at which it runs; none: those of its factor."""
 
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        with blamed("model"):
+            ModelConfig.from_dict(dict(self.model))
+        with blamed("train"):
+            TrainConfig.from_dict(dict(self.train))
+        for key in self.train:
+            if key in FIXED:
+                raise refused(Phrase("study_design_fixed"), f"train.{key}")
+        for key in self.changes:
+            if key not in SPECIAL_CHANGES:
+                allowed = ", ".join(SPECIAL_CHANGES)
+                raise refused(Phrase("study_design_unknown", {"allowed": allowed}), key)
+        with blamed("changes"):
+            ModelConfig.from_dict(model_of(self.changes))
+        undone = at_odds(self.settings, self.settings)
+        if undone:
+            values = {"change": undone[0], "undone": undone[1]}
+            raise refused(Phrase("study_design_undone", values))
+        return self
 
-@dataclass(frozen=True, kw_only=True)
-class Factor:
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """All that the level changes, by name: fields of configurations and special changes."""
+        size = {} if self.train_n is None else {SIZE_CHANGE: self.train_n}
+        return MappingProxyType({**self.model, **self.train, **size, **self.changes})
+
+
+class Factor(Table):
     """What a study varies."""
 
-    name: str
+    name: Annotated[str, Field(exclude=True)]
+    """Its key in the plan."""
     levels: tuple[Level, ...]
-    reference: str
-    """The level that the workshop's network has."""
+    reference: str = ""
+    """The level that the others are compared with, the workshop's network; empty: the first."""
     regime: str = "short"
-    """Where the question makes sense; see `taller_cnn.study.regimes`."""
-    rates: tuple[float, ...] = (1.0,)
-    """Multiples of the learning rate at which each level runs."""
-    make: Callable[[str], Level] | None = field(default=None, repr=False)
-    """Makes a level that is not among `levels`; raises ValueError for what it cannot read."""
+    """Where the question makes sense."""
+    rates: Rates = ()
+    """Multiples of the learning rate that each level is tried at, and no others; none: where a
+    level is another architecture or augmentation, each looks for its own, else the recipe's."""
     explanation: str = ""
     """One sentence, for a factor of the reader's own; the others have a message."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_reference(cls, raw: Any) -> Any:
+        """The first level is the reference unless another one is named."""
+        levels = raw.get("levels") if isinstance(raw, Mapping) else None
+        if not isinstance(levels, list | tuple) or not levels or raw.get("reference"):
+            return raw
+        first = levels[0]
+        name = first.get("name") if isinstance(first, Mapping) else getattr(first, "name", None)
+        return {**raw, "reference": name} if isinstance(name, str) else raw
+
+    @model_validator(mode="after")
+    def _has_levels(self) -> Self:
+        names = [level.name for level in self.levels]
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise refused(Phrase("study_design_levels", {"n": len(set(names))}), "levels")
+        if self.reference not in names:
+            allowed = ", ".join(names)
+            values = {"factor": self.name, "value": self.reference, "allowed": allowed}
+            raise refused(Phrase("study_level", values), "reference")
+        return self
+
+    @property
+    def chooses_rates(self) -> bool:
+        """Whether its levels look for the learning rate that suits them, as far as need be."""
+        settings = [level.settings for level in self.levels]
+        return not self.rates and any(model_of(s) or "augmentation" in s for s in settings)
 
     def level(self, name: str) -> Level:
         """The level called `name`.
@@ -80,9 +195,9 @@ class Factor:
             if level.name == name:
                 return level
         try:
-            if self.make is not None:
-                made = self.make(name)
-                return next((own for own in self.levels if own.name == made.name), made)
+            if self.name in _MAKERS:
+                made = _MAKERS[self.name](name)
+                return next((known for known in self.levels if known.name == made.name), made)
         except (ValueError, ZeroDivisionError, OverflowError):
             pass
         allowed = ", ".join(level.name for level in self.levels)
@@ -96,11 +211,11 @@ class Factor:
         """
         if names is None:
             return self.levels
-        found = {level.name: level for level in map(self.level, (*names, self.reference))}
+        chosen = {level.name: level for level in map(self.level, (*names, self.reference))}
         order = [level.name for level in self.levels]
-        if all(level.value is not None for level in found.values()):
-            return tuple(sorted(found.values(), key=lambda level: level.value or 0))
-        return tuple(sorted(found.values(), key=lambda level: order.index(level.name)))
+        if all(level.value is not None for level in chosen.values()):
+            return tuple(sorted(chosen.values(), key=lambda level: level.value or 0))
+        return tuple(sorted(chosen.values(), key=lambda level: order.index(level.name)))
 
 
 def model_of(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,6 +271,22 @@ def _size(text: str) -> int:
     return value
 
 
+def _level(name: str, value: float | None, settings: Mapping[str, Any]) -> Level:
+    """A level of the program's own; what no network can have is told when it is designed."""
+
+    def some(names: Iterable[str]) -> dict[str, Any]:
+        return {key: settings[key] for key in settings if key in names}
+
+    return Level.model_construct(
+        name=name,
+        value=value,
+        model=some(_MODEL_FIELDS),
+        train=some(_TRAIN_FIELDS),
+        train_n=settings.get(SIZE_CHANGE),
+        changes=some(SPECIAL_CHANGES),
+    )
+
+
 def _maker(
     read: Callable[[str], float], change: str, held: Mapping[str, Any] | None = None
 ) -> Callable[[str], Level]:
@@ -164,65 +295,62 @@ def _maker(
     def make(text: str) -> Level:
         value = read(text)
         name = f"x{Fraction(text.removeprefix('x'))}" if read is _multiple else f"{value:.12g}"
-        return Level(name, float(value), MappingProxyType({change: value, **(held or {})}))
+        return _level(name, float(value), {change: value, **(held or {})})
 
     return make
 
 
-def _scale(
-    name: str,
-    names: str,
-    reference: str,
-    make: Callable[[str], Level],
-    *,
-    regime: str = "short",
-    rates: tuple[float, ...] = RATES,
-) -> Factor:
-    """A factor whose levels are numbers."""
-    levels = tuple(map(make, names.split()))
-    return Factor(
-        name=name, levels=levels, reference=reference, regime=regime, rates=rates, make=make
-    )
-
-
-def _choice(name: str, change: str, values: Mapping[str, Any], regime: str = "short") -> Factor:
-    """A factor whose levels have no scale; the first is the reference."""
-    levels = tuple(Level(key, None, MappingProxyType({change: values[key]})) for key in values)
-    return Factor(name=name, levels=levels, reference=levels[0].name, regime=regime, rates=RATES)
-
-
 def _layers_fc1(text: str) -> Level:
     layers = _count(text)
-    changes: dict[str, Any] = {"layers": layers}
+    settings: dict[str, Any] = {"layers": layers}
     if layers == 1:
         # One convolution leaves 14 x 14; 32 x 7 x 7 is what two of them leave.
-        changes |= {"last_filters": HELD_FILTERS, "final_size": 7}
-    return Level(str(layers), float(layers), MappingProxyType(changes))
+        settings |= {"last_filters": HELD_FILTERS, "final_size": 7}
+    return _level(str(layers), float(layers), settings)
+
+
+_MAKERS: Mapping[str, Callable[[str], Level]] = MappingProxyType(
+    {
+        "filters": _maker(_multiple, "filter_factor"),
+        "layers": _maker(_count, "layers"),
+        "filters-fc1": _maker(_multiple, "filter_factor", {"last_filters": HELD_FILTERS}),
+        "layers-fc1": _layers_fc1,
+        "kernel": _maker(_count, "kernel_size"),
+        "convs-per-pool": _maker(_count, "convs_per_pool"),
+        "hidden": _maker(_count, "hidden"),
+        "dropout": _maker(float, "dropout"),
+        "learning-rate": _maker(_multiple, RATE_CHANGE),
+        "size": _maker(_size, SIZE_CHANGE),
+    }
+)
+"""Make levels of the factors that are numbers, also others than those that they have.
+
+Raise ValueError, ZeroDivisionError or OverflowError for what they cannot read."""
+
+
+def _scale(name: str, names: str, reference: str, **values: Any) -> Factor:
+    """A factor whose levels are numbers."""
+    levels = tuple(map(_MAKERS[name], names.split()))
+    return Factor.model_construct(name=name, levels=levels, reference=reference, **values)
+
+
+def _choice(name: str, field: str, values: Mapping[str, Any], regime: str = "short") -> Factor:
+    """A factor whose levels have no scale; the first is the reference."""
+    levels = tuple(_level(key, None, {field: value}) for key, value in values.items())
+    return Factor.model_construct(name=name, levels=levels, reference=levels[0].name, regime=regime)
 
 
 _ALL = (
-    _scale("filters", "x1/4 x1/2 x1 x2 x4", "x1", _maker(_multiple, "filter_factor")),
-    _scale("layers", "1 2 3 4", "2", _maker(_count, "layers")),
-    _scale(
-        "filters-fc1",
-        "x1/4 x1/2 x1 x2 x4",
-        "x1",
-        _maker(_multiple, "filter_factor", {"last_filters": HELD_FILTERS}),
-    ),
-    _scale("layers-fc1", "1 2 3 4", "2", _layers_fc1),
-    _scale("kernel", "1 3 5 7", "3", _maker(_count, "kernel_size")),
+    _scale("filters", "x1/4 x1/2 x1 x2 x4", "x1"),
+    _scale("layers", "1 2 3 4", "2"),
+    _scale("filters-fc1", "x1/4 x1/2 x1 x2 x4", "x1"),
+    _scale("layers-fc1", "1 2 3 4", "2"),
+    _scale("kernel", "1 3 5 7", "3"),
     _choice("pooling", "pooling", {key: key for key in ("max", "avg", "stride", "none")}),
-    _scale("convs-per-pool", "1 2 3", "1", _maker(_count, "convs_per_pool")),
+    _scale("convs-per-pool", "1 2 3", "1"),
     _choice("final-size", "final_size", {"0": 0, "3": 3, "1": 1}),
-    _scale("hidden", "32 64 128 256", "128", _maker(_count, "hidden"), regime="overfit"),
-    _scale(
-        "dropout",
-        "0 0.25 0.5 0.75",
-        "0.25",
-        _maker(float, "dropout"),
-        regime="overfit",
-        rates=(1.0,),
-    ),
+    _scale("hidden", "32 64 128 256", "128", regime="overfit"),
+    _scale("dropout", "0 0.25 0.5 0.75", "0.25", regime="overfit", rates=(1.0,)),
     _choice("batch-norm", "batch_norm", {"no": False, "yes": True}),
     _choice("activation", "activation", {key: key for key in ("relu", "gelu", "tanh")}),
     _choice(
@@ -231,18 +359,11 @@ _ALL = (
         {key: key for key in ("none", "affine", "handwriting")},
         regime="overfit",
     ),
-    _scale(
-        "learning-rate",
-        "x1/9 x1/3 x1 x3 x9",
-        "x1",
-        _maker(_multiple, RATE_CHANGE),
-        rates=(1.0,),
-    ),
+    _scale("learning-rate", "x1/9 x1/3 x1 x3 x9", "x1", rates=(1.0,)),
     _scale(
         "size",
-        "500 1000 2000 5000 10000 20000 55000",
+        "500 1000 2000 5000 10000 20000 35000",
         "2000",
-        _maker(_size, SIZE_CHANGE),
         regime="overfit",
         rates=(1.0,),
     ),
@@ -276,8 +397,8 @@ def parse_factor(text: str) -> tuple[str, tuple[str, ...] | None]:
     levels = factor.chosen(part.strip() for part in listed.split(","))
     for level in levels:
         try:
-            ModelConfig.from_dict(model_of(level.changes))
-            TrainConfig.from_dict(train_of(level.changes))
+            ModelConfig.from_dict(model_of(level.settings))
+            TrainConfig.from_dict(train_of(level.settings))
         except ConfigError as error:
             if "," not in listed:
                 raise

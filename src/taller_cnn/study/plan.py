@@ -1,4 +1,4 @@
-"""What a study is to find out, as words and numbers that can be kept, sent and read from TOML.
+"""What a study is to find out, as tables that can be kept, sent and read from TOML.
 
 name = "kernels"
 
@@ -10,7 +10,7 @@ seeds = 5                               # those of the regime if left out
 
 [regimes.short]                         # changes a regime, or makes one of a new name
 train_n = 5000
-folds = 5                               # judged by cross-validation, not by the held-out digits
+judges = 10000                          # digits that judge, kept from all training
 
 [factors.head]                          # a factor of one's own
 explanation = "What the hidden layer buys."
@@ -28,52 +28,199 @@ rates = [1, 3]                          # of the learning rate; those of the fac
 
 from __future__ import annotations
 
-import dataclasses
+import itertools
+import math
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, Self
 
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from taller_cnn.config import ModelConfig, TrainConfig, recipe
 from taller_cnn.errors import InputError, Phrase, TallerError, UsageError
 from taller_cnn.reasons import os_reason
-from taller_cnn.study.factors import FACTORS, Factor, factor_named, parse_factor
-from taller_cnn.study.plan_file import Section, read_factor, read_regime
-from taller_cnn.study.regimes import DEFAULT_REGIMES, THOROUGH_REGIMES, Regime
+from taller_cnn.study.factors import (
+    FACTORS,
+    LEAST_DIGITS,
+    MOST_COUNT,
+    Factor,
+    Level,
+    Name,
+    Number,
+    Table,
+    at_odds,
+    blamed,
+    factor_named,
+    parse_factor,
+    refused,
+)
 
 MOST_SEEDS = 1000
+JUDGES = 20_000
+"""Digits that judge, unless a regime has its own number."""
+
+MOST_LETTERS = 40
+_FILE_WORD = re.compile(rf"[\w-]{{1,{MOST_LETTERS}}}")
+"""What a picture can be called after on every system. A letter with an accent is one; a letter and
+a sign that make one together are not, so that no two names look the same."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class QuestionPlan:
+class Regime(Table):
+    """How long and on how many digits a trial trains, unless a level says otherwise.
+
+    An answer holds only in its regime.
+    """
+
+    recipe: str
+    train_n: Annotated[int, Field(strict=True, ge=0, le=MOST_COUNT)] = 0
+    """Digits trained on; 0: all that teach."""
+    epochs: Number
+    learning_rate: Number | None = None
+    """x1 of the rates that are tried; None: the recipe's."""
+    seeds: Annotated[int, Field(strict=True, ge=1, le=MOST_SEEDS)]
+    """Trials that each level is compared by, unless the reader says how many."""
+    judges: Annotated[int, Field(strict=True, ge=LEAST_DIGITS, le=MOST_COUNT)] = JUDGES
+    """Digits that judge the trials, the same for all, and that none trains on; at most two fifths
+    of the training digits."""
+    precision: str = "float32"
+    """Arithmetic of training; ``auto``: bfloat16 where the machine that designs the study computes
+    it natively, else float32."""
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        if 0 < self.train_n < LEAST_DIGITS:
+            limits = {"least": LEAST_DIGITS, "most": MOST_COUNT}
+            values = {"field": "train_n", "value": self.train_n, **limits}
+            raise refused(Phrase("config_range", values), "train_n")
+        with blamed():
+            self.configs()
+        return self
+
+    def configs(self) -> tuple[ModelConfig, TrainConfig]:
+        """The workshop's network in this regime, on a device that every worker has."""
+        train: dict[str, Any] = {
+            "epochs": self.epochs,
+            "device": "cpu",
+            "precision": self.precision,
+        }
+        if self.learning_rate is not None:
+            train["learning_rate"] = self.learning_rate
+        return recipe(self.recipe, train=train)
+
+    @property
+    def steps(self) -> int:
+        """Training steps of the reference; of a regime whose number of digits is known."""
+        return max(1, round(self.epochs * self._steps_per_epoch))
+
+    @property
+    def sees_digits_again(self) -> bool:
+        """Whether a digit is trained on more than once, so that there is something to overfit."""
+        return self.steps > self._steps_per_epoch
+
+    @property
+    def batch_size(self) -> int:
+        """Digits per training step."""
+        return self.configs()[1].batch_size
+
+    @property
+    def _steps_per_epoch(self) -> int:
+        return math.ceil(self.train_n / self.batch_size)
+
+
+class QuestionPlan(Table):
     """One family of comparisons, which is answered together."""
 
-    factors: tuple[str, ...]
+    factors: tuple[Name, ...]
     """One factor, or two that are crossed."""
-    levels: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    levels: Mapping[str, tuple[Name, ...]] = {}
     """Names of the levels of a factor; a factor that is not here has all of its levels."""
     regime: str = ""
     """Empty: that of the factors."""
-    seeds: int = 0
+    seeds: Annotated[int, Field(strict=True, ge=0, le=MOST_SEEDS)] = 0
     """0: as many as the regime has."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON types."""
-        levels = {name: list(names) for name, names in self.levels.items()}
-        return {**vars(self), "factors": list(self.factors), "levels": levels}
+    @model_validator(mode="after")
+    def _has_one_or_two(self) -> Self:
+        if not 1 <= len(set(self.factors)) <= 2 or len(set(self.factors)) < len(self.factors):
+            raise refused(Phrase("study_design_factors", {"n": len(self.factors)}), "factors")
+        for name in self.levels:
+            if name not in self.factors:
+                values = {"allowed": ", ".join(self.factors)}
+                raise refused(Phrase("study_design_unknown", values), f"levels.{name}")
+        return self
+
+    def regime_of(self, factors: Mapping[str, Factor]) -> str:
+        """Its regime, or that in which all its factors can be judged: a long one, if any needs it.
+
+        Args:
+            factors: all that there are.
+        """
+        names = [factors[name].regime for name in self.factors]
+        return self.regime or next((name for name in names if name != "short"), "short")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(Table):
     """The questions of a study, and all that their answers depend on but the digits."""
 
     name: str
-    questions: tuple[QuestionPlan, ...]
-    regimes: Mapping[str, Regime] = field(default_factory=lambda: DEFAULT_REGIMES)
-    factors: Mapping[str, Factor] = field(default_factory=lambda: FACTORS)
+    questions: tuple[QuestionPlan, ...] = ()
+    regimes: Mapping[str, Regime]
+    factors: Mapping[str, Factor] = FACTORS
     """The factors there are, by name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_standard(cls, raw: Any) -> Any:
+        """Add the program's regimes and factors to those of a file, which may change the former."""
+        if not isinstance(raw, Mapping):
+            return raw
+        tables = {name: raw.get(name, {}) for name in ("regimes", "factors")}
+        if not all(isinstance(table, Mapping) for table in tables.values()):
+            return raw
+        for table, named in tables.items():
+            for name in named:
+                if not _FILE_WORD.fullmatch(name):
+                    values = {"most": MOST_LETTERS}
+                    raise refused(Phrase("study_design_name", values), f"{table}.{name}")
+        regimes: dict[str, Any] = dict(DEFAULT_REGIMES)
+        for name, regime in tables["regimes"].items():
+            changes = name in regimes and isinstance(regime, Mapping)
+            regimes[name] = {**DEFAULT_REGIMES[name].model_dump(), **regime} if changes else regime
+        factors: dict[str, Any] = dict(FACTORS)
+        for name, factor in tables["factors"].items():
+            if name in FACTORS and factor is not FACTORS[name]:
+                raise refused(Phrase("study_factor_taken"), f"factors.{name}")
+            own = isinstance(factor, Mapping)
+            factors[name] = {**factor, "name": name} if own else factor
+        return {**raw, "regimes": regimes, "factors": factors}
+
+    @model_validator(mode="after")
+    def _knows_all_names(self) -> Self:
+        if not self.questions:
+            raise refused(Phrase("study_design_empty"), "questions")
+        for name, factor in self.factors.items():
+            self._check_regime(factor.regime, f"factors.{name}.regime")
+        for number, question in enumerate(self.questions, start=1):
+            where = f"questions[{number}]"
+            with blamed(f"{where}.factors"):
+                for name in question.factors:
+                    factor_named(name, self.factors)
+            for name, levels in question.levels.items():
+                with blamed(f"{where}.levels.{name}"):
+                    self.factors[name].chosen(levels)
+            if question.regime:
+                self._check_regime(question.regime, f"{where}.regime")
+        return self
+
+    def _check_regime(self, name: str, at: str) -> None:
+        if name not in self.regimes:
+            values = {"value": name, "allowed": ", ".join(self.regimes)}
+            raise refused(Phrase("study_regime", values), at)
 
     def with_seeds(self, seeds: int | None) -> Plan:
         """The same questions with `seeds` trials of each level; None leaves them alone.
@@ -85,18 +232,14 @@ class Plan:
             return self
         if not 1 <= seeds <= MOST_SEEDS:
             raise UsageError("study_seeds", value=seeds, most=MOST_SEEDS)
-        questions = tuple(dataclasses.replace(q, seeds=seeds) for q in self.questions)
-        return dataclasses.replace(self, questions=questions)
+        questions = tuple(q.model_copy(update={"seeds": seeds}) for q in self.questions)
+        return self.model_copy(update={"questions": questions})
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as a JSON object that `from_dict` reads; standard factors go by name."""
-        own = {name: f for name, f in self.factors.items() if name not in FACTORS}
-        return {
-            "name": self.name,
-            "questions": [question.to_dict() for question in self.questions],
-            "regimes": {name: regime.to_dict() for name, regime in self.regimes.items()},
-            "factors": {name: _factor_dict(factor) for name, factor in own.items()},
-        }
+        own = {name: factor for name, factor in self.factors.items() if name not in FACTORS}
+        kept = self.model_copy(update={"factors": own})
+        return kept.model_dump(mode="json")
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any], name: str = "study") -> Plan:
@@ -105,21 +248,66 @@ class Plan:
         Raises:
             UsageError: a key is unknown, missing or has a wrong value; the message names it.
         """
-        top = Section(raw, "")
-        top.only("name", "questions", "regimes", "factors")
-        regimes = dict(DEFAULT_REGIMES)
-        for regime, section in top.sections("regimes").items():
-            regimes[regime] = read_regime(section, regimes.get(regime))
-        factors = dict(FACTORS)
-        for factor, section in top.sections("factors").items():
-            if factor in FACTORS:
-                raise top.wrong(f"factors.{factor}", Phrase("study_factor_taken"))
-            factors[factor] = read_factor(section, factor, regimes)
-        questions = tuple(_read_question(s, factors, regimes) for s in top.tables("questions"))
-        if not questions:
-            raise top.wrong("questions", Phrase("study_design_empty"))
-        plan_name = top.text("name", name)
-        return cls(name=plan_name, questions=questions, regimes=regimes, factors=factors)
+        try:
+            return cls.model_validate({"name": name, **raw})
+        except ValidationError as error:
+            # A key that is misspelt is missing too, and the name that means nothing helps more.
+            unknown_first = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+            first = unknown_first[0]
+            raise UsageError(
+                "study_design_key", key=_key_of(first), reason=_reason_of(first)
+            ) from error
+
+
+def _key_of(error: ErrorDetails) -> str:
+    """The full name of the key that is wrong, e.g. ``questions[1].seeds``; lists count from 1."""
+    key = ""
+    for part in error["loc"]:
+        key += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
+    at = error.get("ctx", {}).get("at", "")
+    return f"{key}.{at}".strip(".")
+
+
+def _reason_of(error: ErrorDetails) -> Phrase:
+    """What is wrong, for the reader's language."""
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "plan":
+            phrase = context["phrase"]
+            assert isinstance(phrase, Phrase)
+            return phrase
+        case "missing":
+            return Phrase("study_design_missing")
+        case "extra_forbidden":
+            allowed = ", ".join(_table_at(error["loc"][:-1]).model_fields)
+            return Phrase("study_design_unknown", {"allowed": allowed})
+        case "greater_than_equal" | "less_than_equal":
+            table, field = _table_at(error["loc"][:-1]), error["loc"][-1]
+            limits = {k: v for m in table.model_fields[str(field)].metadata for k, v in _limits(m)}
+            return Phrase("config_range", {"field": field, "value": error["input"], **limits})
+        case _:
+            return Phrase("study_design_type", {"value": error["input"]})
+
+
+def _limits(metadata: object) -> list[tuple[str, object]]:
+    """The ends of a field's range, as messages call them."""
+    names = (("least", "ge"), ("most", "le"))
+    return [(word, getattr(metadata, end)) for word, end in names if hasattr(metadata, end)]
+
+
+def _table_at(loc: Sequence[int | str]) -> type[Table]:
+    """The kind of table that stands at a place of a plan."""
+    match loc:
+        case ["regimes", _]:
+            return Regime
+        case ["factors", _]:
+            return Factor
+        case ["factors", _, "levels", _]:
+            return Level
+        case ["questions", _]:
+            return QuestionPlan
+        case _:
+            return Plan
 
 
 def read_plan(path: Path) -> Plan:
@@ -138,8 +326,8 @@ def read_plan(path: Path) -> Plan:
     try:
         return Plan.from_dict(raw, path.stem)
     except TallerError as error:
-        found = Phrase(error.key, error.values)
-        raise InputError("study_design_wrong", path=path, reason=found) from error
+        reason = Phrase(error.key, error.values)
+        raise InputError("study_design_wrong", path=path, reason=reason) from error
 
 
 def plan_of(words: Sequence[str], *, cross: bool) -> Plan:
@@ -165,86 +353,98 @@ def plan_of(words: Sequence[str], *, cross: bool) -> Plan:
         QuestionPlan(factors=group, levels={k: v for k, v in levels.items() if k in group})
         for group in groups
     )
-    return Plan(name=("*" if cross else "+").join(parsed), questions=questions)
+    return Plan(name=("*" if cross else "+").join(parsed), questions=questions, regimes={})
+
+
+def refuse_undoing(factors: Sequence[Factor], levels: Sequence[tuple[Level, ...]]) -> None:
+    """Refuse crossed factors of which one would undo what the other does.
+
+    Args:
+        factors: of a question.
+        levels: of each factor, those that the question asks for.
+
+    Raises:
+        UsageError: two levels do.
+    """
+    for first, second in itertools.product(*levels) if len(factors) == 2 else ():
+        undone = at_odds(first.settings, second.settings)
+        if undone:
+            raise UsageError(
+                "study_same_change" if undone[0] == undone[1] else "study_undone",
+                one=factors[0].name,
+                other=factors[1].name,
+                change=undone[0],
+                undone=undone[1],
+            )
+
+
+# ------------------------------------------------------------- the program's own studies
+
+_SHORT: Mapping[str, Any] = {"recipe": "quick", "train_n": 10_000, "epochs": 1, "precision": "auto"}
+"""No digit is seen twice. Accuracy for little effort; nothing to overfit."""
+_OVERFIT: Mapping[str, Any] = {
+    "recipe": "workshop",
+    "train_n": 2_000,
+    "epochs": 27,
+    "precision": "auto",
+}
+"""Few digits, again and again, at a constant learning rate, to convergence."""
+_LONG: Mapping[str, Any] = {"recipe": "quick", "epochs": 2, "precision": "auto"}
+"""Two epochs of all digits that teach, to see whether the answers of ``short`` last."""
+_FULL: Mapping[str, Any] = {"recipe": "workshop", "epochs": 10, "precision": "auto"}
+"""The workshop's ten epochs of all digits that teach."""
+
+# The sizes of the default study and of the thorough one are set here and in the two plans below,
+# and nowhere else. The thorough one has the same trials and more, so that it goes on from the
+# default one. Times are measured by ``benchmarks/study_throughput.py``.
+DEFAULT_REGIMES: Mapping[str, Regime] = MappingProxyType(
+    {
+        "short": Regime(**_SHORT, seeds=4),
+        "overfit": Regime(**_OVERFIT, seeds=6),
+        "long": Regime(**_LONG, seeds=3),
+        "full": Regime(**_FULL, seeds=3),
+    }
+)
+THOROUGH_REGIMES: Mapping[str, Regime] = MappingProxyType(
+    {
+        "short": Regime(**_SHORT, seeds=5),
+        "overfit": Regime(**_OVERFIT, seeds=8),
+        "long": Regime(**_LONG, seeds=3),
+        "full": Regime(**_FULL, seeds=3),
+    }
+)
 
 
 def default_plan() -> Plan:
-    """What filters, layers and dropout do, in about 12 minutes on two cores."""
-    held = tuple(n for n in _names("filters") if n != "x4")
+    """What filters, layers and dropout do."""
+    levels = ("x1/4", "x1/2", "x1", "x2")
     questions = (
-        QuestionPlan(factors=("filters", "layers"), levels={"filters": held}),
-        QuestionPlan(factors=("filters-fc1",), levels={"filters-fc1": held}),
+        QuestionPlan(factors=("filters", "layers"), levels={"filters": levels}),
+        QuestionPlan(factors=("filters-fc1",), levels={"filters-fc1": levels}),
         QuestionPlan(factors=("layers-fc1",)),
         QuestionPlan(factors=("dropout",)),
     )
-    return Plan(name="default", questions=questions)
+    return Plan(name="default", questions=questions, regimes=DEFAULT_REGIMES)
 
 
 def thorough_plan() -> Plan:
     """The default questions in longer regimes too, then every factor with all its levels."""
-    first = default_plan().questions
-    asked = {factor for question in first for factor in question.factors}
+    default = default_plan().questions
+    asked = {factor for question in default for factor in question.factors}
+    long_levels = {
+        "filters": ("x1/2", "x1", "x2"),
+        "layers": ("1", "2", "3"),
+        "filters-fc1": ("x1/2", "x1", "x2"),
+        "layers-fc1": ("1", "2", "3"),
+    }
     questions = (
-        *first,
+        *default,
         QuestionPlan(factors=("filters",)),
         *(
             QuestionPlan(factors=(name,), levels={name: levels}, regime="long")
-            for name, levels in _LONG_LEVELS.items()
+            for name, levels in long_levels.items()
         ),
-        QuestionPlan(factors=("dropout",), levels=_FULL_LEVELS, regime="full"),
+        QuestionPlan(factors=("dropout",), levels={"dropout": ("0", "0.25")}, regime="full"),
         *(QuestionPlan(factors=(name,)) for name in FACTORS if name not in asked),
     )
     return Plan(name="thorough", questions=questions, regimes=THOROUGH_REGIMES)
-
-
-_LONG_LEVELS: Mapping[str, tuple[str, ...]] = {
-    "filters": ("x1/2", "x1", "x2"),
-    "layers": ("1", "2", "3"),
-    "filters-fc1": ("x1/2", "x1", "x2"),
-    "layers-fc1": ("1", "2", "3"),
-}
-_FULL_LEVELS: Mapping[str, tuple[str, ...]] = {"dropout": ("0", "0.25")}
-
-
-def _names(factor: str) -> tuple[str, ...]:
-    return tuple(level.name for level in FACTORS[factor].levels)
-
-
-def _read_question(
-    section: Section, factors: Mapping[str, Factor], regimes: Mapping[str, Regime]
-) -> QuestionPlan:
-    section.only("factors", "levels", "regime", "seeds")
-    names = section.texts("factors")
-    if not 1 <= len(set(names)) <= 2 or len(set(names)) < len(names):
-        raise section.wrong("factors", Phrase("study_design_factors", {"n": len(names)}))
-    with section.blamed("factors"):
-        for name in names:
-            factor_named(name, factors)
-    given = section.section("levels")
-    given.only(*names)
-    levels = {name: given.texts(name) for name in given.raw}
-    for name, wanted in levels.items():
-        with given.blamed(name):
-            levels[name] = tuple(level.name for level in factors[name].chosen(wanted))
-    regime = section.text("regime", "")
-    if regime and regime not in regimes:
-        allowed = ", ".join(regimes)
-        raise section.wrong("regime", Phrase("study_regime", {"value": regime, "allowed": allowed}))
-    seeds = section.whole("seeds", 0, least=0, most=MOST_SEEDS)
-    return QuestionPlan(factors=names, levels=levels, regime=regime, seeds=seeds)
-
-
-def _factor_dict(factor: Factor) -> dict[str, Any]:
-    """An own factor as `read_factor` reads it."""
-    return {
-        "explanation": factor.explanation,
-        "regime": factor.regime,
-        "reference": factor.reference,
-        "rates": list(factor.rates),
-        "levels": [
-            {"name": level.name, "changes": dict(level.changes)}
-            | ({} if level.value is None else {"value": level.value})
-            | ({"rates": list(level.rates)} if level.rates else {})
-            for level in factor.levels
-        ],
-    }

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Protocol
 
-from taller_cnn.figures import save_figure
-from taller_cnn.files import atomic_path
+from taller_cnn.files import read_json
 from taller_cnn.messages import Messages
-from taller_cnn.study.analysis import (
-    QuestionAnalysis,
-    StudyAnalysis,
+from taller_cnn.page import (
+    Block,
+    Bullet,
+    Bullets,
+    Code,
+    Heading,
+    Page,
+    PageFiles,
+    Paragraph,
+    Section,
+    Table,
+    WrittenPage,
+    recorded_files,
+    write_page,
 )
 from taller_cnn.study.claims import Claim, check_claims
-from taller_cnn.study.conclusions import Conclusion, conclude
-from taller_cnn.study.draw import draw_study
+from taller_cnn.study.conclusions import VERDICTS, Conclusion, conclude
 from taller_cnn.study.labels import (
     factor_label,
     question_label,
     reference_label,
+    training_label,
+    training_text,
 )
-from taller_cnn.study.report_files import replace_earlier
-from taller_cnn.study.report_tables import Table, question_tables
-
-if TYPE_CHECKING:
-    import jinja2
-    import pandas as pd
+from taller_cnn.study.pictures import question_pictures, study_pictures
+from taller_cnn.study.report_tables import MARKS, question_tables
+from taller_cnn.study.results import QuestionAnalysis, StudyAnalysis
 
 HTML_NAME = "estudio.html"
 MARKDOWN_NAME = "estudio.md"
-FIRST_SAID: tuple[str, ...] = ("better", "worse", "unclear", "unknown")
-"""Kinds of conclusions that answer the question; the others say how far the answer holds."""
+RECORD_NAME = "estudio.json"
+TABLE_ENDINGS = (".csv", ".parquet")
 
 
 class StudyDesign(Protocol):
@@ -49,224 +55,209 @@ class StudyDesign(Protocol):
         """What stands for the plan and the digits."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Image:
-    """A picture in the report."""
-
-    file: str
-    alt: str
-    kind: str
-    data: str
-    """PNG in base64."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """What the report says about one question."""
-
-    heading: str
-    question: str
-    regime: str
-    design: str
-    answers: tuple[Conclusion, ...]
-    cautions: tuple[Conclusion, ...]
-    reach: tuple[Conclusion, ...]
-    tables: tuple[Table, ...]
-    images: tuple[Image, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """All that the templates write, in the reader's language."""
-
-    language: Literal["es", "en"] | str
-    title: str
-    lead: str
-    note: str | None
-    claims: tuple[Claim, ...]
-    images: tuple[Image, ...]
-    sections: tuple[Section, ...]
-    reading: tuple[str, ...]
-    not_measured: tuple[str, ...]
-    command: str
-    fingerprint: str
-    origin: tuple[str, ...] = field(default=())
-
-
 def write_report(
     design: StudyDesign,
-    table: pd.DataFrame,
-    analysis: StudyAnalysis,
+    study: StudyAnalysis,
     folder: Path,
-    messages: Messages,
+    say: Messages,
     *,
     command: str = "taller-cnn study",
     note: str | None = None,
     origin: Sequence[str] = (),
     tables: Sequence[Path] = (),
-) -> dict[str, Path]:
+) -> WrittenPage:
     """Draw the pictures and write the report in both forms, each file whole or not at all.
 
     Pictures and tables that the report of another study left in the folder are removed.
 
     Args:
         design: the study's name and fingerprint.
-        table: its trials, as `Design.table` makes it.
-        analysis: of that table.
+        study: the answers to its questions.
         folder: where the files go.
-        messages: the reader's language.
+        say: the reader's language.
         command: what to type to get the same study.
         note: what the reader must know about the data, e.g. that it is a sample.
         origin: lines on where the results come from: version, machine, date.
         tables: files with the same trials that were written into the folder.
 
     Returns:
-        The files by name: ``html``, ``markdown`` and the name of each picture.
+        Files by name: ``markdown``, ``html`` and each picture; and what could not be done.
 
     Raises:
-        OutputError: a file cannot be written.
+        OutputError: the page or its record cannot be written.
     """
-    files: dict[str, Path] = {}
-    images: dict[str | None, list[Image]] = {}
-    for picture in draw_study(analysis, table, messages, note):
-        files[picture.name] = folder / f"{picture.name}.png"
-        save_figure(picture.draw, files[picture.name])
-        image = _image(files[picture.name], picture.kind, messages)
-        images.setdefault(picture.question, []).append(image)
-    report = _report(design, analysis, images, messages, command, note, origin)
-    files |= _write_forms(folder, report, messages)
-    replace_earlier(folder, design.hash, (*files.values(), *tables))
-    return files
+    files = page_files(folder)
+    written = write_page(
+        report_page(design, study, say, command=command, note=note, origin=origin),
+        files,
+        say,
+        others=(*tables, *_earlier_tables(files, design)),
+        record={"design": design.hash},
+    )
+    forms = {"markdown": folder / MARKDOWN_NAME, "html": files.html}
+    return replace(written, files={**forms, **written.files})
 
 
-def _report(
-    design: StudyDesign,
-    analysis: StudyAnalysis,
-    images: dict[str | None, list[Image]],
-    messages: Messages,
-    command: str,
-    note: str | None,
-    origin: Sequence[str],
-) -> Report:
-    return Report(
-        language=messages.language,
-        title=_title(design, messages),
-        lead=messages("study_report.report.lead", done=analysis.done),
-        note=messages("study_report.report.note", note=note) if note else None,
-        claims=check_claims(analysis, messages),
-        images=tuple(images.get(None, ())),
-        sections=tuple(_sections(analysis, images, messages)),
-        reading=_items("reading_items", messages),
-        not_measured=(*_not_run(analysis, messages), *_items("not_measured_items", messages)),
-        command=command,
-        fingerprint=messages("study_report.report.fingerprint", hash=design.hash),
-        origin=tuple(origin),
+def page_files(folder: Path) -> PageFiles:
+    """Where a study's report lies in its folder."""
+    return PageFiles(
+        html=folder / HTML_NAME,
+        folder=folder,
+        record=folder / RECORD_NAME,
+        markdown=folder / MARKDOWN_NAME,
     )
 
 
-def _image(path: Path, kind: str, messages: Messages) -> Image:
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    alt = messages(f"study_report.alt.{kind}")
-    return Image(file=path.name, alt=alt, kind=kind, data=data)
+def _earlier_tables(files: PageFiles, design: StudyDesign) -> list[Path]:
+    """Tables of the same design: one is written only where it is asked for, so they stay."""
+    record = read_json(files.record)
+    if not isinstance(record, dict) or record.get("design") != design.hash:
+        return []
+    names = sorted(recorded_files(files.record))
+    paths = (files.folder / name for name in names if name.endswith(TABLE_ENDINGS))
+    return [path for path in paths if path.exists()]
 
 
-def _title(design: StudyDesign, messages: Messages) -> str:
-    if design.name in ("default", "thorough"):
-        return messages("study_report.report.title")
-    return messages("study_report.report.title_other", name=design.name)
+def report_page(
+    design: StudyDesign,
+    study: StudyAnalysis,
+    say: Messages,
+    *,
+    command: str,
+    note: str | None = None,
+    origin: Sequence[str] = (),
+) -> Page:
+    """All that the report says; arguments as `write_report`."""
+    title = say("study_report.report.title")
+    if design.name not in ("default", "thorough"):
+        title = say("study_report.report.title_other", name=design.name)
+    notice = say("study_report.report.note", note=note) if note else ""
+    claims = check_claims(study, say)
+    parts: list[tuple[str, Iterable[Block]]] = [
+        ("claims", [_claims(claims, say)] if claims else []),
+        ("overview", study_pictures(study, say, note)),
+        ("reading", [_bullets(_texts("reading_items", say))]),
+        ("families", [_bullets(_families(study, say))]),
+        ("not_measured", [_bullets(_not_measured(study, say))]),
+        ("repeat", _repeat(design, command, origin, say)),
+    ]
+    sections = [
+        Section(name=name, title=say(f"study_report.report.{name}"), blocks=blocks)
+        for name, blocks in parts
+        if blocks
+    ]
+    questions = [
+        Section(
+            name=f"question_{number}",
+            title=_heading(question, say),
+            blocks=_question(question, study, say, note),
+        )
+        for number, question in enumerate(study.questions, start=1)
+    ]
+    return Page(
+        title=say("study_report.report.printed", title=title),
+        heading=title,
+        lead=say("study_report.report.lead", n=study.done),
+        blocks=(Paragraph(text=notice, is_notice=True),) if notice else (),
+        sections=[*sections[:-4], *questions, *sections[-4:]],
+    )
 
 
-def _items(key: str, messages: Messages) -> tuple[str, ...]:
+def _texts(key: str, say: Messages) -> tuple[str, ...]:
     """The sentences of a list, in the order of the catalogue."""
-    items = messages.template(f"study_report.report.{key}")
+    items = say.template(f"study_report.report.{key}")
     assert isinstance(items, dict)
     return tuple(items.values())
 
 
-def _not_run(analysis: StudyAnalysis, messages: Messages) -> Iterator[str]:
-    if analysis.missing:
-        yield messages("study_report.report.trials_missing", n=analysis.missing)
-    if analysis.failed:
-        yield messages("study_report.report.trials_failed", n=analysis.failed)
+def _bullets(texts: Iterable[str]) -> Bullets:
+    return Bullets(tuple(Bullet(text=text) for text in texts))
 
 
-def _sections(
-    analysis: StudyAnalysis, images: dict[str | None, list[Image]], messages: Messages
-) -> Iterator[Section]:
-    for question in analysis.questions:
-        said = conclude(question, analysis, messages)
-        yield Section(
-            heading=question_label(question, messages),
-            question=_question_text(question, messages),
-            regime=_regime_text(question.regime, messages),
-            design=_design_text(question, messages),
-            answers=tuple(c for c in said if c.kind in FIRST_SAID),
-            cautions=tuple(c for c in said if c.kind == "caution"),
-            reach=tuple(c for c in said if c.kind == "note"),
-            tables=tuple(question_tables(question, messages)),
-            images=tuple(images.get(question.name, ())),
-        )
+def _heading(question: QuestionAnalysis, say: Messages) -> str:
+    """What varies, and in which training."""
+    heading, training = question_label(question, say), training_label(question, say)
+    return say("study_report.in_training", heading=heading, training=training)
 
 
-def _question_text(question: QuestionAnalysis, messages: Messages) -> str:
+def _claims(claims: Sequence[Claim], say: Messages) -> Table:
+    return Table(
+        header=(say("study_report.report.claim"), say("study_report.report.answer")),
+        rows=tuple((claim.claim, claim.answer) for claim in claims),
+        is_prose=True,
+        marks=tuple(MARKS[claim.kind] for claim in claims),
+    )
+
+
+def _question(
+    question: QuestionAnalysis, study: StudyAnalysis, say: Messages, note: str | None
+) -> Iterator[Block]:
+    """All that is said of one question: how it was asked, the answers, pictures and tables."""
     key = "question_two" if len(question.factors) == 2 else "question_one"
-    factors = " × ".join(factor_label(factor, messages) for factor in question.factors)
-    return messages(f"study_report.report.{key}", factors=factors)
+    factors = " × ".join(factor_label(factor, say) for factor in question.factors)
+    yield _labelled("question", say(f"study_report.report.{key}", factors=factors), say)
+    yield _labelled("training", training_text(question, say), say)
+    yield _labelled("design", _design_text(question, say), say)
+    conclusions = conclude(question, study, say)
+    for heading, kinds in (
+        ("conclusions", VERDICTS),
+        ("cautions", ("caution",)),
+        ("reach", ("note",)),
+    ):
+        bullets = tuple(_bullet(c) for c in conclusions if c.kind in kinds)
+        if bullets:
+            yield Heading(say(f"study_report.report.{heading}"))
+            yield Bullets(bullets)
+    yield from question_pictures(question, say, note)
+    yield from question_tables(question, say)
 
 
-def _regime_text(regime: str, messages: Messages) -> str:
-    key = f"study_report.regime_text.{regime}"
-    if messages.has(key):
-        return messages(key)
-    return messages("study_report.regime_text.other", regime=regime)
+def _labelled(label: str, text: str, say: Messages) -> Paragraph:
+    return Paragraph(label=say(f"study_report.report.{label}"), text=text)
 
 
-def _design_text(question: QuestionAnalysis, messages: Messages) -> str:
-    counts = [len(level.rates) for level in question.levels]
-    least, rates = min(counts), max(counts)
-    key = "design_text" if rates > 1 else "design_text_one_rate"
-    if least < rates:
-        key = "design_text_rates_differ"
-    told = messages(
-        f"study_report.report.{key}",
+def _bullet(conclusion: Conclusion) -> Bullet:
+    mark = MARKS.get(conclusion.kind, "")
+    return Bullet(text=conclusion.text, mark=mark, items=conclusion.items)
+
+
+def _design_text(question: QuestionAnalysis, say: Messages) -> str:
+    text = say(
+        "study_report.report.design_text",
         levels=len(question.levels),
-        rates=rates,
-        least=least,
-        seeds=messages("study_report.report.seeds_text", n=question.seeds),
-        reference=reference_label(question, messages),
+        seeds=say("study_report.seeds", n=len(question.results.seeds)),
+        reference=reference_label(question, say),
+        judged_n=question.results.training.judges,
     )
-    judged_n = max(level.judged for level in question.levels)
-    if not judged_n:
-        return told
-    shared = "design_text_folds" if question.folds else "design_text_same"
-    values = {"folds": question.folds, "judged_n": judged_n}
-    return f"{told} " + messages(f"study_report.report.{shared}", **values)
+    pilots = question.results.pilot_errors.shape[-1]
+    if not any(len(level.rates) > 1 for level in question.levels):
+        return text
+    values = {"n": pilots, "pilot_n": question.results.pilot_n}
+    return f"{text} " + say("study_report.report.pilots", **values)
 
 
-@cache
-def _environment() -> jinja2.Environment:
-    """Templates of this package; HTML is escaped, Markdown's own signs in cells are too."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("taller_cnn.study"),
-        autoescape=lambda name: bool(name and name.endswith(".html.j2")),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|")
-    return environment
+def _families(study: StudyAnalysis, say: Messages) -> Iterator[str]:
+    """How many risks of 5% a reader runs who reads all of it."""
+    families = study.families
+    if families:
+        values = {"n": families, "expected": 0.05 * families}
+        yield say("study_report.report.families_text", **values)
+    if study.interaction_tests:
+        yield say("study_report.report.interactions_text")
+    yield say("study_report.report.seeds_text")
 
 
-def _write_forms(folder: Path, report: Report, messages: Messages) -> dict[str, Path]:
-    def text(key: str, **values: object) -> str:
-        return messages(f"study_report.report.{key}", **values)
+def _not_measured(study: StudyAnalysis, say: Messages) -> Iterator[str]:
+    if study.missing:
+        yield say("study_report.report.trials_missing", n=study.missing)
+    if study.failed:
+        yield say("study_report.report.trials_failed", n=study.failed)
+    yield from _texts("not_measured_items", say)
 
-    files = {"markdown": folder / MARKDOWN_NAME, "html": folder / HTML_NAME}
-    for path in files.values():
-        content = _environment().get_template(f"{path.name}.j2").render(report=report, text=text)
-        with atomic_path(path) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-    return files
+
+def _repeat(
+    design: StudyDesign, command: str, origin: Sequence[str], say: Messages
+) -> Iterator[Block]:
+    yield Code(command)
+    yield Paragraph(text=say("study_report.report.repeat_text"))
+    yield _bullets((say("study_report.report.fingerprint", hash=design.hash), *origin))

@@ -3,204 +3,162 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 from taller_cnn.messages import Messages
-from taller_cnn.study.analysis import (
-    Effect,
-    Estimate,
-    Level,
-    QuestionAnalysis,
-    Spread,
-    Term,
-    variance_terms,
-)
+from taller_cnn.page import Mark, Table
+from taller_cnn.study.conclusions import cost_label
 from taller_cnn.study.labels import (
-    capital,
-    estimate_label,
-    factor_label,
+    baseline_words,
+    context_label,
     interval_label,
     level_label,
+    p_label,
     points,
-    ratio,
-    words_for,
+    rate_label,
+    training_label,
 )
+from taller_cnn.study.results import Effect, Estimate, Level, QuestionAnalysis, RateResult, Spread
+
+MARKS: dict[str, Mark] = {
+    "better": "better",
+    "worse": "worse",
+    "unclear": "open",
+    "unknown": "open",
+}
+"""How a verdict is marked on the page."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """A table of texts."""
-
-    heading: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-def question_tables(question: QuestionAnalysis, messages: Messages) -> Iterator[Table]:
-    """Effects, levels, learning rates and variance, as far as the question has them."""
-    yield _effects_table(question, messages)
-    yield _levels_table(question, messages)
-    if max(len(level.rates) for level in question.levels) > 1:
-        yield _rates_table(question, messages)
-    terms = variance_terms(question)
-    if terms:
-        yield _terms_table(terms, messages)
+def question_tables(question: QuestionAnalysis, say: Messages) -> Iterator[Table]:
+    """Effects on error and gap, levels, and learning rates, as far as the question has them."""
+    yield _effects_table("effects_table", question, lambda effect: effect.error, say)
+    if any(effect.gap for effect in question.effects):
+        yield _effects_table("gaps_table", question, lambda effect: effect.gap, say)
+    yield _levels_table(question, say)
+    if any(len(level.rates) > 1 for level in question.levels):
+        yield _rates_table(question, say)
 
 
-def _table(
-    heading: str,
-    columns: str,
-    rows: Iterable[Sequence[str]],
-    messages: Messages,
-    **words: str,
+def _columns(names: str, say: Messages) -> tuple[str, ...]:
+    return tuple(say(f"study_report.report.{name}") for name in names.split())
+
+
+def _effects_table(
+    caption: str,
+    question: QuestionAnalysis,
+    pick: Callable[[Effect], Estimate | None],
+    say: Messages,
 ) -> Table:
+    """Level, difference, interval, verdict, p, detectable and, of errors, the cost."""
+    with_cost = caption == "effects_table"
+    columns = "level difference interval verdict_column p_value detectable"
+    rows = []
+    marks = []
+    for effect in question.effects:
+        estimate = pick(effect)
+        if estimate is None:
+            continue
+        row = (
+            level_label(question.factors, effect.levels, say),
+            points(estimate.value, say),
+            interval_label(estimate.low, estimate.high, say),
+            say(f"study_report.report.verdict_{estimate.verdict}"),
+            p_label(estimate.p, say),
+            points(estimate.detectable, say, signed=False),
+        )
+        cost = cost_label(effect, say, "report.cost_cell") or say("study_report.report.same_cost")
+        rows.append((*row, cost) if with_cost else row)
+        marks.append(MARKS[estimate.verdict])
+    words = baseline_words(question.factors, say)
+    context = context_label(question, say)
     return Table(
-        heading=messages(f"study_report.report.{heading}", **words),
-        columns=tuple(messages(f"study_report.report.{name}", **words) for name in columns.split()),
-        rows=tuple(tuple(row) for row in rows),
+        caption=say(f"study_report.report.{caption}", context=context, **words),
+        header=_columns(columns + (" cost" if with_cost else ""), say),
+        rows=tuple(rows),
+        marks=tuple(marks),
     )
 
 
-def _effects_table(question: QuestionAnalysis, messages: Messages) -> Table:
-    columns = "level difference simultaneous verdict_column"
-    columns += " in_digits" if question.folds else ""
-    columns += " p_value unadjusted other_images"
-    columns += " detectable parameters macs"
-    with_gap = any(effect.gap for effect in question.effects)
-    if with_gap:
-        columns += " gap_difference simultaneous verdict_column"
-    rows = [_effect_row(question, effect, messages) for effect in question.effects]
-    words = words_for([question], messages)
-    return _table("effects_table", columns, rows, messages, **words)
+def _levels_table(question: QuestionAnalysis, say: Messages) -> Table:
+    with_gap = any(level.gap.n for level in question.levels)
+    columns = (
+        f"level rate seeds error {'seen_error gap' if with_gap else ''} parameters macs seconds"
+    )
+    rows = []
+    for level in question.levels:
+        gap = (_spread(level.seen_error, say), _gap(level.gap, say)) if with_gap else ()
+        rows.append(
+            (
+                _level_name(question, level, say),
+                rate_label(level.rate, say),
+                say.number(level.error.n, 0),
+                _spread(level.error, say),
+                *gap,
+                say.number(level.parameters, 0),
+                say.number(level.macs, 0),
+                "–" if math.isnan(level.train_seconds) else say.duration(level.train_seconds),
+            )
+        )
+    context = context_label(question, say)
+    return Table(
+        caption=say("study_report.report.levels_table", context=context),
+        header=_columns(columns, say),
+        rows=tuple(rows),
+    )
 
 
-def _effect_row(question: QuestionAnalysis, effect: Effect, messages: Messages) -> list[str]:
-    error = effect.error
-    row = [
-        level_label(question.factors, effect.levels, messages),
-        *_verdict_cells(error, messages),
-        *_in_digits(question, error, messages),
-        _p_value(error.p, messages),
-        interval_label(error.low_alone, error.high_alone, messages),
-        interval_label(effect.images_low, effect.images_high, messages),
-        points(error.detectable, messages, signed=False),
-        ratio(effect.parameters_ratio, messages),
-        ratio(effect.macs_ratio, messages),
-    ]
-    return row + (_verdict_cells(effect.gap, messages) if effect.gap else [])
-
-
-def _in_digits(question: QuestionAnalysis, error: Estimate, messages: Messages) -> list[str]:
-    """The difference as a number of the digits that all folds have; empty without folds."""
-    if not question.folds:
-        return []
-    scale = max(level.judged for level in question.levels) / 100
-    return [estimate_label(error, messages, scale=scale, decimals=0)]
-
-
-def _verdict_cells(estimate: Estimate, messages: Messages) -> list[str]:
-    return [
-        points(estimate.value, messages),
-        interval_label(estimate.low, estimate.high, messages),
-        messages(f"study_report.report.verdict_{estimate.verdict}"),
-    ]
-
-
-def _p_value(p: float, messages: Messages) -> str:
-    if math.isnan(p):
-        return "–"
-    return "< " + messages.number(0.001, 3) if p < 0.001 else messages.number(p, 3)
-
-
-def _levels_table(question: QuestionAnalysis, messages: Messages) -> Table:
-    columns = "level rate seeds judged judged_error test gap parameters macs seconds memory"
-    rows = [_level_row(question, level, messages) for level in question.levels]
-    judged = capital(words_for([question], messages)["judged"])
-    return _table("levels_table", columns, rows, messages, judged=judged)
-
-
-def _level_row(question: QuestionAnalysis, level: Level, messages: Messages) -> list[str]:
-    return [
-        _level_name(question, level, messages),
-        _rate(level.rate, messages),
-        messages.number(level.validation_error.n, 0),
-        messages.number(level.judged, 0) if level.judged else "–",
-        _spread(level.validation_error, messages),
-        _spread(level.test_error, messages),
-        _gap(level.gap, messages),
-        _known(level.parameters, lambda x: messages.number(x, 0)),
-        _known(level.macs, lambda x: messages.number(x, 0)),
-        _known(level.train_seconds, messages.duration),
-        _known(level.peak_memory_mb, lambda x: messages("study_report.report.memory_mb", x=x)),
-    ]
-
-
-def _level_name(question: QuestionAnalysis, level: Level, messages: Messages) -> str:
-    name = level_label(question.factors, level.levels, messages)
+def _level_name(question: QuestionAnalysis, level: Level, say: Messages) -> str:
+    name = level_label(question.factors, level.levels, say)
     if level.is_reference:
-        words = words_for([question], messages)
-        return messages("study_report.report.reference_mark", level=name, **words)
+        words = baseline_words(question.factors, say)
+        return say("study_report.report.reference_mark", level=name, **words)
     return name
 
 
-def _known(value: float, text: Callable[[float], str]) -> str:
-    return "–" if math.isnan(value) else text(value)
-
-
-def _rate(rate: float, messages: Messages) -> str:
-    """A multiple of the recipe's learning rate; those below one as fractions."""
-    if math.isnan(rate):
-        return "–"
-    if rate < 1 and math.isclose(1 / rate, round(1 / rate)):
-        return f"×1/{round(1 / rate)}"
-    return "×" + messages.significant(rate, 3)
-
-
-def _spread(spread: Spread, messages: Messages) -> str:
+def _spread(spread: Spread, say: Messages) -> str:
+    """A mean in per cent and the standard deviation in points."""
     if not spread.n:
         return "–"
     if math.isnan(spread.sd):
-        return messages("study_report.report.mean_only", mean=spread.mean)
-    sd = messages.number(100 * spread.sd, 2)
-    return messages("study_report.report.spread", mean=spread.mean, sd=sd)
+        return say("study_report.percent", x=spread.mean)
+    sd = say.number(100 * spread.sd, 2)
+    return say("study_report.report.spread", mean=spread.mean, sd=sd)
 
 
-def _gap(gap: Spread, messages: Messages) -> str:
+def _gap(gap: Spread, say: Messages) -> str:
     """A gap in points, which may be below zero."""
     if not gap.n:
         return "–"
-    if math.isnan(gap.sd):
-        return points(100 * gap.mean, messages)
-    return f"{points(100 * gap.mean, messages)} ± {messages.number(100 * gap.sd, 2)}"
+    mean = points(100 * gap.mean, say)
+    return mean if math.isnan(gap.sd) else f"{mean} ± {say.number(100 * gap.sd, 2)}"
 
 
-def _rates_table(question: QuestionAnalysis, messages: Messages) -> Table:
-    rates = sorted({r.rate for level in question.levels for r in level.rates})
+def _rates_table(question: QuestionAnalysis, say: Messages) -> Table:
+    rates = sorted({tried.rate for level in question.levels for tried in level.rates})
     rows = []
     for level in question.levels:
-        found = {r.rate: r for r in level.rates}
-        cells = [_level_name(question, level, messages)]
-        for rate in rates:
-            text = _spread(found[rate].validation_error, messages) if rate in found else "–"
-            cells.append(f"{text} ✓" if rate == level.rate else text)
-        rows.append(tuple(cells))
-    columns = (messages("study_report.report.level"), *(_rate(r, messages) for r in rates))
-    words = words_for([question], messages)
-    heading = capital(messages("study_report.report.rates_table", **words))
-    return Table(heading=heading, columns=columns, rows=tuple(rows))
+        tried = {result.rate: result for result in level.rates}
+        cells = [_pilot_cell(tried.get(rate), level, say) for rate in rates]
+        rows.append((_level_name(question, level, say), *cells))
+    return Table(
+        caption=say(
+            "study_report.report.rates_table",
+            pilot_n=question.results.pilot_n,
+            training=training_label(question, say),
+        ),
+        header=(*_columns("level", say), *(rate_label(rate, say) for rate in rates)),
+        rows=tuple(rows),
+    )
 
 
-def _terms_table(terms: tuple[Term, ...], messages: Messages) -> Table:
-    rows = [
-        (
-            " × ".join(factor_label(factor, messages) for factor in term.factors),
-            messages.number(term.f, 2),
-            f"{term.df}; {term.df_residual}",
-            _p_value(term.p, messages),
-            messages.number(term.partial_eta2, 2),
-            messages.number(term.partial_omega2, 2),
-        )
-        for term in terms
-    ]
-    return _table("terms_table", "term f df p eta2 omega2", rows, messages)
+def _pilot_cell(tried: RateResult | None, level: Level, say: Messages) -> str:
+    if tried is None:
+        return "–"
+    text = (
+        say("study_report.percent", x=tried.validation_error.mean)
+        if tried.validation_error.n
+        else "–"
+    )
+    if tried.failed:
+        text = say("study_report.report.failed_mark")
+    return f"{text} ✓" if tried.rate == level.rate else text

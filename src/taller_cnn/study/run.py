@@ -1,43 +1,44 @@
-"""Running a study: what is missing, longest first, each result kept as soon as it is there."""
+"""Running a study: what can be run next, pilots first, each result kept as soon as it is there."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
-from collections.abc import Generator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from taller_cnn.data import DigitsPlace
-from taller_cnn.errors import InterruptedRunError, TallerError
+from taller_cnn.errors import InterruptedRunError, Phrase, TallerError
 from taller_cnn.files import check_writable
-from taller_cnn.study.cluster import (
-    Crew,
-    WorkerJoined,
-    WorkerLost,
-    WorkerRefused,
-    fetched,
-    open_client,
-)
-from taller_cnn.study.design import Design, Trial
-from taller_cnn.study.estimate import Clock, Evaluated, calibration_trials
-from taller_cnn.study.standing import Standing, Standings
+from taller_cnn.study.cluster import Crew, open_client
+from taller_cnn.study.design import Design
 from taller_cnn.study.store import Store
-from taller_cnn.study.trial import FINAL_REASONS, TrialResult, run_trial
+from taller_cnn.study.trial import Trial, TrialResult
+from taller_cnn.study.worker import (
+    SEEN_DIGITS,
+    Refusal,
+    Requirements,
+    curve_epochs,
+    program_version,
+)
 
 if TYPE_CHECKING:
     from distributed import Future
 
 FREE_BYTES = 50_000_000
-"""Free disk asked for before a study; 1,000 trials with their curves take about 2 MB."""
-MOST_TRIES = 3
-"""Workers that may die under a trial before it is taken for the cause."""
-POLL_SECONDS = 0.02
-CREW_SECONDS = 0.5
-"""Time between two questions to the scheduler about who is alive."""
+"""Free disk asked for before a study; 1,000 trials with their curves and bits take about 5 MB."""
+WAIT_SECONDS = 0.5
+"""Longest wait before it is seen whether to stop and who has come and gone."""
 PATIENCE_SECONDS = 60.0
-"""How long to wait for a first worker, or for another one when the last has gone."""
+"""How long to wait for a first worker that may work, or for another one when the last has gone."""
+
+EVALUATION_SHARE = 0.35
+"""Time of evaluating an image as a part of that of training on it: forward without backward."""
+MACS_ALREADY = 500_000
+"""Multiply-accumulates that take as long as what an image costs whatever the network: measured on
+AVX2, and good enough to tell about how long the rest takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,17 +48,34 @@ class StudyStarted:
     done: int
     """Trials that are in the store already."""
     of: int
+    is_forecast: bool
+    """Whether learning rates are to be chosen yet: further pilots may follow, and `of` is about."""
     local_workers: int
-    """Processes started on this machine; 0 with a scheduler."""
+    """Processes started on this machine; 0 with a scheduler, or with nothing to run."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calibrated:
-    """How long the rest will take, before anything long starts."""
+class WorkerJoined:
+    """A worker may be given trials from now on."""
 
-    trials: int
+    address: str
     slots: int
-    seconds: float
+    """Trials that it runs at once: its threads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerRefused:
+    """A worker would give other numbers, or cannot work at all; it is sent home."""
+
+    address: str
+    reason: Phrase
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerLost:
+    """A worker has died or left; what it was doing is done again elsewhere."""
+
+    address: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +86,11 @@ class TrialDone:
     result: TrialResult
     done: int
     of: int
+    """It grows when pilots at further learning rates follow."""
+    is_forecast: bool
+    """As in `StudyStarted`."""
     seconds_left: float | None
-    """None before the time is estimated."""
-    best: Standing | None
-    """Best level so far of the question that the trial belongs to; None before any."""
-    worst: Standing | None
+    """About; None as long as nothing tells."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,19 +103,7 @@ class StudyDone:
     """Of this run alone."""
 
 
-Event = (
-    StudyStarted | WorkerJoined | WorkerRefused | WorkerLost | Calibrated | TrialDone | StudyDone
-)
-
-
-def missing_trials(design: Design, store: Store) -> list[Trial]:
-    """Trials that are not in the store, or failed in a way that another try may avoid."""
-    results = store.results(design)
-    return [trial for trial in design.trials() if _is_missing(results.get(design.key(trial)))]
-
-
-def _is_missing(result: TrialResult | None) -> bool:
-    return result is None or (result.status != "ok" and result.reason not in FINAL_REASONS)
+Event = StudyStarted | WorkerJoined | WorkerRefused | WorkerLost | TrialDone | StudyDone
 
 
 def run_study(
@@ -105,7 +111,6 @@ def run_study(
     place: DigitsPlace,
     store: Store,
     *,
-    evaluated: Evaluated,
     stop: threading.Event,
     scheduler: str | None = None,
     workers: int | None = None,
@@ -116,7 +121,6 @@ def run_study(
         design: what to run.
         place: where the workers find the digits: absolute paths, the same on every machine.
         store: where results are and are kept.
-        evaluated: how many validation and test digits there are.
         stop: when set, what is under way is given up and the study ends.
         scheduler: address of a dask scheduler; None: worker processes on this machine.
         workers: how many of those; None: one for each core.
@@ -127,19 +131,22 @@ def run_study(
         TallerError: the scheduler does not answer, or no worker may work.
     """
     began = time.perf_counter()
-    check_writable(store.path.parent, FREE_BYTES)
-    with ExitStack() as stack:
-        store.remember(design)
-        missing = missing_trials(design, store)
-        total = len(design.trials())
-        local = 0 if scheduler else min(workers or _cores(), len(missing))
-        yield StudyStarted(done=total - len(missing), of=total, local_workers=local)
-        if missing:
-            client = stack.enter_context(open_client(scheduler, local))
-            crew = Crew(client, place, design.checksum, scheduler)
-            yield from _Dispatcher(design, store, crew, evaluated, stop).run(missing)
-    failed = sum(result.status != "ok" for result in store.results(design).values())
-    yield StudyDone(trials=total, failed=failed, seconds=time.perf_counter() - began)
+    check_writable(store.folder, FREE_BYTES)
+    study = _Study(design, store, stop)
+    local = 0 if scheduler else min(workers or _cores(), study.of - study.done)
+    yield StudyStarted(
+        done=study.done, of=study.of, is_forecast=study.is_forecast, local_workers=local
+    )
+    if study.done < study.of:
+        needed = Requirements(
+            place=place, checksum=design.digits.checksum, version=program_version()
+        )
+        with open_client(scheduler, local) as client:
+            yield from study.run(Crew(client, needed, scheduler))
+    results = study.results
+    trials = design.trials(results)
+    failed = sum(results[design.key(trial)].status != "ok" for trial in trials)
+    yield StudyDone(trials=len(trials), failed=failed, seconds=time.perf_counter() - began)
 
 
 def _cores() -> int:
@@ -149,174 +156,144 @@ def _cores() -> int:
     return int(CPU_COUNT)
 
 
-@dataclass(kw_only=True)
-class _Running:
-    """A trial under way."""
+class _Study:
+    """Hands out trials and takes results in.
 
-    trial: Trial
-    address: str
-    future: Future[TrialResult]
-    since: float = field(default_factory=time.perf_counter)
+    About as many trials are handed out as there are threads: a worker's death counts against every
+    trial that dask has given to it, and a kill of this process loses those that are under way.
+    """
 
+    def __init__(self, design: Design, store: Store, stop: threading.Event) -> None:
+        self._design, self._store, self._stop = design, store, stop
+        # What failed in a way that another try may avoid counts as not run.
+        self.results = {k: result for k, result in store.results.items() if result.is_final}
+        self._pace = _Pace(design)
+        self._in_flight: dict[Trial, Future[Any]] = {}
+        self._tries = itertools.count()
+        self._workers: dict[str, int] = {}
+        self._refused: dict[str, Phrase] = {}
+        self._count()
 
-class _Dispatcher:
-    """Hands out trials and takes results in."""
-
-    def __init__(
-        self,
-        design: Design,
-        store: Store,
-        crew: Crew,
-        evaluated: Evaluated,
-        stop: threading.Event,
-    ) -> None:
-        self._design, self._store, self._crew, self._stop = design, store, crew, stop
-        self._evaluated = evaluated
-        self._clock = Clock(evaluated)
-        self._standings = Standings(design, store.results(design))
-        self._queue: list[Trial] = []
-        self._running: list[_Running] = []
-        self._tries: dict[Trial, int] = {}
-        self._of = len(design.trials())
-        self._done = 0
-        self._calibrating: set[Trial] = set()
-        self._asked_at = -CREW_SECONDS
-        self._lonely_since = time.perf_counter()
-
-    def run(self, missing: Sequence[Trial]) -> Generator[Event, None, None]:
-        """Run all of `missing`."""
-        self._done = self._of - len(missing)
-        self._calibrating = set(calibration_trials(missing, self._evaluated))
-        # The last of the queue is run first. Nothing long starts before the time is estimated:
-        # what runs beside the calibration are the quickest trials.
-        self._queue = sorted(
-            missing, key=lambda t: (t in self._calibrating, -self._evaluated.work(t))
-        )
-        timed: list[tuple[Trial, float]] = []
-        for event in self._drain():
-            yield event
-            if not isinstance(event, TrialDone):
-                continue
-            trial, seconds = event.trial, event.result.wall_seconds
-            if trial in self._calibrating:
-                self._calibrating.remove(trial)
-                timed += [(trial, seconds)] if seconds else []
-                if not self._calibrating:
-                    yield from self._calibrate(timed)
-            elif seconds and self._is_calibrated:
-                self._clock.learn(trial, seconds)
+    def _count(self) -> None:
+        """See what is to be run now, and how far the study is."""
+        expected = self._design.expected_trials(self.results)
+        self._left = [t for t in expected if self._design.key(t) not in self.results]
+        self.of, self.done = len(expected), len(expected) - len(self._left)
+        self.is_forecast = len(self._design.trials(self.results)) < self.of
 
     @property
-    def _is_calibrated(self) -> bool:
-        return not self._calibrating
+    def _slots(self) -> int:
+        """Trials that all workers together run at once."""
+        return sum(self._workers.values())
 
-    def _calibrate(self, timed: Sequence[tuple[Trial, float]]) -> Generator[Event, None, None]:
-        """Say how long the rest takes, and have the longest run first from here on."""
-        self._clock.calibrate(timed)
-        self._queue.sort(key=self._clock.seconds)
-        if self._queue:
-            yield Calibrated(
-                trials=len(self._queue) + len(self._running),
-                slots=max(self._crew.slots, 1),
-                seconds=self._seconds_left(),
-            )
-
-    def _drain(self) -> Generator[Event, None, None]:
-        """Run what is in the queue until nothing is left."""
-        while self._queue or self._running:
-            yield from self._update_crew()
-            self._hand_out()
-            self._stop.wait(POLL_SECONDS)
+    def run(self, crew: Crew) -> Generator[Event, None, None]:
+        """Run all that is missing."""
+        lonely_since = time.perf_counter()
+        while True:
+            yield from self._look_around(crew)
+            if not self._hand_out(crew):
+                return
+            if self._slots:
+                lonely_since = time.perf_counter()
+            elif time.perf_counter() - lonely_since > PATIENCE_SECONDS:
+                raise self._nobody_works()
+            if self._in_flight:
+                crew.wait(self._in_flight.values(), WAIT_SECONDS)
+            else:
+                self._stop.wait(WAIT_SECONDS)
             if self._stop.is_set():
-                raise InterruptedRunError("study_interrupted", done=self._done, of=self._of)
-            for running in [r for r in self._running if r.future.done()]:
-                self._running.remove(running)
-                yield from self._take_in(running)
+                raise InterruptedRunError("study_interrupted", done=self.done, of=self.of)
+            for trial in [t for t, future in self._in_flight.items() if future.done()]:
+                yield from self._take_in(trial, crew)
 
-    def _update_crew(self) -> Generator[Event, None, None]:
-        """See who has come and gone, and take back what the dead were doing."""
-        if time.perf_counter() - self._asked_at < CREW_SECONDS:
-            return
-        self._asked_at = time.perf_counter()
-        for event in self._crew.update():
-            yield event
-            if isinstance(event, WorkerLost):
-                lost = [r for r in self._running if r.address == event.worker.address]
-                for running in lost:
-                    self._running.remove(running)
-                    running.future.cancel()
-                    yield from self._try_again(running)
-        self._check_crew()
+    def _hand_out(self, crew: Crew) -> bool:
+        """Give the threads that are free the pilots and then the longest trials that wait.
 
-    def _check_crew(self) -> None:
-        """Give up if nobody can work, and nobody is to be expected soon."""
-        crew = self._crew
-        if crew.workers or crew.is_expected:
-            self._lonely_since = time.perf_counter()
-        elif crew.refused:
-            reason = next(reversed(crew.refused.values()))
-            raise TallerError("study_all_refused", n=len(crew.refused), reason=reason)
-        elif time.perf_counter() - self._lonely_since > PATIENCE_SECONDS:
-            raise TallerError("study_no_workers", seconds=PATIENCE_SECONDS)
-
-    def _hand_out(self) -> None:
-        """Give each free slot the longest trial that waits.
-
-        No trial waits at a worker, so that a kill loses only those that are being run.
+        Returns:
+            Whether anything is under way or waits.
         """
-        for address, worker in self._crew.workers.items():
-            busy = sum(running.address == address for running in self._running)
-            for _ in range(worker.slots - busy):
-                if not self._queue:
-                    return
-                trial = self._queue.pop()
-                alone = worker.slots == 1
-                future = self._crew.submit(
-                    address, run_trial, trial.to_dict(), self._crew.place, alone
-                )
-                self._running.append(_Running(trial=trial, address=address, future=future))
+        ready = [t for t in self._design.next_trials(self.results) if t not in self._in_flight]
+        ready.sort(key=lambda trial: (trial.is_pilot, self._pace.work(trial)), reverse=True)
+        for trial in ready[: max(self._slots - len(self._in_flight), 0)]:
+            name = f"trial-{self._design.key(trial)[:16]}-{next(self._tries)}"
+            priority = int(self._pace.work(trial) // MACS_ALREADY)
+            self._in_flight[trial] = crew.submit(trial.to_dict(), name, priority)
+        return bool(ready or self._in_flight)
 
-    def _take_in(self, running: _Running) -> Generator[Event, None, None]:
-        """Keep a result, or try again where dask brings none."""
-        if running.future.status != "finished":
-            yield from self._try_again(running)
+    def _look_around(self, crew: Crew) -> Generator[Event, None, None]:
+        """See who has come and gone."""
+        threads = crew.threads()
+        present = {a: n for a, n in threads.items() if a not in self._refused}
+        before, self._workers = self._workers, present
+        for address in before.keys() - threads.keys():
+            yield WorkerLost(address=address)
+        for address in sorted(present.keys() - before.keys()):
+            yield WorkerJoined(address=address, slots=present[address])
+
+    def _nobody_works(self) -> TallerError:
+        if not self._refused:
+            return TallerError("study_no_workers", seconds=PATIENCE_SECONDS)
+        reason = next(reversed(self._refused.values()))
+        return TallerError("study_all_refused", n=len(self._refused), reason=reason)
+
+    def _take_in(self, trial: Trial, crew: Crew) -> Generator[Event, None, None]:
+        """Keep a result, or have the trial run by another worker."""
+        outcome = crew.outcome(self._in_flight[trial])
+        if outcome is None:
             return
-        with self._crew.scheduler_answers():
-            result = fetched(running.future)
-        if result is None:
-            yield from self._try_again(running)
-        else:
-            yield self._keep(running, result)
-
-    def _try_again(self, running: _Running) -> Generator[Event, None, None]:
-        """Put a trial back, unless it has taken too many workers with it."""
-        trial = running.trial
-        self._tries[trial] = self._tries.get(trial, 0) + 1
-        if self._tries[trial] < MOST_TRIES:
-            self._queue.append(trial)
-        else:
-            yield self._keep(running, TrialResult(status="failed", reason="lost"))
-
-    def _keep(self, running: _Running, result: TrialResult) -> TrialDone:
-        trial, key = running.trial, self._design.key(running.trial)
-        worker = self._crew.workers.get(running.address)
-        processor = worker.introduction.processor if worker else ""
-        told = {"machine": result.machine, "processor": processor}
-        self._store.add(key, trial, result, told)
-        self._done += 1
-        best, worst = self._standings.add(key, result)
-        return TrialDone(
+        self._in_flight.pop(trial).release()
+        if isinstance(outcome, Refusal):
+            yield from self._refuse(outcome, crew)
+            return
+        key = self._design.key(trial)
+        self._store.add(key, trial, outcome)
+        self.results[key] = outcome
+        self._pace.learn(trial, outcome)
+        self._count()
+        yield TrialDone(
             trial=trial,
-            result=result,
-            done=self._done,
-            of=self._of,
-            seconds_left=self._seconds_left() if self._is_calibrated else None,
-            best=best,
-            worst=worst,
+            result=outcome,
+            done=self.done,
+            of=self.of,
+            is_forecast=self.is_forecast,
+            seconds_left=self._pace.seconds_left(self._left, self._slots),
         )
 
-    def _seconds_left(self) -> float:
-        left = self._clock.left(self._queue, self._crew.slots)
-        now = time.perf_counter()
-        under_way = [self._clock.seconds(r.trial) - (now - r.since) for r in self._running]
-        return left + sum(max(s, 0.0) for s in under_way) / max(self._crew.slots, 1)
+    def _refuse(self, refusal: Refusal, crew: Crew) -> Generator[Event, None, None]:
+        """Send a worker home, and say why the first time."""
+        address = refusal.address
+        if address not in self._refused:
+            yield WorkerRefused(address=address, reason=refusal.reason)
+        self._refused[address] = refusal.reason
+        self._workers.pop(address, None)
+        crew.retire(address)
+
+
+class _Pace:
+    """About how long trials take, from those that were run."""
+
+    def __init__(self, design: Design) -> None:
+        self._validation_n = design.digits.validation_n
+        self._work = self._seconds = 0.0
+
+    def work(self, trial: Trial) -> float:
+        """Multiply-accumulates that a trial comes to, with all else counted as such."""
+        judging = self._validation_n if trial.is_pilot else trial.judges
+        seen = min(trial.train_n, SEEN_DIGITS) if trial.sees_digits_again else 0
+        evaluated = judging + seen + len(curve_epochs(trial)) * self._validation_n
+        images = trial.images + EVALUATION_SHARE * evaluated
+        return images * (trial.macs + MACS_ALREADY)
+
+    def learn(self, trial: Trial, result: TrialResult) -> None:
+        """Note what a trial took; one that failed may have ended early."""
+        if result.status == "ok" and result.wall_seconds:
+            self._work += self.work(trial)
+            self._seconds += result.wall_seconds
+
+    def seconds_left(self, trials: list[Trial], slots: int) -> float | None:
+        """Seconds until all of `trials` are done, so many at once; None before any was."""
+        if not self._work:
+            return None
+        seconds = [self.work(trial) * self._seconds / self._work for trial in trials]
+        # Never shorter than the longest of them, however many workers there are.
+        return max(sum(seconds) / max(slots, 1), max(seconds, default=0.0))

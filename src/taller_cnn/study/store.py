@@ -1,143 +1,90 @@
-"""The results of studies in one SQLite file.
+"""The results of studies on disk: a file for each trial, named by its key.
 
-Each finished trial is a transaction of its own, so that a kill at any moment loses nothing that
-was finished. The rollback journal, and not the write-ahead log, because the latter needs memory
-shared by all who open the file, which a home folder on the network does not have. There is one
-writer, who holds the folder's lock for as long as the store is open.
+A key stands for all that a trial's numbers depend on, the digits too, so that a folder may hold
+the trials of several studies and data sets. Results of two machines are put together by copying
+files, and a trial is repeated by deleting its file. There is one writer, who holds the folder's
+lock for as long as the store is open.
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
 from taller_cnn import __version__
 from taller_cnn.errors import OutputError, Phrase
-from taller_cnn.files import folder_lock
+from taller_cnn.files import atomic_path, folder_lock, read_json, write_json
 from taller_cnn.reasons import os_reason
-from taller_cnn.study.design import TRAINING_REVISION, Design, Trial, build
+from taller_cnn.study.design import Design, StudyDigits, build
 from taller_cnn.study.plan import Plan
-from taller_cnn.study.trial import TrialResult
+from taller_cnn.study.trial import Trial, TrialResult
 
-STORE_NAME = "estudio.sqlite"
-FORMAT = 1
-BUSY_SECONDS = 30.0
+TRIALS_FOLDER = "entrenamientos"
+PLAN_NAME = "plan.json"
+OLD_NAME = "estudio.sqlite"
+"""What versions before training revision 3 kept results in."""
 
-_COLUMNS = tuple(f.name for f in fields(TrialResult))
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE trials (
-    key TEXT PRIMARY KEY, spec TEXT NOT NULL, provenance TEXT NOT NULL, {", ".join(_COLUMNS)}
-);
-CREATE TABLE designs (hash TEXT PRIMARY KEY, plan TEXT NOT NULL, used TEXT NOT NULL);
-"""
+
+class StoredTrial(BaseModel):
+    """A trial's result, and where it comes from; keys of other versions are passed over."""
+
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+
+    result: TrialResult
+    version: str = ""
+    """Of the program that ran the study."""
+    created: str = ""
+    """Local time with offset, as ISO 8601."""
+    spec: Mapping[str, Any] | None = None
+    """The trial, for whoever opens the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoreDigits:
-    """The digits that a store's trials were trained on."""
+class LastStudy:
+    """The study that was run last in a folder."""
 
-    name: str
-    checksum: str
-    train_n: int
-    """Training digits, without the held-out ones."""
-    source: str = "full"
-    """`full` or `sample`."""
-    held_out: int = 0
-    """Training digits held out for validation, which folds share out too."""
-
-
-class _UnusableError(Exception):
-    """The file is not a store for these digits; the argument is a `Phrase` that says why."""
+    design: Design
+    command: Mapping[str, Any]
+    """What was typed to get it: words and options by name."""
 
 
 class Store:
-    """The finished trials of one data set.
+    """The finished trials in a folder of studies.
 
-    A file that is damaged, of another format or of other digits is kept aside as
-    ``estudio.sqlite.broken`` and a new one begun; `notices` says so.
+    A file that cannot be read is as if it were not there; `notices` names it.
 
     Args:
-        path: the file; its folder is made.
-        digits: what the trials are trained on.
+        folder: of the studies; made if need be when something is written.
+        is_writer: whether results are to be added; the folder is locked until the store is closed.
 
     Raises:
-        BusyError: another process has a store open in the folder.
-        OutputError: the folder or the file cannot be read or written.
+        BusyError: another process writes there.
+        OutputError: the folder cannot be read or written.
     """
 
-    def __init__(self, path: Path, digits: StoreDigits) -> None:
-        self.path, self.digits = path, digits
-        self.notices: tuple[Phrase, ...] = ()
-        self._open_things = ExitStack()
-        with self._disk(), ExitStack() as opened:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Before the file is looked at: one that is in use must not be kept aside.
-            opened.enter_context(folder_lock(path.parent))
-            if path.exists() and not path.is_file():
-                # Neither written into, as it is no sequence, nor moved away.
-                raise OutputError("cannot_write", path=path, reason=Phrase("reason_special"))
+    def __init__(self, folder: Path, *, is_writer: bool = False) -> None:
+        self.folder = folder
+        self.notices: list[Phrase] = []
+        self._lock = ExitStack()
+        if is_writer:
             try:
-                self._connection = _open(path, digits)
-            except _UnusableError as error:
-                kept = _set_aside(path)
-                reason = error.args[0]
-                self.notices = (
-                    Phrase("study_store_aside", {"path": path, "kept": kept, "reason": reason}),
-                )
-                self._connection = _open(path, digits)
-            opened.callback(self._connection.close)
-            self._open_things = opened.pop_all()
-
-    @classmethod
-    def existing(cls, path: Path) -> Store | None:
-        """The store in `path` whatever its digits, left as it is; None where there is none.
-
-        Raises:
-            OutputError: the file cannot be read, is damaged or no store.
-        """
-        if not path.exists():
-            return None
-        store = cls.__new__(cls)
-        store.path, store.notices = path, ()
-        with store._disk():
-            # What a study that is just starting has made so far.
-            if path.stat().st_size == 0:
-                return None
-            try:
-                store._connection = _open(path, None)
-            except _UnusableError as error:
-                raise OutputError(
-                    "study_store_unusable", path=path, reason=error.args[0]
-                ) from error
-            meta = _meta(store._connection)
-        store._open_things = ExitStack()
-        store._open_things.callback(store._connection.close)
-        store.digits = StoreDigits(
-            name=meta["dataset"],
-            checksum=meta["checksum"],
-            train_n=int(meta["train_n"]),
-            source=meta["source"],
-            # A store that was never opened by a version with folds has no trials in folds.
-            held_out=int(meta.get("held_out", 0)),
-        )
-        return store
-
-    def design(self, plan: Plan) -> Design:
-        """The trials of a plan with the digits of this store."""
-        known = self.digits
-        return build(
-            plan, available=known.train_n, checksum=known.checksum, held_out=known.held_out
-        )
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                reason = os_reason(error)
+                raise OutputError("cannot_write", path=folder, reason=reason) from error
+            self._lock.enter_context(folder_lock(folder))
+        if (folder / OLD_NAME).exists():
+            self.notices.append(Phrase("study_store_old", {"path": folder / OLD_NAME}))
+        self._trials = dict(self._read_all())
 
     def __enter__(self) -> Self:
         return self
@@ -151,176 +98,86 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._open_things.close()
+        """Let others write."""
+        self._lock.close()
 
-    def add(self, key: str, trial: Trial, result: TrialResult, worker: Mapping[str, str]) -> None:
-        """Keep a finished trial, in place of an earlier try.
+    @property
+    def trials(self) -> Mapping[str, StoredTrial]:
+        """All trials by key."""
+        return self._trials
+
+    @property
+    def results(self) -> dict[str, TrialResult]:
+        """All results by the trial's key."""
+        return {key: stored.result for key, stored in self._trials.items()}
+
+    def add(self, key: str, trial: Trial, result: TrialResult) -> None:
+        """Keep a result, in place of an earlier one of the same trial.
 
         Raises:
-            OutputError: the disk is full or the file cannot be written.
+            OutputError: it cannot be written.
         """
-        provenance = {"created": _now(), "version": __version__, **worker}
-        values = {name: getattr(result, name) for name in _COLUMNS}
-        values["curve"] = json.dumps(result.curve, allow_nan=False)
-        row = (key, json.dumps(trial.to_dict()), json.dumps(provenance), *values.values())
-        names = ", ".join(("key", "spec", "provenance", *values))
-        marks = ", ".join("?" * len(row))
-        with self._disk(), self._connection:
-            self._connection.execute(
-                f"INSERT OR REPLACE INTO trials ({names}) VALUES ({marks})", row
-            )
-
-    def results(self, design: Design | None = None) -> dict[str, TrialResult]:
-        """What was run, by key: of a design, or all."""
-        wanted = None if design is None else {design.key(trial) for trial in design.trials()}
-        with self._disk():
-            rows = self._connection.execute(f"SELECT key, {', '.join(_COLUMNS)} FROM trials")
-            return {
-                key: _result(values) for key, *values in rows if wanted is None or key in wanted
-            }
-
-    def provenance(self, design: Design | None = None) -> dict[str, dict[str, str]]:
-        """When, where and by which version each trial was run, by key."""
-        wanted = None if design is None else {design.key(trial) for trial in design.trials()}
-        with self._disk():
-            rows = self._connection.execute("SELECT key, provenance FROM trials")
-            return {key: json.loads(text) for key, text in rows if wanted is None or key in wanted}
+        now = datetime.now().astimezone().isoformat(timespec="microseconds")
+        stored = StoredTrial(result=result, version=__version__, created=now, spec=trial.to_dict())
+        # pydantic's own writer would turn a number that is not finite into null.
+        text = json.dumps(stored.model_dump(mode="json"), allow_nan=False)
+        with atomic_path(self._path(key)) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        self._trials[key] = stored
 
     def origin(self, design: Design) -> list[str]:
         """Where the design's results come from: versions and processors, with counts and days."""
-        counts = Counter(
-            (told["version"], told.get("processor", ""), told["created"][:10])
-            for told in self.provenance(design).values()
-        )
+        keys = map(design.key, design.trials(self.results))
+        stored = [self._trials[key] for key in keys if key in self._trials]
+        counts = Counter((s.version, s.result.processor, s.created[:10]) for s in stored)
         return [
             f"taller-cnn {version}, {processor}, {day} ({n})"
             for (version, processor, day), n in sorted(counts.items())
         ]
 
-    def remember(self, design: Design) -> None:
-        """Note that this design is being run, so that its report can be made without it."""
-        row = (design.hash, json.dumps(design.plan.to_dict()), _now())
-        with self._disk(), self._connection:
-            self._connection.execute("INSERT OR REPLACE INTO designs VALUES (?, ?, ?)", row)
+    def remember(self, design: Design, command: Mapping[str, Any]) -> None:
+        """Note that this design is being run, so that its report can be made without it.
 
-    def latest_plan(self) -> Plan | None:
-        """The plan that was run last, or None.
+        Args:
+            design: the study.
+            command: what was typed to get it: words and options by name, as JSON types.
 
         Raises:
-            UsageError: it was written by a version that knew other factors.
+            OutputError: it cannot be written.
         """
-        with self._disk():
-            row = self._connection.execute(
-                "SELECT plan FROM designs ORDER BY used DESC, rowid DESC LIMIT 1"
-            ).fetchone()
-        return None if row is None else Plan.from_dict(json.loads(row[0]))
+        kept = {"plan": design.plan.to_dict(), "digits": vars(design.digits), "command": command}
+        write_json(self.folder / PLAN_NAME, kept)
 
-    @contextmanager
-    def _disk(self) -> Iterator[None]:
+    def last_study(self) -> LastStudy | None:
+        """The study that was run last; None where none was or its record is damaged.
+
+        Raises:
+            UsageError: a version wrote it that knew other factors.
+        """
+        kept = read_json(self.folder / PLAN_NAME)
+        if not isinstance(kept, dict) or not {"plan", "digits", "command"} <= kept.keys():
+            return None
         try:
-            yield
-        except OSError as error:
-            raise OutputError("cannot_write", path=self.path, reason=os_reason(error)) from error
-        except sqlite3.Error as error:
-            raise OutputError("cannot_write", path=self.path, reason=str(error)) from error
+            digits = TypeAdapter(StudyDigits).validate_python(kept["digits"])
+        except ValidationError:
+            return None
+        design = build(Plan.from_dict(kept["plan"]), digits)
+        return LastStudy(design=design, command=kept["command"])
 
+    def _path(self, key: str) -> Path:
+        return self.folder / TRIALS_FOLDER / f"{key}.json"
 
-def _open(path: Path, digits: StoreDigits | None) -> sqlite3.Connection:
-    """Open a store of `digits`, or of any; a new one is begun only for digits that are known."""
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
-    try:
-        # The first thing that reads the file, and where one that is no database is found out.
-        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.execute("PRAGMA synchronous = FULL")
-        if not tables and digits is not None:
-            _create(connection, digits)
-        _check(connection, digits)
-        if digits is not None:
-            _note_held_out(connection, digits)
-    except sqlite3.OperationalError as error:
-        connection.close()
-        # The code of an error is its kind in the lowest byte and a detail above it.
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_ERROR:
-            raise _UnusableError(Phrase("study_store_foreign")) from error
-        raise
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise _UnusableError(Phrase("study_store_damaged")) from error
-    except _UnusableError:
-        connection.close()
-        raise
-    return connection
+    def _read_all(self) -> list[tuple[str, StoredTrial]]:
+        trials = []
+        # What a kill left half-written begins with a point.
+        for path in sorted((self.folder / TRIALS_FOLDER).glob("[!.]*.json")):
+            try:
+                trials.append((path.stem, StoredTrial.model_validate_json(path.read_bytes())))
+            except ValidationError:
+                self._note_unreadable(path, Phrase("reason_damaged"))
+            except OSError as error:
+                self._note_unreadable(path, os_reason(error))
+        return trials
 
-
-def _create(connection: sqlite3.Connection, digits: StoreDigits) -> None:
-    meta = {
-        "format": str(FORMAT),
-        "dataset": digits.name,
-        "checksum": digits.checksum,
-        "train_n": str(digits.train_n),
-        "source": digits.source,
-        "revision": str(TRAINING_REVISION),
-        "version": __version__,
-        "created": _now(),
-    }
-    with connection:
-        for statement in _SCHEMA.split(";"):
-            connection.execute(statement)
-        connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-
-
-def _note_held_out(connection: sqlite3.Connection, digits: StoreDigits) -> None:
-    """Add what stores of versions without folds do not say."""
-    if digits.held_out and "held_out" not in _meta(connection):
-        row = ("held_out", str(digits.held_out))
-        with connection:
-            connection.execute("INSERT INTO meta VALUES (?, ?)", row)
-
-
-def _meta(connection: sqlite3.Connection) -> dict[str, str]:
-    return dict(connection.execute("SELECT name, value FROM meta"))
-
-
-def _check(connection: sqlite3.Connection, digits: StoreDigits | None) -> None:
-    """Make sure that the file is whole and belongs to these digits."""
-    (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if state != "ok":
-        raise _UnusableError(Phrase("study_store_damaged"))
-    meta = _meta(connection)
-    if meta.get("format") != str(FORMAT):
-        values = {"found": meta.get("format", "?"), "known": FORMAT}
-        raise _UnusableError(Phrase("study_store_format", values))
-    if not {"dataset", "checksum", "train_n", "source"} <= meta.keys():
-        raise _UnusableError(Phrase("study_store_foreign"))
-    if digits is not None and meta["checksum"] != digits.checksum:
-        values = {"found": meta["dataset"], "checksum": meta["checksum"]}
-        raise _UnusableError(Phrase("study_store_other", values))
-    connection.execute(f"SELECT key, spec, provenance, {', '.join(_COLUMNS)} FROM trials LIMIT 1")
-    connection.execute("SELECT hash, plan, used FROM designs LIMIT 1")
-
-
-def _set_aside(path: Path) -> Path:
-    """Move the file to a name that nothing has yet, with the journal that belongs to it."""
-    number = 0
-    kept = path.with_name(f"{path.name}.broken")
-    while kept.exists():
-        number += 1
-        kept = path.with_name(f"{path.name}.broken.{number}")
-    path.rename(kept)
-    journal = path.with_name(f"{path.name}-journal")
-    if journal.exists():
-        journal.rename(kept.with_name(f"{kept.name}-journal"))
-    return kept
-
-
-def _result(values: list[Any]) -> TrialResult:
-    fields_ = dict(zip(_COLUMNS, values, strict=True))
-    curve = json.loads(fields_["curve"] or "null")
-    fields_["curve"] = None if curve is None else tuple(tuple(point) for point in curve)
-    return TrialResult(**fields_)
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="microseconds")
+    def _note_unreadable(self, path: Path, reason: Phrase | str) -> None:
+        self.notices.append(Phrase("study_store_unreadable", {"path": path, "reason": reason}))

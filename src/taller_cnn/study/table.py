@@ -1,75 +1,45 @@
-"""A study's results as one tidy table, which the analysis reads and the reader can export."""
+"""A study's results as one tidy table for other programs, one row per trial of a question."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taller_cnn.errors import MissingExtraError
 from taller_cnn.files import atomic_path
+from taller_cnn.study.design import Cell, Design, Question, Results
+from taller_cnn.study.trial import Trial, TrialResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from taller_cnn.study.design import Cell, Design, Question, Trial
-    from taller_cnn.study.trial import TrialResult
-
-COLUMNS = (
-    "question",
-    "regime",
-    "level_a",
-    "value_a",
-    "level_b",
-    "value_b",
-    "is_reference",
-    "rate",
-    "seed",
-    "key",
-    "status",
-    "reason",
-    "parameters",
-    "macs",
-    "epochs",
-    "folds",
-    "validation_error",
-    "test_error",
-    "seen_error",
-    "gap",
-    "validation_loss",
-    "train_seconds",
-    "peak_memory_mb",
-    "images_seen",
-    "curve",
-    "validation_wrong",
-)
-_NUMBERS = (
-    "value_a",
-    "value_b",
-    "rate",
-    "epochs",
-    "validation_error",
-    "test_error",
-    "seen_error",
-    "gap",
-    "validation_loss",
-    "train_seconds",
-    "peak_memory_mb",
-    "images_seen",
-)
 EXPORTS = ("csv", "parquet")
+_OUTCOMES = {
+    "pilot_n": "Int64",
+    "pilot_errors": "Int64",
+    "judged_n": "Int64",
+    "judged_errors": "Int64",
+    "seen_n": "Int64",
+    "seen_errors": "Int64",
+    "judged_loss": "float64",
+    "train_seconds": "float64",
+    "peak_memory_mb": "float64",
+    "images_seen": "Int64",
+}
+"""What a result has as numbers, and the type of the column: counts may be missing."""
 
 
-def tabulate(design: Design, results: Mapping[str, TrialResult]) -> pd.DataFrame:
-    """One row per question, cell, learning rate and seed.
+def tabulate(design: Design, results: Results) -> pd.DataFrame:
+    """One row per question, cell, learning rate and seed, pilots too.
 
-    Columns (`COLUMNS`): errors, ``gap`` = validation - seen error and ``rate`` are fractions or
-    multiples; ``value_a`` and ``value_b`` the levels' numbers; ``status`` is ok, failed or
-    missing; ``curve`` a list of (images seen, training loss in nats, validation error or None);
-    ``validation_wrong`` the validation digits got wrong as `numpy.packbits` of booleans; with
-    ``folds`` above 0 both are of fold ``seed`` modulo ``folds`` and not of the held-out digits.
-    Where there is nothing to tell, numbers are NaN and the rest None.
+    Errors are counts beside the number of digits; ``rate`` is a multiple of the recipe's;
+    ``chosen`` says whether the level is compared at it; ``value_a`` and ``value_b`` are the
+    levels' numbers; ``status`` is ok, failed or missing; ``curve`` a list of (images seen,
+    training loss in nats, fraction wrong of the validation digits or None); ``judged_wrong`` the
+    judging digits got wrong as `numpy.packbits` of booleans. What there is nothing to tell of is
+    missing or None.
 
     Args:
         design: what was to be run.
@@ -78,59 +48,61 @@ def tabulate(design: Design, results: Mapping[str, TrialResult]) -> pd.DataFrame
     import pandas as pd
 
     rows = list(_rows(design, results))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    table[list(_NUMBERS)] = table[list(_NUMBERS)].astype("float64")
-    for name in ("level_b", "reason", "curve", "validation_wrong"):
+    table = pd.DataFrame(rows)
+    for name, kind in {**_OUTCOMES, "value_a": "float64", "value_b": "float64"}.items():
+        table[name] = table[name].astype(kind)  # type: ignore[call-overload]
+    for name in ("level_b", "reason", "curve", "judged_wrong"):
         # pandas would turn None into NaN in a column that has nothing else.
         table[name] = pd.Series([row[name] for row in rows], dtype=object)
     return table
 
 
-def _rows(design: Design, results: Mapping[str, TrialResult]) -> Iterator[dict[str, Any]]:
+def _rows(design: Design, results: Results) -> Iterator[dict[str, Any]]:
     for question in design.questions:
         for cell in question.cells:
-            for (rate, seed), trial in cell.trials.items():
-                key = design.key(trial)
-                yield {
-                    **_place(question, cell, rate, seed),
-                    "key": key,
-                    **_outcome(trial, results.get(key)),
-                }
+            chosen = design.chosen_rate(cell, results)
+            for rate, trial in design.cell_trials(question, cell, results):
+                place = _place(question, cell)
+                outcome = _outcome(trial, design.key(trial), results)
+                yield {**place, "rate": rate, "chosen": rate == chosen, **outcome}
 
 
-def _place(question: Question, cell: Cell, rate: float, seed: int) -> dict[str, Any]:
+def _place(question: Question, cell: Cell) -> dict[str, Any]:
     crossed = len(cell.levels) > 1
     return {
         "question": question.name,
-        "regime": question.regime,
+        "regime": question.regime_name,
         "level_a": cell.levels[0],
         "value_a": cell.values[0],
         "level_b": cell.levels[1] if crossed else None,
         "value_b": cell.values[1] if crossed else None,
         "is_reference": cell.levels == question.reference,
-        "rate": rate,
-        "seed": seed,
     }
 
 
-def _outcome(trial: Trial, result: TrialResult | None) -> dict[str, Any]:
-    known = {
+def _outcome(trial: Trial, key: str, results: Results) -> dict[str, Any]:
+    result = results.get(key)
+    told = result or TrialResult(status="failed")
+    return {
+        "seed": trial.train.seed,
+        "judged_by": trial.judged_by,
+        "key": key,
+        "status": result.status if result else "missing",
+        "reason": told.reason,
         "parameters": trial.parameters,
         "macs": trial.macs,
+        "train_n": trial.train_n,
         "epochs": trial.train.epochs,
-        "folds": trial.folds,
+        **{name: getattr(told, name) for name in _OUTCOMES},
+        "curve": told.curve and list(told.curve),
+        "judged_wrong": told.judged_wrong,
     }
-    if result is None:
-        return {**dict.fromkeys(COLUMNS[COLUMNS.index("status") :]), "status": "missing", **known}
-    errors = (result.validation_error, result.seen_error)
-    gap = None if None in errors else errors[0] - errors[1]  # type: ignore[operator]
-    return {**vars(result), **known, "gap": gap, "curve": result.curve and list(result.curve)}
 
 
 def export(table: pd.DataFrame, path: Path) -> None:
     """Write the table as CSV or Parquet, as the path's ending says.
 
-    The curve is JSON and the packed bits of CSV are hexadecimal.
+    The curve is JSON; the packed bits are in Parquet alone.
 
     Raises:
         MissingExtraError: Parquet needs a library that is not installed.
@@ -139,9 +111,8 @@ def export(table: pd.DataFrame, path: Path) -> None:
     written = table.copy()
     written["curve"] = [value and json.dumps(value, allow_nan=False) for value in table["curve"]]
     if path.suffix == ".csv":
-        written["validation_wrong"] = [value and value.hex() for value in table["validation_wrong"]]
         with atomic_path(path) as temporary:
-            written.to_csv(temporary, index=False)
+            written.drop(columns="judged_wrong").to_csv(temporary, index=False)
         return
     with atomic_path(path) as temporary:
         try:

@@ -5,6 +5,7 @@ which stops them in order; otherwise each would die with a traceback of its own.
 stopped in the middle of a trial goes at once: Python would first end the thread that trains, and
 C++ code that is ended so says "terminate called without an active exception".
 
+It loads nothing heavy, so that a worker is there soon: torch comes with its first trial.
 Workers of a scheduler get the same with ``dask worker --preload taller_cnn.study.worker_setup``.
 """
 

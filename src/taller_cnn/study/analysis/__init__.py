@@ -1,34 +1,8 @@
-"""What a study's table says: effects with simultaneous intervals, trends, costs.
+"""What a study's results say: effects with simultaneous intervals, trends, bends, interactions.
 
 All differences are in percentage points of error; below zero is better.
 """
 
-from taller_cnn.study.analysis.analyse import analyse
-from taller_cnn.study.analysis.results import (
-    Effect,
-    Estimate,
-    Level,
-    QuestionAnalysis,
-    RateResult,
-    Spread,
-    StudyAnalysis,
-    Term,
-    Trend,
-    Verdict,
-)
-from taller_cnn.study.analysis.variance import variance_terms
+from taller_cnn.study.analysis.analyse import analyse, analyse_question
 
-__all__ = [
-    "Effect",
-    "Estimate",
-    "Level",
-    "QuestionAnalysis",
-    "RateResult",
-    "Spread",
-    "StudyAnalysis",
-    "Term",
-    "Trend",
-    "Verdict",
-    "analyse",
-    "variance_terms",
-]
+__all__ = ["analyse", "analyse_question"]

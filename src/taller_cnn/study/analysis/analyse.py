@@ -1,37 +1,34 @@
-"""The answer to every question of a study, from its table of trials."""
+"""The answer to every question of a study, from the arrays of its results."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
 from taller_cnn.study.analysis.contrasts import (
     TREND_UNITS,
+    BendContrast,
     TrendContrast,
+    bend_contrasts,
     effect_weights,
+    interaction_weights,
     trend_contrasts,
 )
-from taller_cnn.study.analysis.folds import blocks_of
-from taller_cnn.study.analysis.images import image_interval
-from taller_cnn.study.analysis.inference import BlockModel, critical_value, estimates
-from taller_cnn.study.analysis.levels import (
-    columns_of,
-    groups_by_level,
-    summarise_level,
-    take,
-)
-from taller_cnn.study.analysis.results import (
-    Columns,
+from taller_cnn.study.analysis.inference import Comparisons, compare, wald_test
+from taller_cnn.study.analysis.model import BlockModel, digits_covariance
+from taller_cnn.study.results import (
+    Bend,
     Effect,
     Estimate,
+    Floats,
+    Interaction,
     Level,
     QuestionAnalysis,
+    QuestionResults,
+    RateResult,
+    Spread,
     StudyAnalysis,
     Trend,
 )
@@ -39,137 +36,133 @@ from taller_cnn.study.analysis.results import (
 ALPHA = 0.05
 
 
-def analyse(
-    table: pd.DataFrame, factors: Mapping[str, tuple[str, ...]] | None = None
-) -> StudyAnalysis:
-    """Compare the levels of every question of a study.
+def analyse(results: Sequence[QuestionResults]) -> StudyAnalysis:
+    """Compare the levels of every question of a study."""
+    return StudyAnalysis(questions=tuple(analyse_question(question) for question in results))
 
-    The intervals of a question hold together with 95% probability, over all its levels, trends
-    and, where the regime can overfit, both the error and the gap (half of the 5% each). Questions
-    are apart: each has its own 5%. With folds they are over folds (`folds`), else over seeds.
 
-    Args:
-        table: one row per question, level, learning rate and seed, as `Design.table` makes it.
-        factors: the factors of each question; by default those in its name, which for questions
-            that a `Design` has named is the same, e.g. ``filters-x-layers`` or ``dropout-full``.
+def analyse_question(results: QuestionResults) -> QuestionAnalysis:
+    """Compare the levels of one question.
+
+    The intervals hold together with 95% probability, over all levels, trends and bends and, where
+    the regime can overfit, both the error and the gap (half of the 5% each). Questions are apart:
+    each has its own 5%. They are intervals over other seeds and other digits to judge by. The seen
+    digits are drawn for each seed, so that their chance is part of the spread over seeds.
     """
-    named = factors or {}
-    questions = []
-    for name in table["question"].unique():
-        trials = table[table["question"] == name]
-        own = named.get(name) or _factors_in(str(name), str(trials["regime"].iloc[0]))
-        questions.append(analyse_question(str(name), own, trials))
-    trials = table.drop_duplicates("key")
-    count = trials["status"].value_counts()
-    return StudyAnalysis(
-        questions=tuple(questions),
-        done=int(count.get("ok", 0)),
-        failed=int(count.get("failed", 0)),
-        missing=int(count.get("missing", 0)),
-    )
-
-
-def _factors_in(name: str, regime: str) -> tuple[str, ...]:
-    """The factors that a question is named after; a second one of a name bears its regime."""
-    return tuple(re.sub(rf"-{re.escape(regime)}(-\d+)?$", "", name).split("-x-"))
-
-
-def analyse_question(name: str, factors: tuple[str, ...], trials: pd.DataFrame) -> QuestionAnalysis:
-    """Compare the levels of one question; `trials` are its rows of the table."""
-    groups = groups_by_level(columns_of(trials))
-    levels = tuple(summarise_level(group) for group in groups)
-    compared = [_compared(group, level) for group, level in zip(groups, levels, strict=True)]
-    regime = str(trials["regime"].iloc[0])
-    trends = trend_contrasts(factors, levels)
-    weights = np.vstack([effect_weights(levels), *(trend.weights for trend in trends)])
-    with_gap = _has_gap(trials)
+    levels = tuple(_level(results, number) for number in range(len(results.levels)))
+    effects = effect_weights(levels)
+    trends = trend_contrasts(results.factors, levels)
+    bends = bend_contrasts(results.factors, levels)
+    digits = digits_covariance(results.wrong, results.judged_n)
+    with_gap = not np.isnan(results.gaps).all()
     alpha = ALPHA / 2 if with_gap else ALPHA
-    model = _model(compared, "validation_error")
-    errors = _estimates(model, weights, alpha, levels, "validation_error")
-    gaps: list[Any] = [None] * len(weights)
+    weights = np.vstack([effects, *(trend.weights for trend in trends)])
+    gaps: Sequence[Estimate | None] = [None] * len(weights)
     if with_gap:
-        gaps = _estimates(_model(compared, "gap"), weights, alpha, levels, "gap")
+        model = BlockModel.of(100 * results.gaps, digits)
+        gaps = _estimates(compare(model, weights, alpha), weights, results.gaps)
+    weights = np.vstack([weights, *(bend.above - bend.below for bend in bends)])
+    model = BlockModel.of(100 * results.errors, digits)
+    compared = compare(model, weights, alpha)
+    errors = _estimates(compared, weights, results.errors)
+    first, last = len(effects), len(weights) - len(bends)
     return QuestionAnalysis(
-        name=name,
-        factors=factors,
-        regime=regime,
-        folds=int(trials["folds"].max()),
+        results=results,
         levels=levels,
-        effects=_effects(levels, compared, errors, gaps),
-        trends=_trends(trends, errors, gaps),
-        compared=tuple(compared),
-        seeds=max(level.validation_error.n for level in levels),
-        critical=critical_value(model, weights, alpha),
-        df=int(model.fit.df_resid) if model else 0,
+        effects=_effects(levels, errors[:first], gaps[:first]),
+        trends=_trends(trends, errors[first:last], gaps[first:last]),
+        bends=_bends(bends, results, model, errors[last:]),
+        interaction=_interaction(results, levels, model, digits),
+        critical=compared.critical,
+        df=model.df if model else 0,
         residual_sd=model.residual_sd if model else math.nan,
         unequal_spread_p=model.unequal_spread_p() if model else math.nan,
     )
 
 
-def _has_gap(trials: pd.DataFrame) -> bool:
-    """Whether there is anything to overfit; otherwise the gap is noise. Folds have none."""
-    return bool(((trials["epochs"] > 1) & (trials["folds"] == 0)).any())
-
-
-def _compared(trials: Columns, level: Level) -> Columns:
-    """The finished trials at the level's learning rate, one per seed."""
-    return take(trials, (trials["rate"] == level.rate) & (trials["status"] == "ok"))
-
-
-def _model(compared: list[Columns], response: str) -> BlockModel | None:
-    values, blocks = zip(*(blocks_of(trials, response) for trials in compared), strict=True)
-    level = np.repeat(np.arange(len(compared)), [len(own) for own in blocks])
-    y = 100 * np.concatenate(values)
-    model: BlockModel | None = BlockModel.of(y, level, np.concatenate(blocks), len(compared))
-    return model
-
-
-def _estimates(
-    model: BlockModel | None,
-    weights: npt.NDArray[np.float64],
-    alpha: float,
-    levels: tuple[Level, ...],
-    response: str,
-) -> list[Estimate]:
-    """The model's estimates, and plain differences of means where it has none."""
-    means = np.array([100 * getattr(level, response).mean for level in levels])
+def _estimates(compared: Comparisons, weights: Floats, values: Floats) -> list[Estimate]:
+    """The estimates, and plain differences of means where there is none."""
+    means = np.array([100 * spread(of_level).mean for of_level in values])
     plain = [float(row[row != 0] @ means[row != 0]) for row in weights]
-    found = estimates(model, weights, alpha)
-    return [have or Estimate(value=value) for have, value in zip(found, plain, strict=True)]
+    return [
+        estimate or Estimate(value=value)
+        for estimate, value in zip(compared.estimates, plain, strict=True)
+    ]
+
+
+def _level(results: QuestionResults, number: int) -> Level:
+    """The level with this number: what its trials came to, over pilots and over seeds."""
+    failed = results.pilot_failed[number].sum() + results.failed[number].sum()
+    missing = results.pilot_missing[number].sum() + results.missing[number].sum()
+    return Level(
+        levels=results.levels[number],
+        values=results.values[number],
+        is_reference=results.levels[number] == results.reference,
+        rate=float(results.chosen[number]),
+        rates=_rates(results, number),
+        failed=int(failed),
+        missing=int(missing),
+        error=spread(results.errors[number]),
+        seen_error=spread(results.seen_errors[number]),
+        gap=spread(results.gaps[number]),
+        parameters=int(results.parameters[number]),
+        macs=int(results.macs[number]),
+        train_seconds=spread(results.train_seconds[number]).mean,
+        peak_memory_mb=spread(results.peak_memory_mb[number]).mean,
+    )
+
+
+def _rates(results: QuestionResults, number: int) -> tuple[RateResult, ...]:
+    """How the level's pilots did at every learning rate that it tries, from low to high."""
+    rates = []
+    for index, rate in enumerate(results.rates):
+        errors = results.pilot_errors[number, index]
+        failed = int(results.pilot_failed[number, index].sum())
+        missing = int(results.pilot_missing[number, index].sum())
+        if failed or missing or not np.isnan(errors).all():
+            rates.append(
+                RateResult(
+                    rate=float(rate),
+                    validation_error=spread(errors),
+                    failed=failed,
+                    missing=missing,
+                )
+            )
+    return tuple(rates)
+
+
+def spread(values: Floats) -> Spread:
+    """Mean and standard deviation of what is known of `values`."""
+    known = values[~np.isnan(values)]
+    mean = float(known.mean()) if len(known) else math.nan
+    sd = float(known.std(ddof=1)) if len(known) > 1 else math.nan
+    return Spread(mean=mean, sd=sd, n=len(known))
 
 
 def _effects(
-    levels: tuple[Level, ...],
-    compared: list[Columns],
-    errors: list[Estimate],
-    gaps: list[Estimate | None],
+    levels: tuple[Level, ...], errors: Sequence[Estimate], gaps: Sequence[Estimate | None]
 ) -> tuple[Effect, ...]:
-    number = next((i for i, level in enumerate(levels) if level.is_reference), None)
-    if number is None:
+    reference = next((level for level in levels if level.is_reference), None)
+    if reference is None:
         return ()
-    reference = levels[number]
-    others = [i for i in range(len(levels)) if i != number]
-    found = []
-    for index, error, gap in zip(others, errors, gaps, strict=False):
-        low, high = image_interval(compared[index], compared[number])
-        found.append(
-            Effect(
-                levels=levels[index].levels,
-                error=error,
-                gap=gap,
-                parameters_ratio=levels[index].parameters / reference.parameters,
-                macs_ratio=levels[index].macs / reference.macs,
-                images_low=low,
-                images_high=high,
-            )
+    others = [level for level in levels if not level.is_reference]
+    return tuple(
+        Effect(
+            levels=level.levels,
+            error=error,
+            gap=gap,
+            parameters_ratio=level.parameters / reference.parameters,
+            macs_ratio=level.macs / reference.macs,
         )
-    return tuple(found)
+        for level, error, gap in zip(others, errors, gaps, strict=True)
+    )
 
 
 def _trends(
-    trends: tuple[TrendContrast, ...], errors: list[Estimate], gaps: list[Estimate | None]
+    trends: tuple[TrendContrast, ...],
+    errors: Sequence[Estimate],
+    gaps: Sequence[Estimate | None],
 ) -> tuple[Trend, ...]:
-    last = len(errors) - len(trends)
     return tuple(
         Trend(
             factor=trend.factor,
@@ -178,5 +171,47 @@ def _trends(
             gap=gap,
             values=trend.values,
         )
-        for trend, error, gap in zip(trends, errors[last:], gaps[last:], strict=True)
+        for trend, error, gap in zip(trends, errors, gaps, strict=True)
     )
+
+
+def _bends(
+    bends: tuple[BendContrast, ...],
+    results: QuestionResults,
+    model: BlockModel | None,
+    errors: Sequence[Estimate],
+) -> tuple[Bend, ...]:
+    means = np.nan_to_num([100 * spread(of_level).mean for of_level in results.errors])
+    made = []
+    for bend, error in zip(bends, errors, strict=True):
+        slopes = np.array([bend.below, bend.above])
+        determined = model is not None and model.estimable(slopes).all()
+        below, above = model.estimates(slopes) if model and determined else slopes @ means
+        made.append(
+            Bend(
+                factor=bend.factor,
+                per=TREND_UNITS[bend.factor],
+                below=float(below),
+                above=float(above),
+                error=error,
+            )
+        )
+    return tuple(made)
+
+
+def _interaction(
+    results: QuestionResults, levels: tuple[Level, ...], model: BlockModel | None, digits: Floats
+) -> Interaction | None:
+    """Test both scales; on log odds, the digits' part by the delta method."""
+    weights = interaction_weights(levels)
+    if weights is None or model is None:
+        return None
+    # Half a mistake more, and one digit, so that a trial without mistakes has log odds too.
+    share = (results.errors * results.judged_n + 0.5) / (results.judged_n + 1)
+    slope = np.nan_to_num(1 / (100 * share * (1 - share))).ravel()
+    model_of_odds = BlockModel.of(np.log(share / (1 - share)), digits * np.outer(slope, slope))
+    points = wald_test(model, weights)
+    log_odds = wald_test(model_of_odds, weights) if model_of_odds else None
+    if points is None or log_odds is None:
+        return None
+    return Interaction(factors=results.factors, points=points, log_odds=log_odds)
