@@ -190,8 +190,9 @@ class TrainConfig(_Config):
     """Fraction of the steps on which the one-cycle schedule climbs."""
     label_smoothing: float = ranged(0.0, least=0, below=1)
     """Probability spread evenly over all classes in the target (Szegedy et al. 2016)."""
-    first_layer: Literal["learned", "patches"] = "learned"
-    """The first convolution: learned, or made from patches of the training digits and kept."""
+    first_layer: Literal["learned", "random", "patches"] = "learned"
+    """The first convolution: learned, kept at its random start, or made from patches of the
+    training digits and kept."""
     middle: bool = False
     """Train on the middle 26 x 26 pixels only; the network stays the same."""
     augmentation: Literal["none", "affine", "handwriting"] = "none"

@@ -125,3 +125,14 @@ def test_the_first_layer_stays_as_it_was_made_and_can_be_trained_later(
     images = normalise(tiny_digits.train.images[:512], tiny_digits.scale)
     torch.testing.assert_close(model.conv1.weight, patch_filters(images, 8, 3))
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_a_random_first_layer_stays_where_it_started_and_the_others_learn(
+    tiny_digits: Digits,
+) -> None:
+    config = ModelConfig(filters=(8, 8), hidden=16)
+    model, start = SimpleCNN(config, seed=3), SimpleCNN(config, seed=3)
+    list(train(model, tiny_digits, TrainConfig(epochs=1, first_layer="random", device="cpu")))
+    for name, weight in model.named_parameters():
+        same = torch.equal(weight, start.get_parameter(name))
+        assert same == name.startswith("conv1."), name

@@ -38,15 +38,15 @@ def trained_form(model: SimpleCNN, digits: Digits, config: TrainConfig) -> Train
     """The form in which a configuration trains a network.
 
     Args:
-        model: on the device of the training; its first layer is set where it is not learned.
-        digits: whose training digits a fixed first layer is made from.
+        model: on the device of the training; its first layer is set where patches make it.
+        digits: whose training digits such a first layer is made from.
         config: `first_layer` and `middle` choose the form.
 
     Raises:
         ConfigError: this member of the family cannot be trained so.
     """
-    fixed = config.first_layer == "patches"
-    if fixed:
+    fixed = config.first_layer != "learned"
+    if config.first_layer == "patches":
         images = normalise(digits.train.images[:PATCH_IMAGES], digits.scale)
         set_first_layer(model, images)
     if config.middle:
