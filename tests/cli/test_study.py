@@ -15,6 +15,7 @@ DESIGN = """
 name = "quick"
 [regimes.short]
 train_n = 64
+precision = "float32"
 [[questions]]
 factors = ["learning-rate"]
 levels = { learning-rate = ["x3"] }
@@ -39,26 +40,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory, sample_dir: Path) -> Path
     import threading
 
     from taller_cnn.data import DigitsPlace
-    from taller_cnn.study import (
-        Evaluated,
-        Store,
-        StoreDigits,
-        build,
-        read_plan,
-        run_study,
-    )
+    from taller_cnn.study import Store, StudyDigits, build, read_plan, run_study
 
     folder = tmp_path_factory.mktemp("finished")
     shutil.copytree(sample_dir / "MNIST", folder / "data" / "sample" / "MNIST")
     place = DigitsPlace.in_workdir(folder, source="sample")
-    digits = place.load()
-    plan = read_plan(write(folder, DESIGN))
-    design = build(plan, available=len(digits.train), checksum=digits.checksum)
-    identity = StoreDigits(name="mnist", checksum=digits.checksum, train_n=len(digits.train))
-    with Store(folder / "resultados" / "estudio" / "estudio.sqlite", identity) as store:
-        evaluated = Evaluated(validation=500, test=1000)
-        stop = threading.Event()
-        for _ in run_study(design, place, store, evaluated=evaluated, stop=stop):
+    design = build(read_plan(write(folder, DESIGN)), StudyDigits.of(place.load()))
+    typed = {"factors": [], "design": "quick.toml", "source": "sample"}
+    with Store(folder / "resultados" / "estudio", is_writer=True) as store:
+        store.remember(design, typed)
+        for _ in run_study(design, place, store, stop=threading.Event()):
             pass
     return folder
 
@@ -106,23 +97,26 @@ def test_the_list_as_json_has_every_factor_and_level(cli) -> None:
 def test_a_dry_run_lists_the_trials_and_leaves_nothing(cli, workdir: Path) -> None:
     outcome = cli(*here(workdir, "filters", "dropout", "--seeds", "2", "--dry-run"))
     assert (outcome.code, outcome.err) == (0, "")
-    assert "38 entrenamientos distintos, 0 ya en el archivo" in outcome.out
+    assert "Alrededor de 48 entrenamientos distintos, 0 ya en la carpeta" in outcome.out
     assert "206.922" in outcome.out
+    assert "medido con 1.400 dígitos reservados" in outcome.out
     assert not (workdir / "resultados").exists()
 
 
 def test_a_dry_run_as_json_has_every_trial(cli, workdir: Path) -> None:
     words = ("--cross", "filters=x2", "layers=1", "--seeds", "1", "--dry-run", "--json")
     told = cli(*here(workdir, *words)).json
-    assert told["different_trials"] == len(told["trials"]) == 2 * 2 * 3
+    assert told["different_trials"] == 2 * 2 * (3 * 2 + 1)
+    assert len(told["trials"]) == 2 * 2 * 3 * 2, "those that do not hang on a choice"
     trial = next(t for t in told["trials"] if t["levels"] == ["x2", "1"])
     assert trial["model"]["filters"] == [32]
+    assert (trial["judged_by"], trial["judges"]) == ("validation", 1400)
     assert not trial["done"]
 
 
 def test_a_dry_run_knows_what_is_done(cli, studied: Path) -> None:
     words = ("--design", studied / "quick.toml", "--dry-run")
-    assert "4 entrenamientos distintos, 4 ya en el archivo" in cli(*here(studied, *words)).out
+    assert "4 entrenamientos distintos, 4 ya en la carpeta" in cli(*here(studied, *words)).out
 
 
 @pytest.mark.parametrize(
@@ -186,7 +180,7 @@ def test_a_report_without_a_study_says_what_to_do(cli, tmp_path: Path) -> None:
 def test_the_report_of_a_study_that_was_not_run_is_refused(cli, studied: Path) -> None:
     outcome = cli("study", "kernel", "--report", "--workdir", studied)
     assert outcome.code == 1
-    assert "taller-cnn study kernel --workdir" in outcome.err
+    assert "taller-cnn study kernel --source sample --workdir" in outcome.err
     outcome = cli("study", "kernel", "--report", "--workdir", studied, "--lang", "en")
     assert outcome.err.rstrip().rstrip(".").endswith("--lang en")
 
@@ -201,6 +195,7 @@ def test_the_report_is_made_of_the_study_that_was_run_last(cli, studied: Path) -
     with Path(told["files"]["study_table"]).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 4
+    assert {row["judged_n"] for row in rows} == {"1400"}
     assert {row["level_a"] for row in rows} == {"x1", "x3"}
 
 
@@ -214,7 +209,7 @@ def test_the_table_of_another_study_does_not_stay_beside_the_new_pictures(
     assert (folder / "estudio.csv").exists()
     assert cli(*words, "--seeds", "1").code == 0
     assert not (folder / "estudio.csv").exists()
-    assert (folder / "estudio.sqlite").exists()
+    assert len(list((folder / "entrenamientos").iterdir())) == 4
 
 
 def test_a_report_counts_what_is_missing(cli, studied: Path) -> None:
@@ -232,61 +227,60 @@ def test_the_same_study_again_trains_nothing_and_reports(cli, studied: Path) -> 
     assert (studied / "resultados" / "estudio" / "estudio.html").exists()
 
 
-def test_a_damaged_store_is_told_and_left_alone_by_the_report(cli, studied: Path) -> None:
-    path = studied / "resultados" / "estudio" / "estudio.sqlite"
-    path.write_bytes(b"garbage" * 1000)
+def repeated(outcome) -> str:
+    """The command under "How to repeat it" in the report that was written."""
+    assert outcome.code == 0, outcome.err
+    text = Path(outcome.json["files"]["markdown"]).read_text(encoding="utf-8")
+    return next(line.strip() for line in text.splitlines() if "taller-cnn study" in line)
+
+
+def test_the_report_says_how_to_repeat_the_study_that_it_is_of(cli, studied: Path) -> None:
+    again = cli("study", "--report", "--workdir", studied, "--json")
+    assert repeated(again) == (
+        f"taller-cnn study --design quick.toml --source sample --workdir {studied}"
+    )
+    fewer = cli("study", "--report", "--seeds", "1", "--workdir", studied, "--lang", "en", "--json")
+    assert "--seeds 1 --design quick.toml" in repeated(fewer)
+    assert repeated(fewer).endswith("--lang en")
+
+
+def test_a_study_that_is_run_is_the_one_that_the_next_report_repeats(cli, studied: Path) -> None:
+    words = ("learning-rate=x3", "--seeds", "1")
+    ran = cli(*here(studied, *words, "--json"))
+    assert ran.code == 0, ran.err
+    report = cli("study", "--report", "--workdir", studied, "--json")
+    assert report.json["study"] == "learning-rate"
+    assert repeated(report) == repeated(ran)
+    assert repeated(report).startswith("taller-cnn study learning-rate=x3 --seeds 1 --source")
+
+
+def test_a_file_that_cannot_be_read_is_named_and_its_trial_is_missing(cli, studied: Path) -> None:
+    folder = studied / "resultados" / "estudio" / "entrenamientos"
+    damaged = sorted(folder.iterdir())[0]
+    damaged.write_bytes(b"garbage")
     outcome = cli("study", "--report", "--workdir", studied)
-    assert outcome.code == 1
-    assert "está dañado" in outcome.err
-    assert path.read_bytes() == b"garbage" * 1000
+    assert outcome.code == 0, outcome.err
+    assert damaged.name in outcome.sentences
+    assert "Falta 1 entrenamiento" in outcome.sentences
+    assert damaged.read_bytes() == b"garbage"
 
 
-def test_a_store_of_other_digits_is_kept_aside_and_told(cli, studied: Path) -> None:
-    import sqlite3
-
-    folder = studied / "resultados" / "estudio"
-    with sqlite3.connect(folder / "estudio.sqlite") as connection:
-        connection.execute("UPDATE meta SET value = 'other' WHERE name = 'checksum'")
-    connection.close()
-    words = ("--design", studied / "quick.toml", "--scheduler", "tcp://127.0.0.1:9")
-    outcome = cli(*here(studied, *words))
-    assert outcome.code == 2, "nobody answers there"
-    assert "es de otro conjunto de dígitos" in outcome.sentences
-    assert (folder / "estudio.sqlite.broken").exists()
+def test_the_results_of_an_earlier_version_are_named_and_stay(cli, studied: Path) -> None:
+    old = studied / "resultados" / "estudio" / "estudio.sqlite"
+    old.write_bytes(b"results of before")
+    outcome = cli(*here(studied, "--design", studied / "quick.toml"))
+    assert outcome.code == 0, outcome.err
+    assert "resultados de una versión anterior" in outcome.sentences
+    assert old.read_bytes() == b"results of before"
 
 
-FOLDS = """
-name = "shared"
-[regimes.shared]
-recipe = "quick"
-train_n = 64
-epochs = 2
-seeds = 2
-folds = 2
-[factors.head]
-regime = "shared"
-rates = [1]
-levels = [{ name = "usual" }, { name = "small", model = { hidden = 16 } }]
-[[questions]]
-factors = ["head"]
-"""
-
-
-def test_a_study_in_folds_is_run_gone_on_with_and_reported_from_its_store(
-    cli, workdir: Path
-) -> None:
-    design = write(workdir, FOLDS)
-    planned = cli(*here(workdir, "--design", design, "--dry-run"))
-    assert "validación cruzada con 2 partes" in planned.out
-    ran = cli(*here(workdir, "--design", design, "--json"))
-    assert (ran.code, ran.json["trials"], ran.json["failed"]) == (0, 4, 0)
-    again = cli(*here(workdir, "--design", design))
-    assert "no se entrena nada" in again.out
-    report = workdir / "resultados" / "estudio" / "estudio.md"
-    report.unlink()
-    made = cli("study", "--report", "--workdir", workdir)
-    assert made.code == 0, made.err
-    assert "Juntas son 4.000 dígitos distintos" in report.read_text(encoding="utf-8")
+def test_two_data_sets_share_a_folder(cli, studied: Path) -> None:
+    folder = studied / "resultados" / "estudio" / "entrenamientos"
+    for path in list(folder.iterdir()):
+        shutil.copy(path, folder / f"{path.stem[::-1]}.json")
+    again = cli(*here(studied, "--design", studied / "quick.toml", "--json"))
+    assert (again.json["done"], again.json["trials"]) == (4, 4)
+    assert len(list(folder.iterdir())) == 8
 
 
 @pytest.mark.parametrize(

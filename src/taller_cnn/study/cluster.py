@@ -71,7 +71,7 @@ def open_client(scheduler: str | None, workers: int) -> Iterator[Client]:
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
-                preload=["taller_cnn.study.worker"],
+                preload=["taller_cnn.study.worker_setup"],
             ) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):

@@ -1,16 +1,9 @@
-"""What a worker process does: checks that it may work, shares out the digits, runs a trial.
-
-This module is also what dask runs first in each of our own worker processes, and in those of a
-scheduler with ``dask worker --preload taller_cnn.study.worker``.
-"""
+"""What a worker process does: checks that it may work, shares out the digits, runs a trial."""
 
 from __future__ import annotations
 
-import atexit
 import dataclasses
 import math
-import os
-import signal
 import socket
 import sys
 import threading
@@ -33,7 +26,7 @@ from taller_cnn.errors import DivergedError, Phrase, TallerError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.files import processor_name
 from taller_cnn.model import SimpleCNN
-from taller_cnn.process import give_back_memory, keep_freed_memory
+from taller_cnn.process import give_back_memory
 from taller_cnn.study.trial import TRAINING_REVISION, Trial, TrialResult
 from taller_cnn.training import EpochResult, train
 
@@ -45,22 +38,6 @@ CURVE_POINTS = 6
 """Most points of a learning curve at which the validation digits are evaluated."""
 
 _loading = threading.Lock()
-
-
-def dask_setup(_worker: object) -> None:
-    """Ignore Ctrl-C, keep freed memory, end quietly; called by dask in the worker's main thread.
-
-    Ctrl-C in a terminal goes to the workers too. They leave it to the process that runs the study,
-    which stops them in order; otherwise each would die with a traceback of its own. A worker that
-    is stopped in the middle of a trial goes at once: Python would first end the thread that trains,
-    and C++ code that is ended so says "terminate called without an active exception".
-
-    Whatever the environment says about memory here is dask's own default, not the user's wish.
-    """
-    keep_freed_memory()
-    atexit.register(os._exit, 0)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 # ------------------------------------------------------------------- who may work
