@@ -393,12 +393,12 @@ REGIMES: Mapping[str, Regime] = MappingProxyType(
         # Few digits, again and again, at a constant learning rate, to convergence.
         "overfit": Regime(recipe="workshop", train_n=2_000, epochs=27, seeds=10),
         # Two epochs of all digits that teach, to see whether the answers of `short` last.
-        "long": Regime(recipe="quick", epochs=2, seeds=10),
+        "long": Regime(recipe="quick", epochs=2, seeds=8),
         # The workshop's ten epochs of all digits that teach.
-        "full": Regime(recipe="workshop", epochs=10, seeds=8),
+        "full": Regime(recipe="workshop", epochs=10, seeds=6),
     }
 )
-THOROUGH_SEEDS = 8
+THOROUGH_SEEDS = 6
 """Of the factors that only the thorough study asks about."""
 
 
@@ -422,7 +422,7 @@ def thorough_plan() -> Plan:
     default = default_plan().questions
     asked = {factor for question in default for factor in question.factors}
     alone = [question for question in default[:-1] if len(question.factors) == 1]
-    others = [("filters",), *((name,) for name in FACTORS if name not in asked)]
+    others = [(name,) for name in FACTORS if name not in asked]
     questions = (
         *default,
         *(question.model_copy(update={"regime": "long"}) for question in alone),
