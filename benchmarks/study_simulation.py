@@ -28,7 +28,7 @@ import numpy.typing as npt
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.study.analysis import analyse_question
 from taller_cnn.study.analysis.contrasts import bend_contrasts, effect_weights, trend_contrasts
-from taller_cnn.study.plan import DEFAULT_REGIMES
+from taller_cnn.study.plan import REGIMES
 from taller_cnn.study.results import Estimate, QuestionAnalysis, QuestionResults
 from taller_cnn.study.trial import Trial
 
@@ -102,7 +102,7 @@ def made_study(
         name="filters-x-layers",
         factors=("filters", "layers"),
         regime_name="short",
-        regime=DEFAULT_REGIMES["short"],
+        regime=REGIMES["short"],
         training=Trial(model=ModelConfig(), train=TrainConfig(), train_n=10_000, judges=digits),
         reference=REFERENCE,
         levels=CELLS,

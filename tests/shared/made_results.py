@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.study.plan import DEFAULT_REGIMES
+from taller_cnn.study.plan import REGIMES
 from taller_cnn.study.results import Curve, QuestionResults
 from taller_cnn.study.trial import Trial
 
@@ -111,7 +111,7 @@ def made_results(question: MadeQuestion, seed: int = 0) -> QuestionResults:
         name=question.name,
         factors=question.factors,
         regime_name=question.regime,
-        regime=DEFAULT_REGIMES[question.regime],
+        regime=REGIMES[question.regime],
         training=Trial(model=ModelConfig(), train=TrainConfig(), train_n=10_000, judges=JUDGED),
         reference=question.reference,
         levels=cells,

@@ -9,7 +9,7 @@ import pytest
 
 from taller_cnn.errors import InputError, UsageError
 from taller_cnn.study import (
-    DEFAULT_REGIMES,
+    REGIMES,
     FACTORS,
     Plan,
     default_plan,
@@ -109,7 +109,7 @@ def test_a_file_brings_factors_and_regimes_of_ones_own(tmp_path: Path) -> None:
     assert head.chooses_rates, "another architecture looks for its learning rate"
     assert head.level("small").settings == {"hidden": 16, "dropout": 0.0, "batch_size": 32}
     assert plan.regimes["short"].train_n == 256
-    assert plan.regimes["short"].recipe == DEFAULT_REGIMES["short"].recipe
+    assert plan.regimes["short"].recipe == REGIMES["short"].recipe
     assert plan.regimes["tiny"].seeds == 3
     assert plan.questions[1].levels == {"layers": ("1", "2")}
     assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan

@@ -79,7 +79,7 @@ def _failure(say: Messages, design: Design, event: TrialDone) -> str:
 
 def list_factors(terminal: Terminal) -> None:
     """Explain every factor in a sentence, and the regimes."""
-    from taller_cnn.study import DEFAULT_REGIMES, FACTORS
+    from taller_cnn.study import FACTORS, REGIMES
 
     say = terminal.messages
     told = []
@@ -93,9 +93,7 @@ def list_factors(terminal: Terminal) -> None:
         terminal.show(Padding(Text(explanation), (0, 0, 0, 2)))
         terminal.show(Padding(Text(levels, "dim"), (0, 0, 0, 2)))
         told.append({"name": factor.name, "explanation": explanation, **values, "levels": names})
-    regimes = [
-        (say(f"study.regime.{r}.title"), say(f"study.regime.{r}.explain")) for r in DEFAULT_REGIMES
-    ]
+    regimes = [(say(f"study.regime.{r}.title"), say(f"study.regime.{r}.explain")) for r in REGIMES]
     show_rows(terminal, regimes, say("cli_study.regimes"))
     terminal.result({"factors": told})
 

@@ -14,8 +14,7 @@
 from taller_cnn.study.design import Cell, Design, Question, Results, StudyDigits, build
 from taller_cnn.study.factors import FACTORS, Factor, Level
 from taller_cnn.study.plan import (
-    DEFAULT_REGIMES,
-    THOROUGH_REGIMES,
+    REGIMES,
     Plan,
     QuestionPlan,
     Regime,
@@ -39,10 +38,9 @@ from taller_cnn.study.table import EXPORTS, export, tabulate
 from taller_cnn.study.trial import TRAINING_REVISION, Trial, TrialResult
 
 __all__ = [
-    "DEFAULT_REGIMES",
     "EXPORTS",
     "FACTORS",
-    "THOROUGH_REGIMES",
+    "REGIMES",
     "TRAINING_REVISION",
     "Cell",
     "Design",

@@ -19,11 +19,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-import torch
-
 from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits
-from taller_cnn.devices import choose_precision
 from taller_cnn.errors import Phrase, UsageError
 from taller_cnn.study.factors import (
     RATE_CHANGE,
@@ -40,8 +37,9 @@ PILOT_SEEDS = (1000, 1001)
 """Seeds of pilots; none of the trials that are compared has one of them."""
 RATE_GRID = tuple(float(Fraction(3) ** power) for power in range(-3, 4))
 """Multiples of the recipe's learning rate at which pilots may run, from low to high."""
-FIRST_RATES = RATE_GRID[2:5]
-"""x1/3, x1 and x3: those with which every level that looks for its learning rate begins."""
+FIRST_RATES = RATE_GRID[3:5]
+"""x1 and x3, where most networks have their best. Every level that looks for its learning rate
+begins with them; the better one is at an edge, so that a third follows."""
 
 _RATE_FIELDS = ("learning_rate", "muon_learning_rate")
 
@@ -161,7 +159,6 @@ class Design:
     questions: tuple[Question, ...]
     digits: StudyDigits
     plan: Plan = field(repr=False)
-    """With the arithmetic by name, so that another machine designs the same trials from it."""
     notices: tuple[Phrase, ...] = ()
     """What is not as it was asked for."""
 
@@ -277,7 +274,6 @@ def build(plan: Plan, digits: StudyDigits) -> Design:
             too few digits for any level.
         ConfigError: a level is not a network or a training that there can be.
     """
-    plan = _with_precision(plan)
     notices: list[Phrase] = []
     questions = [_question(plan, part, digits, notices) for part in plan.questions]
     return Design(
@@ -287,17 +283,6 @@ def build(plan: Plan, digits: StudyDigits) -> Design:
         plan=plan,
         notices=tuple(notices),
     )
-
-
-def _with_precision(plan: Plan) -> Plan:
-    """The plan with the arithmetic named that `auto` comes to on this machine."""
-    best = choose_precision("auto", torch.device("cpu")).value
-    name = str(best).removeprefix("torch.")
-    regimes = {
-        key: regime.model_copy(update={"precision": name}) if regime.precision == "auto" else regime
-        for key, regime in plan.regimes.items()
-    }
-    return plan.model_copy(update={"regimes": regimes})
 
 
 def _named_apart(questions: Iterable[Question]) -> tuple[Question, ...]:

@@ -353,6 +353,7 @@ _ALL = (
     _scale("dropout", "0 0.25 0.5 0.75", "0.25", regime="overfit", rates=(1.0,)),
     _choice("batch-norm", "batch_norm", {"no": False, "yes": True}),
     _choice("activation", "activation", {key: key for key in ("relu", "gelu", "tanh")}),
+    _choice("first-layer", "first_layer", {key: key for key in ("learned", "random", "patches")}),
     _choice(
         "augmentation",
         "augmentation",
