@@ -292,13 +292,13 @@ def main() -> None:
     size = {"seeds": chosen.seeds, "digits": chosen.digits}
     rows = []
     points = math.nan
-    for name, world in WORLDS.items():
-        total = tally(world, chosen.studies, **size)
+    for number, (name, world) in enumerate(WORLDS.items()):
+        total = tally(world, chosen.studies, start=number, **size)
         if name == "one rate dominates":
             points = round(float(np.median(total.detectable)), 2)
         rows.append(row(name, total))
         print(*rows[-1], sep=" | ", flush=True)
-    total = tally(with_effect(points), chosen.studies, better=BETTER, start=1, **size)
+    total = tally(with_effect(points), chosen.studies, better=BETTER, start=len(WORLDS), **size)
     rows.append(row(f"one level better by {points} points", total))
     chance = 1.96 * math.sqrt(0.05 * 0.95 / chosen.studies)
     body = (

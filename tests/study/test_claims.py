@@ -38,7 +38,7 @@ def test_a_claim_carries_what_was_trained_and_what_a_short_training_can_tell() -
         "not how far it gets. Error:"
     ) in short.answer
     assert ". 35,000 digits, 2 epochs (548 steps). Error:" in long.answer
-    assert ". 2,000 digits, 27 epochs (864 steps). Error." in overfit.answer
+    assert ". 2,000 digits, 27 epochs (864 steps). Measured in the error." in overfit.answer
 
 
 def test_a_harm_is_not_said_to_be_support() -> None:

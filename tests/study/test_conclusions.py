@@ -233,9 +233,12 @@ def test_failed_and_missing_trials_are_said() -> None:
 
 
 def test_without_the_reference_there_is_nothing_to_conclude() -> None:
-    q = make.made(make.dropout()).questions[0]
-    without = make.with_levels(q, lambda x: dataclasses.replace(x, is_reference=False))
-    assert [c.kind for c in said(make.study_of(without), "dropout")] == ["caution"]
+    study = make.study_of(make.unmeasured(make.dropout()))
+    assert [c.text for c in said(study, "dropout")] == [
+        "What is missing is the workshop's network: without it there is nothing to compare with.",
+        "32 trainings have not been run yet: these results are provisional.",
+        "Without any result (4): dropout 0; dropout 0.25; dropout 0.5; dropout 0.75.",
+    ]
 
 
 def test_own_factors_keep_their_names() -> None:

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import made_results
@@ -86,15 +87,21 @@ def test_every_picture_says_its_training_its_seeds_and_its_digits() -> None:
         assert "20.000 dígitos reservados" in picture.alt
 
 
-def test_a_study_without_results_is_drawn_without_failing() -> None:
+def test_a_question_without_results_has_no_pictures() -> None:
     answers = (make.crossed(), make.dropout(), make.size())
-    study = make.study_of(*map(make.unmeasured, answers))
-    made = pictures(study, ES)
-    assert {picture.name.partition("_")[0] for picture in made} == {"effects", "heatmap"}
+    assert pictures(make.study_of(*map(make.unmeasured, answers))) == []
+
+
+def test_a_level_without_results_is_drawn_without_failing() -> None:
+    crossed = make.made(make.crossed()).questions[0]
+    without = make.with_levels(
+        crossed, lambda x: replace(x, error=make.NO_SPREAD) if x.levels == ("x2", "4") else x
+    )
+    made = pictures(make.study_of(without), ES)
     for picture in made:
         picture.draw().draw_without_rendering()
     heatmap = next(picture for picture in made if picture.name.startswith("heatmap"))
-    assert "sin medir" in texts(heatmap.draw())
+    assert texts(heatmap.draw()).count("sin medir") == 1
 
 
 def test_the_forest_has_every_effect_with_its_interval_in_words() -> None:

@@ -242,3 +242,15 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"estudio\.html"):
         write(make.made(make.dropout()), tmp_path / "file")
+
+
+@pytest.mark.parametrize("messages", [ES, EN])
+def test_a_study_that_was_stopped_among_its_pilots_is_reported(
+    messages: Messages, tmp_path: Path
+) -> None:
+    answers = (make.crossed(), make.held_filters(), make.dropout(), make.size())
+    study = make.study_of(*map(make.unmeasured, answers))
+    text = write(study, tmp_path, messages)["markdown"].read_text(encoding="utf-8")
+    assert not re.search(r"\bnan\b", text)
+    assert messages("study_report.report.claims") not in text, "nothing speaks of them yet"
+    assert messages("study_report.report.trials_missing", n=study.missing) in text

@@ -81,7 +81,11 @@ def _dropout_claims(question: QuestionAnalysis, messages: Messages) -> Iterator[
     baseline = level_label(question.factors, none.levels, messages)
     for response in ("error", "gap"):
         estimates = {e.levels: e.error if response == "error" else e.gap for e in question.effects}
-        against = {levels: estimate for levels, estimate in estimates.items() if estimate}
+        against = {
+            levels: estimate
+            for levels, estimate in estimates.items()
+            if estimate and not math.isnan(estimate.value)
+        }
         if not none.is_reference:
             estimate = against.get(none.levels)
             against = {reference.levels: _reversed(estimate)} if estimate else {}
@@ -128,6 +132,7 @@ def _claim(
     training = training_label(question, messages)
     if training_of(question).is_short:
         training = messages("study_report.claim.short", training=training)
-    sentences = (messages(f"study_report.claim.{verdict}"), training)
+    words = baseline_words(question.factors, messages)
+    sentences = (messages(f"study_report.claim.{verdict}", **words), training)
     answer = " ".join([*(f"{sentence}." for sentence in sentences), *measured])
     return Claim(claim=messages(f"study_report.claim.{name}"), kind=kind, answer=answer)

@@ -56,7 +56,8 @@ def conclude(
         messages: the reader's language.
     """
     if question.reference is None or not question.reference.error.n:
-        return (_say("caution", "no_reference", messages, **_baseline(question, messages)),)
+        missing = _say("caution", "no_reference", messages, **_baseline(question, messages))
+        return (missing, *_gaps_in_data(question, messages))
     parts: tuple[Iterator[Conclusion], ...] = (
         _trends(question, messages),
         _levels(question, "error", lambda effect: effect.error, messages),

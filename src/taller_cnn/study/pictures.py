@@ -44,7 +44,11 @@ def study_pictures(study: StudyAnalysis, say: Messages, note: str | None) -> Ite
         say: the reader's language.
         note: what the reader must know about the data; it becomes part of the titles.
     """
-    panels = [_forest_panel(question, say) for question in study.questions if question.effects]
+    panels = [
+        _forest_panel(question, say)
+        for question in study.questions
+        if any(not math.isnan(effect.error.value) for effect in question.effects)
+    ]
     title = with_note(say("study_report.figure.effects"), note, say)
     axis = say("study_report.figure.difference")
     for number, page in enumerate(pages(panels), start=1):
@@ -62,11 +66,13 @@ def question_pictures(
     question: QuestionAnalysis, say: Messages, note: str | None
 ) -> Iterator[Picture]:
     """The pictures of one question; arguments as `study_pictures`."""
+    if not _measured(question):
+        return
     if len(question.factors) == 2:
         yield _heatmap_picture(question, say, note)
     if question.factors == ("dropout",) and not np.isnan(question.results.seen_errors).all():
         yield _gap_picture(question, say, note)
-    if question.factors == ("size",) and not np.isnan(question.results.errors).all():
+    if question.factors == ("size",):
         yield _size_picture(question, say, note)
     yield from _curves_picture(question, say, note)
 
@@ -227,9 +233,9 @@ def _curves_picture(
     question: QuestionAnalysis, say: Messages, note: str | None
 ) -> Iterator[Picture]:
     """The error as networks learn, or the training loss where the error was measured only once."""
-    kind, curves = "curve_error", [_error_curves(records) for records in question.results.curves]
+    axis, curves = "both_axis", [_error_curves(records) for records in question.results.curves]
     if not any(map(drawable, curves)):
-        kind, curves = "loss", [_loss_curves(records) for records in question.results.curves]
+        axis, curves = "loss_axis", [_loss_curves(records) for records in question.results.curves]
     if not any(map(drawable, curves)):
         return
     panels = [
@@ -246,7 +252,7 @@ def _curves_picture(
         rows = len({level.levels[1] for level in question.levels})
         columns = len(panels) // rows
         panels = [panel for row in range(rows) for panel in panels[row::rows]]
-    upwards = say(f"study_report.figure.{kind}_axis")
+    upwards = say(f"study_report.figure.{axis}")
     name = capital(baseline_words(question.factors, say)["baseline_name"])
     heading = say("study_report.figure.curves", question=question_label(question, say))
     title = _title(heading, question, say, note)

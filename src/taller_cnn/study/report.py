@@ -225,9 +225,9 @@ def _design_text(question: QuestionAnalysis, say: Messages) -> str:
     text = say(
         "study_report.report.design_text",
         levels=len(question.levels),
-        seeds=say("study_report.seeds", n=question.seeds),
+        seeds=say("study_report.seeds", n=len(question.results.seeds)),
         reference=reference_label(question, say),
-        judged_n=question.judged_n,
+        judged_n=question.results.training.judges,
     )
     pilots = question.results.pilot_errors.shape[-1]
     if not any(len(level.rates) > 1 for level in question.levels):

@@ -8,9 +8,8 @@ so that the second part is that of one weighted sum for each digit: exact, and p
 How one seed happens to do on one digit is in both parts. It is taken out of the second, where it
 is what the model leaves of the answers to a digit: seeds and digits are crossed, as are readers and
 cases in studies of diagnosis (Obuchowski and Rockette 1995, *Communications in Statistics* 24;
-Dorfman, Berbaum and Metz 1992, *Investigative Radiology* 27). Counted twice it makes false verdicts
-rarer, 2% of studies instead of 4%, and effects harder to find: in `benchmarks/study_simulation.py`
-it is a fifth of the variance.
+Dorfman, Berbaum and Metz 1992, *Investigative Radiology* 27). Counted twice it would add a quarter
+to the variance of the made studies in `benchmarks/study_simulation.py`; a test measures it.
 """
 
 from __future__ import annotations
