@@ -22,7 +22,6 @@ from typing import Any
 import torch
 
 from taller_cnn.config import TrainConfig
-from taller_cnn.data import Digits
 from taller_cnn.devices import choose_precision
 from taller_cnn.errors import Phrase, UsageError
 from taller_cnn.study.factors import (
@@ -34,7 +33,7 @@ from taller_cnn.study.factors import (
     train_of,
 )
 from taller_cnn.study.plan import Plan, QuestionPlan, Regime, refuse_undoing
-from taller_cnn.study.trial import TRAINING_REVISION, Trial, TrialResult
+from taller_cnn.study.trial import TRAINING_REVISION, StudyDigits, Trial, TrialResult
 
 PILOT_SEEDS = (1000, 1001)
 """Seeds of pilots; none of the trials that are compared has one of them."""
@@ -47,35 +46,6 @@ _RATE_FIELDS = ("learning_rate", "muon_learning_rate")
 
 Results = Mapping[str, TrialResult]
 """What was run, by the trial's key."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyDigits:
-    """The data set that a study's trials are trained on and judged by."""
-
-    name: str
-    source: str
-    """`full` or `sample`."""
-    checksum: str
-    train_n: int
-    """Training digits without those held out for validation: they teach or judge."""
-    validation_n: int
-    """Digits held out for validation, which judge pilots."""
-
-    @classmethod
-    def of(cls, digits: Digits) -> StudyDigits:
-        """The description of digits in memory."""
-        return cls(
-            name=digits.name,
-            source=digits.source,
-            checksum=digits.checksum,
-            train_n=len(digits.train),
-            validation_n=len(digits.validation),
-        )
-
-    def judging(self, wanted: int) -> int:
-        """Digits that judge where a regime wants so many: at most two fifths."""
-        return min(wanted, self.train_n * 2 // 5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,7 +247,8 @@ def build(plan: Plan, digits: StudyDigits) -> Design:
             too few digits for any level.
         ConfigError: a level is not a network or a training that there can be.
     """
-    plan = _with_precision(plan)
+    best = choose_precision("auto", torch.device("cpu")).value
+    plan = plan.with_precision(str(best).removeprefix("torch."))
     notices: list[Phrase] = []
     questions = [_question(plan, part, digits, notices) for part in plan.questions]
     return Design(
@@ -287,17 +258,6 @@ def build(plan: Plan, digits: StudyDigits) -> Design:
         plan=plan,
         notices=tuple(notices),
     )
-
-
-def _with_precision(plan: Plan) -> Plan:
-    """The plan with the arithmetic named that `auto` comes to on this machine."""
-    best = choose_precision("auto", torch.device("cpu")).value
-    name = str(best).removeprefix("torch.")
-    regimes = {
-        key: regime.model_copy(update={"precision": name}) if regime.precision == "auto" else regime
-        for key, regime in plan.regimes.items()
-    }
-    return plan.model_copy(update={"regimes": regimes})
 
 
 def _named_apart(questions: Iterable[Question]) -> tuple[Question, ...]:
