@@ -116,5 +116,6 @@ def _table_at(root: type[Table], loc: Sequence[int | str]) -> type[Table]:
         else:
             # A mapping by name, or a list: what it is of is the last type or the first.
             kind = next(k for k in reversed(get_args(kind)) if k is not Ellipsis)
+    assert isinstance(kind, type)
     assert issubclass(kind, Table)
     return kind
