@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import re
@@ -164,16 +163,19 @@ def test_a_lab_without_a_network_leads_to_training(open_page: Any, empty_lab: An
 def test_the_study_is_shown_with_its_pictures_and_its_table(page: Any) -> None:
     picture = io.BytesIO()
     Image.new("L", (3, 2)).save(picture, "PNG")
-    png = base64.b64encode(picture.getvalue()).decode("ascii")
     rows = [["8", "0.98125"], ["16", "0.9875"]]
     study = {
         "available": True,
-        "pictures": [{"name": "impacto", "png": png}],
+        "pictures": [{"name": "impacto", "url": "/api/study/pictures/impacto"}],
         "table": {"columns": ["filtros", "precisión"], "rows": rows},
         "table_source": "csv",
     }
     page.route("**/api/study", lambda route: route.fulfill(json=study))
+    page.route(
+        "**/api/study/pictures/impacto",
+        lambda route: route.fulfill(body=picture.getvalue(), content_type="image/png"),
+    )
     page.get_by_role("tab", name="Compara").click()
     page.wait_for_selector(".study table")
-    assert page.locator(".study img").evaluate("image => image.naturalWidth") == 3
+    page.wait_for_function("() => document.querySelector('.study img').naturalWidth === 3")
     assert page.locator(".study td").all_inner_texts() == ["8", "0,9813", "16", "0,9875"]

@@ -18,6 +18,7 @@ ROUTES = {
     ("PATCH", "/api/runs/{run_id}"),
     ("DELETE", "/api/runs/{run_id}"),
     ("GET", "/api/study"),
+    ("GET", "/api/study/pictures/{name}"),
     ("GET", "/api/health"),
 }
 

@@ -17,6 +17,17 @@ def test_a_fresh_lab_says_that_it_has_nothing_yet(client_of, own_lab: Lab) -> No
     assert asking.get("/api/study").json()["available"] is False
 
 
+def test_pictures_of_the_study_have_an_address(client_of, own_lab: Lab) -> None:
+    own_lab.study_folder.mkdir(parents=True)
+    (own_lab.study_folder / "filters.png").write_bytes(b"png")
+    asking = client_of(own_lab)
+    (picture,) = asking.get("/api/study").json()["pictures"]
+    answer = asking.get(picture["url"])
+    assert (answer.content, answer.headers["content-type"]) == (b"png", "image/png")
+    assert asking.get("/api/study/pictures/other").status_code == 404
+    assert asking.get("/api/study/pictures/..%2F..%2Frun").status_code == 404
+
+
 def test_the_models_are_listed_with_what_is_known_of_them(client) -> None:
     listed = client.get("/api/models").json()
     assert listed["default"] == "main"

@@ -9,8 +9,8 @@ import pytest
 
 from taller_cnn.errors import InputError, UsageError
 from taller_cnn.study import (
-    REGIMES,
     FACTORS,
+    REGIMES,
     Plan,
     default_plan,
     plan_of,

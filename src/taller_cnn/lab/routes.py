@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse
 from pydantic import ValidationError
 from pydantic_core import from_json
 
@@ -26,13 +27,16 @@ from taller_cnn.lab.schemas import (
     Study,
     UnreadableModel,
 )
-from taller_cnn.lab.study_files import read_study
+from taller_cnn.lab.study_files import read_study, study_picture
 
 ModelId = Annotated[str, Path(max_length=40, description="an id of `GET /api/models`")]
 BINARY: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     }
+}
+PNG: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
 }
 PREDICT_BODY: dict[str, Any] = {
     "requestBody": {
@@ -85,6 +89,15 @@ def read_routes(lab: Lab) -> APIRouter:
     @routes.get("/study", summary="The pictures and the table of the study, if there is one")
     def study() -> Study:
         return read_study(lab.study_folder)
+
+    @routes.get(
+        "/study/pictures/{name}",
+        summary="A picture of the study, as a PNG file",
+        response_class=FileResponse,
+        responses=PNG | documented(404),
+    )
+    def picture(name: Annotated[str, Path(max_length=200)]) -> FileResponse:
+        return FileResponse(study_picture(lab.study_folder, name), media_type="image/png")
 
     return routes
 

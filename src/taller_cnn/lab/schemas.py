@@ -256,7 +256,7 @@ class StudyPicture(BaseModel):
     """A picture of the study."""
 
     name: str
-    png: str = Field(description="base64")
+    url: str = Field(description="where its PNG is, on this server")
 
 
 class StudyTable(BaseModel):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 from pathlib import Path
 
 from taller_cnn.errors import OutputError, Phrase
+from taller_cnn.lab.problems import LabError
 from taller_cnn.lab.schemas import Study, StudyPicture, StudyTable
 from taller_cnn.reasons import os_reason
 
 TABLE_NAME = "estudio.csv"
+PICTURES_URL = "/api/study/pictures"
 MOST_PICTURES = 40
 MOST_PICTURE_BYTES = 5_000_000
 MOST_ROWS = 2000
@@ -24,9 +25,8 @@ def read_study(folder: Path) -> Study:
     """
     try:
         pictures = [
-            StudyPicture(name=p.stem, png=base64.b64encode(p.read_bytes()).decode("ascii"))
-            for p in sorted(folder.glob("*.png"))[:MOST_PICTURES]
-            if p.stat().st_size <= MOST_PICTURE_BYTES
+            StudyPicture(name=path.stem, url=f"{PICTURES_URL}/{path.stem}")
+            for path in _pictures(folder)
         ]
         table = _table(folder / TABLE_NAME)
     except csv.Error as error:
@@ -39,6 +39,24 @@ def read_study(folder: Path) -> Study:
     return Study(
         available=True, pictures=pictures, table=table, table_source="csv" if table else None
     )
+
+
+def study_picture(folder: Path, name: str) -> Path:
+    """The file of a picture that `read_study` names.
+
+    Raises:
+        LabError: there is no such picture.
+    """
+    for path in _pictures(folder):
+        if path.stem == name:
+            return path
+    raise LabError(404, "lab_no_such_address")
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The pictures of a study, as many and as large as a page shows."""
+    paths = sorted(folder.glob("[!.]*.png"))[:MOST_PICTURES]
+    return [path for path in paths if path.stat().st_size <= MOST_PICTURE_BYTES]
 
 
 def _table(path: Path) -> StudyTable | None:

@@ -11,7 +11,7 @@
 - `table`: results in rows, for other programs.
 """
 
-from taller_cnn.study.design import Cell, Design, Question, Results, StudyDigits, build
+from taller_cnn.study.design import Cell, Design, Question, Results, build
 from taller_cnn.study.factors import FACTORS, Factor, Level
 from taller_cnn.study.plan import (
     REGIMES,
@@ -35,7 +35,7 @@ from taller_cnn.study.run import (
 )
 from taller_cnn.study.store import Store
 from taller_cnn.study.table import EXPORTS, export, tabulate
-from taller_cnn.study.trial import TRAINING_REVISION, Trial, TrialResult
+from taller_cnn.study.trial import TRAINING_REVISION, StudyDigits, Trial, TrialResult
 
 __all__ = [
     "EXPORTS",

@@ -20,7 +20,6 @@ from functools import cached_property
 from typing import Any
 
 from taller_cnn.config import TrainConfig
-from taller_cnn.data import Digits
 from taller_cnn.errors import Phrase, UsageError
 from taller_cnn.study.factors import (
     RATE_CHANGE,
@@ -31,7 +30,7 @@ from taller_cnn.study.factors import (
     train_of,
 )
 from taller_cnn.study.plan import Plan, QuestionPlan, Regime, refuse_undoing
-from taller_cnn.study.trial import TRAINING_REVISION, Trial, TrialResult
+from taller_cnn.study.trial import TRAINING_REVISION, StudyDigits, Trial, TrialResult
 
 PILOT_SEEDS = (1000, 1001)
 """Seeds of pilots; none of the trials that are compared has one of them."""
@@ -45,35 +44,6 @@ _RATE_FIELDS = ("learning_rate", "muon_learning_rate")
 
 Results = Mapping[str, TrialResult]
 """What was run, by the trial's key."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyDigits:
-    """The data set that a study's trials are trained on and judged by."""
-
-    name: str
-    source: str
-    """`full` or `sample`."""
-    checksum: str
-    train_n: int
-    """Training digits without those held out for validation: they teach or judge."""
-    validation_n: int
-    """Digits held out for validation, which judge pilots."""
-
-    @classmethod
-    def of(cls, digits: Digits) -> StudyDigits:
-        """The description of digits in memory."""
-        return cls(
-            name=digits.name,
-            source=digits.source,
-            checksum=digits.checksum,
-            train_n=len(digits.train),
-            validation_n=len(digits.validation),
-        )
-
-    def judging(self, wanted: int) -> int:
-        """Digits that judge where a regime wants so many: at most two fifths."""
-        return min(wanted, self.train_n * 2 // 5)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,25 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from functools import cached_property
 from types import MappingProxyType
 from typing import Annotated, Any, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.errors import ConfigError, Phrase, TallerError, UsageError
+from taller_cnn.errors import ConfigError, Phrase, UsageError
+from taller_cnn.study.tables import MOST_MULTIPLE, Number, Rates, Table, blamed, refused
 
 LAYER_FILTERS = (16, 32, 32, 32, 32, 32)
 """Filters of the convolutions in order; the first two are the workshop's network."""
@@ -39,7 +31,6 @@ FIXED = ("recipe", "seed", "device", "precision", "holdout")
 
 LEAST_DIGITS = 10
 MOST_COUNT = 60_000
-MOST_MULTIPLE = 1024
 
 SIZE_CHANGE = "train_n"
 RATE_CHANGE = "learning_rate_factor"
@@ -49,51 +40,6 @@ _WORKED_OUT = {**dict.fromkeys(_SHAPE_CHANGES, ("filters",)), SIZE_CHANGE: ("epo
 """What these changes work out themselves, or hold, whatever else is asked for beside them."""
 _MODEL_FIELDS = tuple(f.name for f in dataclasses.fields(ModelConfig))
 _TRAIN_FIELDS = tuple(f.name for f in dataclasses.fields(TrainConfig))
-
-
-class Table(BaseModel):
-    """A table of a plan: only keys that mean something, and nothing that changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-def refused(phrase: Phrase, at: str = "") -> PydanticCustomError:
-    """What a validator raises: the reader gets the phrase, with the key it stands at.
-
-    Args:
-        phrase: what is wrong.
-        at: key below the one that the validator is of.
-    """
-    return PydanticCustomError("plan", "{phrase}", {"phrase": phrase, "at": at})
-
-
-@contextmanager
-def blamed(at: str = "") -> Iterator[None]:
-    """Have errors that know nothing of the plan told with the key they come from."""
-    try:
-        yield
-    except TallerError as error:
-        raise refused(Phrase(error.key, error.values), at) from error
-
-
-def _as_written(value: object) -> object:
-    """A name that looks like a number may be written as one."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"{value:.12g}" if number else value
-
-
-Name = Annotated[str, BeforeValidator(_as_written)]
-Whole = Annotated[int, Field(strict=True)]
-Number = Annotated[float, Field(strict=True)]
-Multiple = Annotated[float, Field(strict=True, gt=0, le=MOST_MULTIPLE)]
-"""Of the learning rate."""
-
-
-def _sorted_rates(rates: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(sorted(set(rates)))
-
-
-Rates = Annotated[tuple[Multiple, ...], AfterValidator(_sorted_rates)]
 
 
 class Level(Table):

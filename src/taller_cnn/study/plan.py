@@ -39,7 +39,6 @@ from types import MappingProxyType
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from taller_cnn.config import ModelConfig, TrainConfig, recipe
 from taller_cnn.errors import InputError, Phrase, TallerError, UsageError
@@ -50,15 +49,11 @@ from taller_cnn.study.factors import (
     MOST_COUNT,
     Factor,
     Level,
-    Name,
-    Number,
-    Table,
     at_odds,
-    blamed,
     factor_named,
     parse_factor,
-    refused,
 )
+from taller_cnn.study.tables import Name, Number, Table, blamed, key_error, refused
 
 MOST_SEEDS = 1000
 JUDGES = 20_000
@@ -254,63 +249,7 @@ class Plan(Table):
         try:
             return cls.model_validate({"name": name, **raw})
         except ValidationError as error:
-            # A key that is misspelt is missing too, and the name that means nothing helps more.
-            unknown_first = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-            first = unknown_first[0]
-            raise UsageError(
-                "study_design_key", key=_key_of(first), reason=_reason_of(first)
-            ) from error
-
-
-def _key_of(error: ErrorDetails) -> str:
-    """The full name of the key that is wrong, e.g. ``questions[1].seeds``; lists count from 1."""
-    key = ""
-    for part in error["loc"]:
-        key += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
-    at = error.get("ctx", {}).get("at", "")
-    return f"{key}.{at}".strip(".")
-
-
-def _reason_of(error: ErrorDetails) -> Phrase:
-    """What is wrong, for the reader's language."""
-    context = error.get("ctx", {})
-    match error["type"]:
-        case "plan":
-            phrase = context["phrase"]
-            assert isinstance(phrase, Phrase)
-            return phrase
-        case "missing":
-            return Phrase("study_design_missing")
-        case "extra_forbidden":
-            allowed = ", ".join(_table_at(error["loc"][:-1]).model_fields)
-            return Phrase("study_design_unknown", {"allowed": allowed})
-        case "greater_than_equal" | "less_than_equal":
-            table, field = _table_at(error["loc"][:-1]), error["loc"][-1]
-            limits = {k: v for m in table.model_fields[str(field)].metadata for k, v in _limits(m)}
-            return Phrase("config_range", {"field": field, "value": error["input"], **limits})
-        case _:
-            return Phrase("study_design_type", {"value": error["input"]})
-
-
-def _limits(metadata: object) -> list[tuple[str, object]]:
-    """The ends of a field's range, as messages call them."""
-    names = (("least", "ge"), ("most", "le"))
-    return [(word, getattr(metadata, end)) for word, end in names if hasattr(metadata, end)]
-
-
-def _table_at(loc: Sequence[int | str]) -> type[Table]:
-    """The kind of table that stands at a place of a plan."""
-    match loc:
-        case ["regimes", _]:
-            return Regime
-        case ["factors", _]:
-            return Factor
-        case ["factors", _, "levels", _]:
-            return Level
-        case ["questions", _]:
-            return QuestionPlan
-        case _:
-            return Plan
+            raise key_error(error, cls) from error
 
 
 def read_plan(path: Path) -> Plan:

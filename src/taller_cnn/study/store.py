@@ -24,9 +24,9 @@ from taller_cnn import __version__
 from taller_cnn.errors import OutputError, Phrase
 from taller_cnn.files import atomic_path, folder_lock, read_json, write_json
 from taller_cnn.reasons import os_reason
-from taller_cnn.study.design import Design, StudyDigits, build
+from taller_cnn.study.design import Design, build
 from taller_cnn.study.plan import Plan
-from taller_cnn.study.trial import Trial, TrialResult
+from taller_cnn.study.trial import StudyDigits, Trial, TrialResult
 
 TRIALS_FOLDER = "entrenamientos"
 PLAN_NAME = "plan.json"

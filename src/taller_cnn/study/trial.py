@@ -1,4 +1,4 @@
-"""Value types of a study: one training, what identifies it, and what it came to."""
+"""Value types of a study: its digits, one training, what identifies it, and what it came to."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from functools import cache, cached_property
 from typing import Any, Literal
 
 from taller_cnn.config import ModelConfig, TrainConfig
+from taller_cnn.data import Digits
 from taller_cnn.model import describe
 
 TRAINING_REVISION = 3
@@ -19,6 +20,35 @@ another revision are not compared with new ones. A test pins the numbers of a ti
 
 FINAL_REASONS = ("diverged",)
 """Failures that another try would only repeat."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyDigits:
+    """The data set that a study's trials are trained on and judged by."""
+
+    name: str
+    source: str
+    """`full` or `sample`."""
+    checksum: str
+    train_n: int
+    """Training digits without those held out for validation: they teach or judge."""
+    validation_n: int
+    """Digits held out for validation, which judge pilots."""
+
+    @classmethod
+    def of(cls, digits: Digits) -> StudyDigits:
+        """The description of digits in memory."""
+        return cls(
+            name=digits.name,
+            source=digits.source,
+            checksum=digits.checksum,
+            train_n=len(digits.train),
+            validation_n=len(digits.validation),
+        )
+
+    def judging(self, wanted: int) -> int:
+        """Digits that judge where a regime wants so many: at most two fifths."""
+        return min(wanted, self.train_n * 2 // 5)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,12 +20,8 @@ export function makeStudy() {
 }
 
 function studyParts({ pictures, table }) {
-  const images = pictures.map(({ name, png }) =>
-    make(
-      "figure",
-      {},
-      make("img", { src: `data:image/png;base64,${png}`, alt: ["study_picture", { name }] }),
-    ),
+  const images = pictures.map(({ name, url }) =>
+    make("figure", {}, make("img", { src: url, alt: ["study_picture", { name }] })),
   );
   return table ? [...images, studyTable(table)] : images;
 }
