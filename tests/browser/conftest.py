@@ -73,6 +73,7 @@ class OpenLab:
 
     address: str
     workdir: Path
+    pid: int
 
     def model_path(self, name: str) -> Path:
         """The weights of a model by its id."""
@@ -123,9 +124,10 @@ def lab_folder(tmp_path_factory: pytest.TempPathFactory, sample_dir: Path) -> Pa
 
 
 @contextmanager
-def running(workdir: Path) -> Iterator[OpenLab]:
-    """`taller-cnn lab` on a free port, in a process of its own."""
-    command = [sys.executable, "-m", "taller_cnn", "lab", "--no-browser", "--port", "0", "--json"]
+def running(workdir: Path, port: int = 0) -> Iterator[OpenLab]:
+    """`taller-cnn lab` on a port (0: a free one), in a process of its own."""
+    command = [sys.executable, "-m", "taller_cnn", "lab", "--no-browser", "--json"]
+    command += ["--port", str(port)]
     process = subprocess.Popen(
         [*command, "--workdir", str(workdir)],
         stdout=subprocess.PIPE,
@@ -136,10 +138,17 @@ def running(workdir: Path) -> Iterator[OpenLab]:
         assert process.stdout is not None
         told = process.stdout.readline()
         assert told, process.stderr.read() if process.stderr else ""
-        yield OpenLab(address=json.loads(told)["address"], workdir=workdir)
+        address = json.loads(told)["address"]
+        yield OpenLab(address=address, workdir=workdir, pid=process.pid)
     finally:
         process.terminate()
         process.communicate(timeout=20)
+
+
+@pytest.fixture
+def run_lab() -> Callable[..., Any]:
+    """`running`, for tests that open and close a lab of their own."""
+    return running
 
 
 @pytest.fixture(scope="session")

@@ -113,6 +113,20 @@ def test_a_filter_switched_off_changes_the_bars_and_back(inside: Any) -> None:
     assert inside.evaluate(PRESENT)["logits"] == before
 
 
+def test_filters_that_are_off_are_told_wherever_they_act(inside: Any) -> None:
+    inside.locator('[data-layer="conv1"] .unit').first.click()
+    inside.get_by_role("button", name="Apagar").click()
+    notice = inside.locator(".off-notice")
+    inside.get_by_role("tab", name="Compara").click()
+    assert "Filtros apagados: 1." in notice.inner_text()
+    assert "Las tarjetas muestran las redes enteras." in notice.inner_text()
+    inside.get_by_role("tab", name="Dibuja").click()
+    assert "Filtros apagados: 1." in notice.inner_text()
+    assert "Las tarjetas" not in notice.inner_text()
+    inside.get_by_role("button", name="Encender todos").click()
+    notice.wait_for(state="hidden")
+
+
 def test_a_unit_that_is_off_says_so_in_place_of_its_formula(inside: Any) -> None:
     inside.locator('[data-layer="act2"] .unit').first.click()
     inside.get_by_role("button", name="Apagar").click()

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
@@ -92,6 +97,96 @@ def test_a_training_can_be_paused_stopped_and_thrown_away(train: Any) -> None:
     assert train.locator(".run-state").get_attribute("data-state") == "stopped"
     train.get_by_role("button", name="Descartar").click()
     train.wait_for_selector("[data-state=none]")
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_training_that_goes_on_can_be_thrown_away(train: Any, paused: bool) -> None:
+    train.get_by_label("Épocas").fill("50")
+    train.get_by_label("Dígitos", exact=True).select_option("sample")
+    train.get_by_role("button", name="Entrenar").click()
+    train.wait_for_selector("[data-state=running]", timeout=LONG)
+    train.wait_for_selector(".board:visible")
+    if paused:
+        train.get_by_role("button", name="Pausa").click()
+        train.wait_for_selector("[data-state=paused]")
+    train.get_by_role("button", name="Descartar").click()
+    train.wait_for_selector("[data-state=none]")
+    assert train.locator(".run .notice-box").is_hidden()
+    assert train.locator(".board").is_hidden()
+    assert train.get_by_role("button", name="Entrenar").is_enabled()
+
+
+@pytest.fixture
+def lab_that_ends(open_page: Any, run_lab: Any, workdir: Path) -> Iterator[Any]:
+    """Ends a lab in the middle of a training, in the given way; the page and the lab's port."""
+
+    def end(how: signal.Signals) -> tuple[Any, int]:
+        with run_lab(workdir) as opened:
+            page = open_page(opened.address)
+            page.get_by_role("tab", name="Entrena").click()
+            page.get_by_label("Épocas").fill("90")
+            page.get_by_label("Dígitos", exact=True).select_option("sample")
+            page.get_by_role("button", name="Entrenar").click()
+            page.wait_for_selector("[data-state=running]", timeout=LONG)
+            page.wait_for_selector(".speed:not(:empty)")
+            os.kill(opened.pid, how)
+        return page, urlsplit(opened.address).port or 0
+
+    yield end
+    # The browser tells every request that fails in its console.
+    assert all("Failed to load resource" in told for told in open_page.problems)
+    open_page.problems.clear()
+
+
+def test_a_server_that_breaks_off_and_comes_back_is_told(
+    lab_that_ends: Any, run_lab: Any, workdir: Path
+) -> None:
+    page, port = lab_that_ends(signal.SIGKILL)
+    problem = page.locator(".run .notice-box")
+    problem.wait_for()
+    assert "El taller no responde" in problem.inner_text()
+    assert page.locator(".speed").inner_text() == ""
+    with run_lab(workdir, port):
+        page.wait_for_selector("[data-state=none]", timeout=LONG)
+        assert "este entrenamiento se ha perdido" in problem.inner_text()
+        assert page.get_by_role("button", name="Entrenar").is_enabled()
+
+
+def test_a_server_that_is_closed_during_a_training_is_told(lab_that_ends: Any) -> None:
+    page, _ = lab_that_ends(signal.SIGTERM)
+    page.wait_for_selector("[data-state=none]")
+    assert "se ha cerrado el taller" in page.locator(".run .notice-box").inner_text()
+
+
+def test_a_request_without_an_answer_is_told_in_the_readers_words(open_page: Any, lab: Any) -> None:
+    page = open_page(lab.address)
+    page.get_by_role("tab", name="Entrena").click()
+    page.route("**/api/**", lambda route: route.abort())
+    page.get_by_role("button", name="Entrenar").click()
+    problem = page.locator(".run .notice-box")
+    problem.wait_for()
+    assert problem.inner_text() == "El taller no responde. ¿Sigue abierto en la terminal?"
+    page.get_by_role("button", name="English").click()
+    assert problem.inner_text().startswith("The lab does not answer.")
+    page.get_by_role("tab", name="Compare").click()
+    page.get_by_role("button", name="Show its mistakes").click()
+    page.wait_for_selector("#panel-compare p:text('The lab does not answer. Is it still open')")
+    page.unroute("**/api/**")
+    open_page.problems.clear()
+
+
+def test_another_network_is_opened_where_the_default_is_broken(open_page: Any, lab: Any) -> None:
+    page = open_page(lab.address)
+    page.route("**/api/models/main", lambda route: route.fulfill(status=500, body="{}"))
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    assert page.get_by_label("Red", exact=True).input_value() == "small"
+    notice = page.locator(".page-notice")
+    assert notice.inner_text() == "No se puede abrir la red «main». Esta es «small»."
+    page.unroute("**/api/models/main")
+    page.get_by_label("Red", exact=True).select_option("main")
+    notice.wait_for(state="hidden")
+    open_page.problems.clear()
 
 
 def test_a_loss_that_is_no_number_is_told(train: Any) -> None:

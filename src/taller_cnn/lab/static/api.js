@@ -1,8 +1,12 @@
 /** Talking to the lab's server. */
+import { resay } from "./dom.js";
 import { language } from "./language.js";
 import { modelOf, picturesOf } from "./bytes.js";
 
-/** What the server said is wrong, in the reader's language. */
+/** Status of a request that nobody answered. */
+const NO_ANSWER = 0;
+
+/** What the server said is wrong, in the reader's language, or that there is no server. */
 export class ServerError extends Error {
   constructor(problem, status) {
     super(problem?.detail ?? problem?.title ?? String(status));
@@ -12,9 +16,21 @@ export class ServerError extends Error {
   }
 }
 
+/** Put what went wrong into an element: of a server that does not answer, in the page's words. */
+export function sayError(element, error) {
+  if (!(error instanceof ServerError)) throw error;
+  if (error.status === NO_ANSWER) resay(element, "no_server", {});
+  else if (error.status === 401) resay(element, "no_token", {});
+  else resay(element, error.message);
+}
+
 async function ask(path, options = {}) {
   const headers = { "Accept-Language": language(), ...options.headers };
-  const response = await fetch(path, { ...options, headers });
+  const response = await fetch(path, { ...options, headers }).catch((error) => {
+    // The only reason that `fetch` has for this one is the network.
+    if (error instanceof TypeError) throw new ServerError(null, NO_ANSWER);
+    throw error;
+  });
   if (response.ok) return response;
   const problem = await response.json().catch(() => null);
   throw new ServerError(problem, response.status);

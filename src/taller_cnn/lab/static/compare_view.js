@@ -1,5 +1,5 @@
 /** *Compare*: the lab's networks on the same drawing, their mistakes, and the study. */
-import { fetchModel } from "./api.js";
+import { fetchModel, sayError } from "./api.js";
 import { makeBars } from "./bars.js";
 import { make, resay, toggle } from "./dom.js";
 import { chance } from "./language.js";
@@ -143,7 +143,7 @@ async function loadEntry(entry) {
     entry.layers = buildNetwork(card.config, tensors);
     showEntry(entry);
   } catch (error) {
-    resay(entry.said, error.message);
+    sayError(entry.said, error);
   } finally {
     entry.loading = false;
   }

@@ -1,5 +1,5 @@
 /** *Look inside*: the layers, the chosen map, why, and the sketch. */
-import { button, canvas, choice, make, resay } from "./dom.js";
+import { canvas, choice, make, resay } from "./dom.js";
 import { buildColumns, markColumns, paintColumns, paintScales, setRange } from "./flow.js";
 import { markSources, paintEdges } from "./edges.js";
 import { makeDetail } from "./detail.js";
@@ -7,9 +7,8 @@ import { beforeFrame } from "./frames.js";
 import { makeSketch } from "./sketch.js";
 import { makeWhy } from "./why.js";
 import { focus, isClasses, mapOf } from "./focus.js";
-import { countOff, on, present, switchAllOn } from "./present.js";
+import { on, present } from "./present.js";
 import { blank, extremes, paintGrey, paintMap, reach, shortNumber } from "./colours.js";
-import { argmax, forward, normalise } from "./network.js";
 
 /** The panel's content; the drawing pad is moved to its top when the tab is opened. */
 export function makeInside() {
@@ -22,7 +21,6 @@ export function makeInside() {
     inside.flow,
   );
   inside.pointed = makePointed();
-  inside.off = makeOffNotice();
   inside.time = make("p", { class: "hint" });
   inside.dock = make("div", { class: "dock-place" });
   inside.element = make(
@@ -37,7 +35,6 @@ export function makeInside() {
       inside.time,
     ),
     make("p", { class: "hint", text: "inside_text" }),
-    inside.off.element,
     inside.scroller,
     inside.pointed.element,
     makeDetail(),
@@ -90,7 +87,6 @@ function redrawSoon(inside) {
     }
     inside.moved = false;
     showPointed(inside.pointed);
-    inside.off.update();
     if (present.outputs) resay(inside.time, "forward_time", { ms: present.milliseconds });
     else resay(inside.time, "draw_something", {});
   });
@@ -131,36 +127,4 @@ function showPointed({ picture, words }) {
   if (isClasses(layer)) resay(words, "pointed_class", { ...values, unit: at.unit });
   else if (map.length === 1) resay(words, "pointed_unit", values);
   else resay(words, "pointed_map", values);
-}
-
-/** What the switched-off filters change. */
-function makeOffNotice() {
-  const words = make("p", { role: "status" });
-  const element = make(
-    "div",
-    { class: "off-notice", hidden: true },
-    words,
-    button("switch_all_on", switchAllOn),
-  );
-  return {
-    element,
-    update() {
-      const count = countOff();
-      element.hidden = count === 0;
-      if (count) sayOff(words, count);
-    },
-  };
-}
-
-function sayOff(words, count) {
-  const { pixels, card, layers, outputs } = present;
-  if (!pixels) {
-    resay(words, "off_count", { count });
-    return;
-  }
-  const whole = forward(layers, normalise(pixels, card)).at(-1);
-  const now = outputs.at(-1);
-  const [was, is] = [argmax(whole), argmax(now)];
-  const values = { count, was, before: whole[was], after: now[was], is, chance: now[is] };
-  resay(words, was === is ? "off_same" : "off_other", values);
 }

@@ -1,5 +1,5 @@
 /** The lab's page: draw, look inside, train, compare. */
-import { fetchDigits, fetchModel, get, readPictureFile } from "./api.js";
+import { fetchDigits, fetchModel, get, readPictureFile, sayError } from "./api.js";
 import { makeCompare } from "./compare_view.js";
 import { button, labelled, make, resay } from "./dom.js";
 import { language, startLanguage } from "./language.js";
@@ -8,7 +8,7 @@ import { on, present, setModel, tell } from "./present.js";
 import { makeTrain } from "./train_view.js";
 import { makeWorkbench } from "./workbench.js";
 
-const source = { digits: [], read: readPictureFile };
+const source = { digits: [], read: readPictureFile, sayError };
 const notice = make("p", { class: "page-notice", role: "alert", hidden: true });
 const chooser = make("select", {
   id: "model-choice",
@@ -16,20 +16,34 @@ const chooser = make("select", {
 });
 const takeAway = make("a", { class: "button", text: "take_away", download: true });
 
-/** Load a model of the lab and make it the page's. */
+/** Load a model of the lab and make it the page's; whether that could be done. */
 async function useModel(id) {
   try {
     setModel(await fetchModel(id));
   } catch (error) {
     showProblem(error);
+    return false;
+  }
+  chooser.value = id;
+  notice.hidden = true;
+  return true;
+}
+
+/** Use the first model of several that can be loaded, and say so if it is not the first. */
+async function useOneOf(ids) {
+  for (const id of ids) {
+    if (!(await useModel(id))) continue;
+    if (id !== ids[0]) {
+      notice.hidden = false;
+      resay(notice, "other_model", { broken: ids[0], id });
+    }
+    return;
   }
 }
 
 function showProblem(error) {
   notice.hidden = false;
-  if (error.status === 401) resay(notice, "no_token", {});
-  else if (error.status) resay(notice, error.message);
-  else resay(notice, "no_server", {});
+  sayError(notice, error);
 }
 
 function linkExport() {
@@ -44,8 +58,8 @@ async function loadModels() {
     ...models.map(({ id, kind }) => make("option", { value: id, text: [`model_${kind}`, { id }] })),
   );
   if (chosen) {
-    chooser.value = chosen;
-    await useModel(chosen);
+    const others = models.map(({ id }) => id).filter((id) => id !== chosen);
+    await useOneOf([chosen, ...others]);
   } else {
     notice.hidden = false;
     resay(notice, "no_model_yet", {});
@@ -72,10 +86,7 @@ async function start() {
     .getElementById("app")
     .append(head, tabs.list, notice, make("main", {}, ...tabs.panels), foot);
   for (const event of ["model", "language"]) on(event, linkExport);
-  on("kept", () => {
-    notice.hidden = true;
-    loadModels().catch(showProblem);
-  });
+  on("kept", () => loadModels().catch(showProblem));
   linkExport();
   const digits = fetchDigits().then((found) => {
     source.digits.push(...found);

@@ -23,7 +23,7 @@ export function setLanguage(code) {
   current = code in TEXTS ? code : "es";
   document.documentElement.lang = current;
   document.title = text("title");
-  refreshTexts(document);
+  refreshTexts();
 }
 
 /** As `setLanguage`, and remembered. */
@@ -86,8 +86,12 @@ export function text(key, values = {}) {
   });
 }
 
-/** Texts of elements that are on the page: element -> {content, label, ...: [key, values]}. */
+/** Texts of elements: element -> {content, label, ...: [key, values]}. */
 const sayings = new WeakMap();
+/** The same elements, also those that are not on the page now or not yet. */
+let speakers = [];
+/** How many were left when those that nothing holds any more were last forgotten. */
+let speakersKept = 1000;
 
 /**
  * Put a text into an element (or into one of its attributes) and keep it in the present language.
@@ -98,11 +102,22 @@ const sayings = new WeakMap();
  * @param {"content"|"aria-label"|"title"|"placeholder"|"alt"} [place]
  */
 export function say(element, key, values = {}, place = "content") {
-  const said = sayings.get(element) ?? {};
+  const said = sayings.get(element) ?? newSayings(element);
   said[place] = [key, values];
-  sayings.set(element, said);
-  element.setAttribute("data-said", "");
   write(element, place, text(key, values));
+}
+
+function newSayings(element) {
+  const said = {};
+  sayings.set(element, said);
+  speakers.push(new WeakRef(element));
+  if (speakers.length > 2 * speakersKept) forgetRemoved();
+  return said;
+}
+
+function forgetRemoved() {
+  speakers = speakers.filter((speaker) => speaker.deref());
+  speakersKept = Math.max(speakersKept, speakers.length);
 }
 
 /** Put in plain words that no language changes; an earlier text is forgotten. */
@@ -118,8 +133,10 @@ function write(element, place, words) {
   else if (place !== "content") element.setAttribute(place, words);
 }
 
-function refreshTexts(root) {
-  for (const element of root.querySelectorAll("[data-said]")) {
+function refreshTexts() {
+  forgetRemoved();
+  for (const speaker of speakers) {
+    const element = speaker.deref();
     for (const [place, [key, values]] of Object.entries(sayings.get(element) ?? {})) {
       write(element, place, text(key, values));
     }

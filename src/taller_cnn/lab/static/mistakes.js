@@ -1,5 +1,5 @@
 /** The digits that a network gets wrong, each of which opens in *Look inside*. */
-import { get } from "./api.js";
+import { get, sayError } from "./api.js";
 import { picturesOf } from "./bytes.js";
 import { paintGrey } from "./colours.js";
 import { arrowKeys, button, canvas, make, oneTabStop, resay, unseen } from "./dom.js";
@@ -42,7 +42,7 @@ async function fetchMistakes(show, said, grid) {
     oneTabStop(grid);
     resay(said, "mistakes_count", { ...found, shown: pictures.length });
   } catch (error) {
-    resay(said, error.message);
+    sayError(said, error);
   } finally {
     show.disabled = false;
   }

@@ -4,6 +4,7 @@ import { arrowKeys, button, canvas, make, oneTabStop, resay, toggle } from "./do
 import { blank, paintGrey } from "./colours.js";
 import { makeBars, makeVerdict } from "./bars.js";
 import { beforeFrame } from "./frames.js";
+import { makeOffNotice } from "./off_notice.js";
 import { on, present, probabilities, setPixels } from "./present.js";
 import {
   PAD_SIDE,
@@ -26,7 +27,8 @@ const FAINTEST_INK = 16;
  * The pad, its buttons, the picture that the network sees, and the bars.
  *
  * @param {Object} source where digits come from: `digits` ({pixels, label}[]) and `read`, a
- *   function from a picture file to {pixels} or null where pictures cannot be read
+ *   function from a picture file to {pixels} or null where pictures cannot be read; then
+ *   `sayError` tells what goes wrong with it
  * @returns {HTMLElement}
  */
 export function makePad(source) {
@@ -81,7 +83,7 @@ function layOut(pad, bars, verdict) {
       centring,
       make("p", { class: "hint", text: "centring_hint" }),
     ),
-    make("div", { class: "dock-bars" }, ...verdict.elements, bars.element),
+    make("div", { class: "dock-bars" }, ...verdict.elements, makeOffNotice(), bars.element),
   );
 }
 
@@ -247,7 +249,7 @@ async function readPicture(pad, file) {
     showFound(pad, digits, text);
     refresh(pad);
   } catch (error) {
-    resay(pad.notice, error.message);
+    pad.source.sayError(pad.notice, error);
   }
 }
 

@@ -17,6 +17,7 @@ export const TEXT_EN = {
   take_away: "Take it with you",
   no_server: "The lab does not answer. Is it still open in the terminal?",
   no_token: "Open the address that the lab printed again.",
+  other_model: "The network \"{broken}\" cannot be opened. This is \"{id}\".",
   no_model_yet: "There is no trained network yet.",
   go_train: "Train one",
 
@@ -84,6 +85,7 @@ export const TEXT_EN = {
   off_same: "Filters switched off: {count}. It still says {was}: from {before:~1} to {after:~1}.",
   off_other:
     "Filters switched off: {count}. It said {was} ({before:~1}); now it says {is} ({chance:~1}).",
+  off_elsewhere: "The cards show the networks whole.",
   switch_all_on: "Switch all on",
 
   detail_label: "The chosen map",
@@ -222,6 +224,11 @@ export const TEXT_EN = {
   source_full: "All of MNIST (55,000)",
   wrong_list: "One to six whole numbers, separated by commas.",
   wrong_number: "A number from {least} to {most}.",
+  run_no_answer:
+    "The lab does not answer. The training goes on if the lab is still open in the terminal; the page keeps trying.",
+  run_discarded: "This training was thrown away, or the lab was closed.",
+  run_lost:
+    "The lab was closed and opened again meanwhile: this training is lost. You can start another one.",
   state_none: "Nothing is running. The same seed gives the same initial weights again.",
   state_starting: "Getting the digits ready…",
   state_running: "Learning.",

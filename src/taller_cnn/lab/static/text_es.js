@@ -17,6 +17,7 @@ export const TEXT_ES = {
   take_away: "Llévatela",
   no_server: "El taller no responde. ¿Sigue abierto en la terminal?",
   no_token: "Abre otra vez la dirección que imprimió el taller.",
+  other_model: "No se puede abrir la red «{broken}». Esta es «{id}».",
   no_model_yet: "Todavía no hay ninguna red entrenada.",
   go_train: "Entrena una",
 
@@ -83,6 +84,7 @@ export const TEXT_ES = {
   off_count: "Filtros apagados: {count}.",
   off_same: "Filtros apagados: {count}. Sigue diciendo {was}: de {before:~1} a {after:~1}.",
   off_other: "Filtros apagados: {count}. Decía {was} ({before:~1}); ahora dice {is} ({chance:~1}).",
+  off_elsewhere: "Las tarjetas muestran las redes enteras.",
   switch_all_on: "Encender todos",
 
   detail_label: "El mapa elegido",
@@ -219,6 +221,11 @@ export const TEXT_ES = {
   source_full: "MNIST entero (55.000)",
   wrong_list: "De uno a seis números enteros, separados por comas.",
   wrong_number: "Un número de {least} a {most}.",
+  run_no_answer:
+    "El taller no responde. El entrenamiento continúa si el taller sigue abierto en la terminal; la página lo vuelve a intentar.",
+  run_discarded: "Este entrenamiento se ha descartado, o se ha cerrado el taller.",
+  run_lost:
+    "El taller se cerró y se volvió a abrir: este entrenamiento se ha perdido. Puedes empezar otro.",
   state_none: "Nada en marcha. La misma semilla vuelve a dar los mismos pesos iniciales.",
   state_starting: "Preparando los dígitos…",
   state_running: "Aprendiendo.",

@@ -95,6 +95,10 @@ const EVENTS = {
     paintFilters(board, conv1);
     showPredictions(board, predictions);
   },
+  /** The server no longer answers: what is left of the time is not known. */
+  lost(board) {
+    resay(board.speed, "");
+  },
   result(board, { test }) {
     board.progress.value = 1;
     const [low, high] = test.interval_95;

@@ -1,5 +1,5 @@
 /** *Train*: start a network of one's own, watch it learn, keep it or throw it away. */
-import { get, send } from "./api.js";
+import { get, sayError, send } from "./api.js";
 import { button, make, resay } from "./dom.js";
 import { text } from "./language.js";
 import { makeForm } from "./train_form.js";
@@ -9,10 +9,13 @@ import { tell } from "./present.js";
 const STREAMED = ["started", "progress", "snapshot", "epoch", "result", "state", "discarded"];
 const ACTIVE = ["starting", "running", "paused"];
 const OVER = ["finished", "stopped"];
+/** Time between two tries to reach a server that does not answer. */
+const RETRY_MILLISECONDS = 2000;
 
 /** The panel's content. */
 export function makeTrain() {
-  const train = { run: null, stream: null };
+  /** `discarding`: whether it is from here that the run was thrown away. */
+  const train = { run: null, stream: null, discarding: false };
   train.form = makeForm((request) => startRun(train, request));
   train.board = makeBoard();
   train.state = make("p", { class: "run-state", role: "status" });
@@ -63,27 +66,61 @@ async function startRun(train, request) {
   } catch (error) {
     train.form.disable(false);
     train.form.blame(error.errors ?? []);
-    showRunProblem(train, error.message);
+    showRefusal(train, error);
   }
 }
 
 /** Listen to what a run tells. */
 function follow(train, run) {
   train.stream?.close();
+  train.discarding = false;
   train.run = run;
   showState(train, run);
-  train.stream = new EventSource(`/api/runs/${run.id}/events`);
+  const stream = new EventSource(`/api/runs/${run.id}/events`);
+  train.stream = stream;
   for (const event of STREAMED) {
-    train.stream.addEventListener(event, ({ data }) => hear(train, event, JSON.parse(data)));
+    stream.addEventListener(event, ({ data }) => hear(train, event, JSON.parse(data)));
   }
+  stream.addEventListener("open", () => {
+    train.problem.hidden = true;
+  });
+  stream.addEventListener("error", () => {
+    if (stream === train.stream) lostTouch(train, run);
+  });
+}
+
+/**
+ * The stream broke off. The browser asks for it again by itself, unless there was an answer and it
+ * was another one: then the run is no longer there.
+ */
+async function lostTouch(train, run) {
+  showRunProblem(train, "run_no_answer");
+  train.board.tell("lost");
+  if (train.stream.readyState !== EventSource.CLOSED) return;
+  try {
+    const now = await get("/api/health");
+    if (now.run?.id === run.id) setTimeout(() => follow(train, now.run), RETRY_MILLISECONDS);
+    else endRun(train, "run_lost");
+  } catch (error) {
+    if (error.status) {
+      endRun(train, "run_lost");
+      sayError(train.problem, error);
+    } else setTimeout(() => lostTouch(train, run), RETRY_MILLISECONDS);
+  }
+}
+
+/** There is no run any more, for a reason that the reader is told, if there is one. */
+function endRun(train, why = null) {
+  train.stream.close();
+  train.run = null;
+  train.board.element.hidden = true;
+  showState(train, null);
+  if (why) showRunProblem(train, why);
 }
 
 function hear(train, event, data) {
   if (event === "discarded") {
-    train.stream.close();
-    train.run = null;
-    train.board.element.hidden = true;
-    showState(train, null);
+    endRun(train, train.discarding ? null : "run_discarded");
     return;
   }
   if (event !== "state") {
@@ -107,13 +144,20 @@ function showState(train, run) {
   stop.hidden = !["running", "paused"].includes(state);
   discard.hidden = !run || state === "kept";
   train.keeping.element.hidden = !OVER.includes(state);
-  if (run?.problem) showRunProblem(train, run.problem.detail);
-  else if (ACTIVE.includes(state)) train.problem.hidden = true;
+  train.problem.hidden = !run?.problem;
+  if (run?.problem) resay(train.problem, run.problem.detail);
 }
 
-function showRunProblem(train, words) {
+/** Tell a problem of the page's own, by its key. */
+function showRunProblem(train, key) {
   train.problem.hidden = false;
-  resay(train.problem, words);
+  resay(train.problem, key, {});
+}
+
+/** Tell what the server refused, or that it does not answer. */
+function showRefusal(train, error) {
+  train.problem.hidden = false;
+  sayError(train.problem, error);
 }
 
 /** Ask the server to change the run; what it refuses is told. */
@@ -122,7 +166,7 @@ async function change(train, ask) {
     await ask(`/api/runs/${train.run.id}`);
     train.problem.hidden = true;
   } catch (error) {
-    showRunProblem(train, error.message);
+    showRefusal(train, error);
   }
 }
 
@@ -131,9 +175,11 @@ function makeControls(train) {
   const pause = button("pause", act("pause"));
   const resume = button("continue", act("continue"), { class: "main" });
   const stop = button("stop", act("stop"));
-  const discard = button("discard", () => change(train, (path) => send("DELETE", path)), {
-    class: "quiet",
-  });
+  const throwAway = () => {
+    train.discarding = true;
+    return change(train, (path) => send("DELETE", path));
+  };
+  const discard = button("discard", throwAway, { class: "quiet" });
   const element = make("div", { class: "pair controls" }, pause, resume, stop, discard);
   return { element, pause, resume, stop, discard };
 }
