@@ -34,7 +34,7 @@ Draw = Callable[[Writer, Generator], tuple[bytes, str]]
 
 def _photographed(ink: Grey, g: Generator, light: Grey | None = None) -> bytes:
     """On white paper, under a lamp, before a camera; `light` is what else falls on it."""
-    page = inked(sheet(ink.shape, g), ink, g.uniform(0.75, 1), pen_colour(g), 0.1, g)  # type: ignore[arg-type]
+    page = inked(sheet(ink.shape, g), ink, g.uniform(0.75, 1), pen_colour(g), 0.1, g)
     page = lit(page, g, 0.2)
     return camera(page if light is None else page * light[..., None], g)
 
@@ -132,7 +132,8 @@ def rows(count: tuple[int, int], per_row: tuple[int, int], gap: tuple[float, flo
         pen = max(height * g.uniform(0.05, 0.12), 1.6)
         lines = [_row(write, g, per_row, height, pen)[:2] for _ in range(int(g.integers(*count)))]
         width = max(ink.shape[1] for ink, _ in lines)
-        page, texts = np.zeros((0, width), np.float32), []
+        page = np.zeros((0, width), np.float32)
+        texts: list[str] = []
         for ink, text in lines:
             space = round(height * g.uniform(*gap)) if texts else 0
             page = np.pad(page, ((0, space + len(ink)), (0, 0)))
