@@ -22,10 +22,13 @@ ROUNDS = 3
 """What was hidden by a strong shadow may be a weaker one."""
 MASSIVE = 0.45
 """Depth by shorter side from which a piece has no strokes: of a corner or a strip half and more."""
+IN_CORNER = 0.2
+"""The same of what holds a corner of the picture, where a vignette leaves a hollow triangle; the
+strokes of the thickest marker have 0.15."""
 BAND = 0.12
 """Part of the picture along its border; what lies in it mostly follows the border."""
-IN_BAND = 0.6
-"""Least part of a piece that lies in the band where the piece follows the border."""
+IN_BAND = 0.75
+"""Least part in the band of a piece that follows the border; of a 5 whose bar does, 0.6."""
 COVERING = 0.8
 """Of both sides of the picture, that a digit cut out at its own box takes."""
 FRAME = 0.75
@@ -127,7 +130,7 @@ def _is_alien(
     if min(spans) > COVERING:
         # A frame, or a digit cut out at its own box.
         return corners >= 3 and in_band > FRAME
-    if corners:
+    if corners and depth >= IN_CORNER * min(extents):
         return True
     # No stroke that comes in from the border, which is longer than it is wide.
     lies = any(extents[1 - axis] >= 0.5 * extents[axis] for axis, _ in touched)

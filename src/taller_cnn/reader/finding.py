@@ -27,6 +27,10 @@ Grey = NDArray[np.float32]
 
 TINY = 64
 """A picture whose sides are no longer than this many pixels is one digit."""
+HALF = 0.5
+"""Of the picture's longer side, that something written in a picture cut out close has."""
+THICKEST = 0.3
+"""Strokes of a digit, of the longer side of a picture that it takes all of."""
 READY_EVEN = 0.03
 """How far, of 1, the border of a picture that is prepared as MNIST's may lie from black or white:
 JPEG moves it by less."""
@@ -99,6 +103,9 @@ class _Ink:
     """How far, in pixels, a stroke's soft edge goes on beyond what is labelled."""
 
 
+_Written = tuple[_Ink, list[Mark], list[Rejected]]
+
+
 def find(pixels: NDArray[np.uint8], options: Options | None = None) -> Found:
     """Find the digits in a picture and prepare them for the network.
 
@@ -115,12 +122,11 @@ def find(pixels: NDArray[np.uint8], options: Options | None = None) -> Found:
     single = options.single or tiny
     picture, corner = (whole, (0, 0)) if tiny else without_table(whole)
     picture, factor = enlarged(picture)
-    ink, marks, rejected = _written(ink_on_ground(picture), factor, single=single)
-    if _is_rest_of_a_digit(marks, rejected, picture.shape):
-        # The strokes of a digit cut out close may be most of its picture, taken for the paper.
-        others = _written(ink_on_ground(picture, other_polarity=True), factor, single=single)
-        if any(_covers(mark, picture.shape) for mark in others[1]):
-            ink, marks, rejected = others
+    written = _written(ink_on_ground(picture), factor, single=single)
+    if _may_be_around(written, anything=tiny):
+        other = _written(ink_on_ground(picture, other_polarity=True), factor, single=single)
+        written = other if _is_cut_out(other) else written
+    ink, marks, rejected = written
     found = _prepared(ink, marks, rejected, single=single)
     # Of a tiny picture, which is read as it is, nobody asks how thin its strokes are.
     stroke = 0.0 if tiny else _stroke(ink.labels, marks)
@@ -128,16 +134,28 @@ def find(pixels: NDArray[np.uint8], options: Options | None = None) -> Found:
     return _in_pixels(found, factor, corner, stroke, steps if options.steps else {})
 
 
-def _is_rest_of_a_digit(
-    marks: Sequence[Mark], rejected: Sequence[Rejected], shape: tuple[int, ...]
-) -> bool:
-    """Whether most of what was taken for ink lies at the border, as what is around a digit does."""
-    at_border = any(each.reason.key == "reader_edge" for each in rejected)
-    return at_border and all(mark.size < 0.5 * max(shape) for mark in marks)
+def _may_be_around(written: _Written, *, anything: bool) -> bool:
+    """Whether what was taken for ink may be what is around a digit that was cut out close.
+
+    The strokes of such a digit may be most of its picture, and are then taken for the paper: what
+    is left lies at the border, and the rest is small, or `anything` in a tiny picture.
+    """
+    ink, marks, rejected = written
+    small = all(mark.size < HALF * max(ink.labels.shape) for mark in marks)
+    return (anything or small) and any(each.reason.key == "reader_edge" for each in rejected)
 
 
-def _covers(mark: Mark, shape: tuple[int, ...]) -> bool:
-    return mark.height > COVERING * shape[0] and mark.width > COVERING * shape[1]
+def _is_cut_out(written: _Written) -> bool:
+    """Whether the only thing in a picture is a digit that takes all of it, in strokes."""
+    ink, marks, rejected = written
+    height, width = ink.labels.shape
+    return (
+        len(marks) == 1
+        and not rejected
+        and marks[0].height > COVERING * height
+        and marks[0].width > COVERING * width
+        and _stroke(ink.labels, marks) < THICKEST * max(height, width)
+    )
 
 
 def _ready_made(whole: Grey) -> NDArray[np.uint8] | None:
@@ -173,7 +191,7 @@ def _as_it_is(image: NDArray[np.uint8], whole: Grey) -> Found:
     return Found(boxes=(box,), images28=image[None], lines=(0,), steps=steps)
 
 
-def _written(flat: Grey, factor: int, *, single: bool) -> tuple[_Ink, list[Mark], list[Rejected]]:
+def _written(flat: Grey, factor: int, *, single: bool) -> _Written:
     """What is written, the marks in it, and what was rejected; the picture was enlarged so."""
     noise = noise_of(flat)
     strength = flat if factor > 1 else without_ruling(flat, noise)
