@@ -180,13 +180,15 @@ def rate(part: int, whole: int) -> str:
     return f"{100 * part / whole:.2f}% ({100 * low:.2f} to {100 * high:.2f}), {part:,}/{whole:,}"
 
 
-def networks(workdir: Path) -> dict[str, tuple[Path, LoadedModel]]:
-    """The user's own and the robust network; the latter is trained if need be."""
+def networks(workdir: Path, *, robust: bool = True) -> dict[str, tuple[Path, LoadedModel]]:
+    """The user's own and, if wanted, the robust network; the latter is trained if need be."""
     own = workdir / "modelo" / "cnn_mnist.pt"
+    if not robust:
+        return {"plain": (own, load_model(own))}
     events = robust_network(own, threading.Event(), digits_place())
-    robust = list(events)[-1]
-    assert isinstance(robust, LoadedModel)
-    return {"plain": (own, load_model(own)), "robust": (robust_path(own), robust)}
+    trained = list(events)[-1]
+    assert isinstance(trained, LoadedModel)
+    return {"plain": (own, load_model(own)), "robust": (robust_path(own), trained)}
 
 
 def reader_of(path: Path, loaded: LoadedModel) -> Reader:

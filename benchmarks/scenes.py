@@ -32,9 +32,11 @@ from scene_parts import (
     sheet,
     turned,
 )
+from scene_troubles import TROUBLES
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from taller_cnn.data import LabelledImages
+from taller_cnn.reader.finding import Options
 from taller_cnn.reader.writing import Pen, written
 
 
@@ -45,6 +47,11 @@ class Scene:
     data: bytes
     text: str
     kind: str
+
+    @property
+    def options(self) -> Options:
+        """How the picture is read."""
+        return Options(single=self.kind.endswith(", single"))
 
 
 def scenes(split: LabelledImages, n: int, seed: int, kinds: list[str] | None = None) -> list[Scene]:
@@ -340,4 +347,5 @@ SCENES: dict[str, Callable[[Writer, Generator], tuple[bytes, str]]] = {
     "several, mouse": several((0.05, 0.6), "mouse"),
     "several, squared": several((0.1, 0.6), "squared"),
     "several, slanted": several((0.1, 0.6), slant=14.0, count=(4, 8)),
+    **TROUBLES,
 }

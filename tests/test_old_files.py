@@ -20,6 +20,7 @@ from taller_cnn.checkpoints import LoadedModel, load_model
 from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.errors import ModelError
 from taller_cnn.evaluation import evaluate
+from taller_cnn.reader import threshold
 from taller_cnn.reader.robust import ready_robust, robust_path
 from taller_cnn.reader.threshold import kept_threshold
 from taller_cnn.runs import RunFiles, RunRequest, RunResult, checkpoint_request, run
@@ -131,14 +132,22 @@ def test_a_stopped_training_with_an_option_that_is_gone_is_refused_with_the_way_
         resuming("checkpoint_best.pt", tmp_path, sample_dir)
 
 
-def test_the_threshold_of_a_network_is_the_one_beside_it() -> None:
+def test_the_threshold_of_a_network_is_the_one_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Chosen for another way of reading, it does not count any more.
+    assert kept_threshold(OLD / "threshold_of.pt") is None
+    monkeypatch.setattr(threshold, "REVISION", 3)
     kept = kept_threshold(OLD / "threshold_of.pt")
     assert kept is not None
     assert kept.threshold == MANIFEST["threshold_of.pt"]["threshold"]
     assert kept_threshold(OLD / "workshop.pt") is None
 
 
-def test_the_robust_network_of_a_network_is_the_one_beside_it(sample_digits: Digits) -> None:
+def test_the_robust_network_of_a_network_is_the_one_beside_it(
+    sample_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threshold, "REVISION", 3)
     recorded = MANIFEST["with_robust.pt"]["robust"]
     robust = ready_robust(OLD / "with_robust.pt")
     assert robust is not None

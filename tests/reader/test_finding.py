@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from taller_cnn.data import Digits
-from taller_cnn.reader.finding import find
+from taller_cnn.reader.finding import Options, find
 
 STEP = 90
 
@@ -70,3 +71,65 @@ def test_neighbours_with_a_narrow_gap_can_be_cut() -> None:
     found = find(picture)
     (split,) = found.splits
     assert {(part.start, part.stop) for part in split.parts if part.ink < 0.1}
+
+
+def test_parts_of_touching_digits_have_boxes_inside_the_picture() -> None:
+    picture = np.full((60, 130), 255, np.uint8)
+    picture[5:55, :8] = picture[5:55, 122:] = picture[28:34] = 0
+    for split in find(picture).splits:
+        boxes = np.array(split.boxes)
+        assert boxes.min() >= 0
+        assert (boxes[:, 2:] <= (130, 60)).all()
+        assert (boxes[:, 2:] > boxes[:, :2]).all()
+
+
+@pytest.mark.parametrize("light_on_dark", [False, True])
+@pytest.mark.parametrize("single", [False, True])
+def test_a_digit_cut_out_at_its_own_box_is_found_whole(
+    sample_digits: Digits, light_on_dark: bool, single: bool
+) -> None:
+    for image in sample_digits.test.images[:20, 0].numpy():
+        rows, columns = np.flatnonzero(image.max(1) > 40), np.flatnonzero(image.max(0) > 40)
+        tight = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        large = np.asarray(
+            Image.fromarray(tight).resize((tight.shape[1] * 10, tight.shape[0] * 10))
+        )
+        (box,) = find(large if light_on_dark else 255 - large, Options(single=single)).boxes
+        np.testing.assert_allclose(box, (0, 0, large.shape[1], large.shape[0]), atol=20)
+
+
+@pytest.mark.parametrize(("page", "ground"), [(255, 0), (0, 255), (200, 30)])
+def test_only_the_digit_in_a_canvas_of_another_tone_is_found(page: int, ground: int) -> None:
+    picture = np.full((600, 800), page, np.uint8)
+    picture[100:380, 120:400] = ground
+    picture[180:300, 250:262] = picture[288:300, 250:310] = page
+    (box,) = find(picture).boxes
+    np.testing.assert_allclose(box, (250, 180, 310, 300), atol=3)
+
+
+def test_a_hairline_leaves_as_much_ink_as_a_pen() -> None:
+    rows, columns = np.mgrid[:800, :800]
+    away = np.abs(np.hypot(rows - 400, columns - 400) - 300)
+    thin, thick = (
+        find(np.where(away < width / 2, 0, 255).astype(np.uint8)).images28[0] for width in (1, 50)
+    )
+    assert thin.astype(float).sum() > 0.4 * thick.astype(float).sum()
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_an_image_as_the_data_set_has_it_is_left_as_it_is(
+    sample_digits: Digits, inverted: bool
+) -> None:
+    originals = sample_digits.test.images[:200, 0].numpy()
+    same = [
+        np.array_equal(find(255 - image if inverted else image).images28[0], image)
+        for image in originals
+    ]
+    assert np.mean(same) > 0.97
+
+
+def test_a_vignette_leaves_nothing_in_the_corners(sample_digits: Digits) -> None:
+    page = page_of(sample_digits, 8, columns=4)
+    y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in page.shape), indexing="ij")
+    found = find((page * (1 - 0.35 * np.hypot(x, y) ** 3)).astype(np.uint8))
+    assert found.lines == (0, 0, 0, 0, 1, 1, 1, 1)

@@ -74,3 +74,26 @@ def test_a_thick_stroke_from_edge_to_edge_is_no_line() -> None:
     strength = np.random.default_rng(0).normal(0, NOISE, (HEIGHT, WIDTH)).astype(np.float32)
     strength[:, 180:205] = 0.8
     assert not ruling(strength, NOISE).any()
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_stroke_that_spans_a_close_crop_is_no_line(upright: bool) -> None:
+    strength = np.random.default_rng(0).normal(0, NOISE, (HEIGHT, WIDTH)).astype(np.float32)
+    if upright:
+        # A row of digits that fills its strip, a 1 among them.
+        strength[:, 196:201] = 0.8
+        strength[10:290, 40:45] = strength[10:290, 340:345] = 0.8
+        strength[10:15, 40:120] = strength[285:290, 280:345] = 0.8
+    else:
+        # A 2 whose base is as wide as the picture.
+        strength[290:295] = 0.8
+        strength[20:25, 60:340] = strength[20:150, 335:340] = strength[150:290, 40:45] = 0.8
+        strength[148:153, 40:340] = 0.8
+    assert not ruling(strength, NOISE).any()
+
+
+def test_one_line_well_beyond_the_writing_is_the_papers() -> None:
+    strength = np.random.default_rng(0).normal(0, NOISE, (HEIGHT, WIDTH)).astype(np.float32)
+    strength[100:190, 200:207] = 0.8
+    strength[190:193] = 0.7
+    assert ruling(strength, NOISE)[190:193].mean() > 0.3

@@ -5,17 +5,18 @@ grey -> polarity -> light removed -> paper's lines removed -> ink -> marks -> li
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from taller_cnn.reader.ink import ink_mask, noise_of
+from taller_cnn.reader.border import COVERING, without_border
+from taller_cnn.reader.ink import noise_of
 from taller_cnn.reader.light import enlarged, grey, ink_on_ground
 from taller_cnn.reader.marks import Box, Mark, Rejected, marks_in
-from taller_cnn.reader.preparation import SIDE, prepare
+from taller_cnn.reader.preparation import BOX, FAINT, SIDE, prepare
 from taller_cnn.reader.ruling import without_ruling
 from taller_cnn.reader.sheet import without_table
 from taller_cnn.reader.splitting import Part, cut_paths, part_of, runs, stands_apart
@@ -26,6 +27,19 @@ Grey = NDArray[np.float32]
 
 TINY = 64
 """A picture whose sides are no longer than this many pixels is one digit."""
+HALF = 0.5
+"""Of the picture's longer side, that something written in a picture cut out close has."""
+THICKEST = 0.3
+"""Strokes of a digit, of the longer side of a picture that it takes all of."""
+READY_EVEN = 0.03
+"""How far, of 1, the border of a picture that is prepared as MNIST's may lie from black or white:
+JPEG moves it by less."""
+READY_CONTRAST = 0.5
+"""Least ink, of 1, at the darkest place of such a picture."""
+READY_LONGER = 2
+"""Pixels by which the digit in it may be longer or shorter than MNIST's 20: 2 of 1,000 are."""
+READY_OFF = 1.0
+"""Pixels by which its centre of mass may lie off the middle."""
 STRAIGHT = 0.035
 """Lines that slope less than this are read as they are."""
 WIDE = 0.85
@@ -81,42 +95,110 @@ class Found:
 class _Ink:
     """What is written in the picture."""
 
+    flat: Grey
+    """With the paper's lines and what is at the border."""
     strength: Grey
     labels: NDArray[np.int32]
     margin: int
     """How far, in pixels, a stroke's soft edge goes on beyond what is labelled."""
 
 
-def find(
-    pixels: NDArray[np.uint8], options: Options | None = None, *, single: bool = False
-) -> Found:
+_Written = tuple[_Ink, list[Mark], list[Rejected]]
+
+
+def find(pixels: NDArray[np.uint8], options: Options | None = None) -> Found:
     """Find the digits in a picture and prepare them for the network.
 
     Args:
         pixels: ``uint8 [H, W]`` or ``[H, W, 3]``, any polarity.
         options: how.
-        single: the picture is one digit, as in `Options.single`.
     """
     options = options or Options()
     whole = grey(pixels)
+    image = _ready_made(whole)
+    if image is not None:
+        return _as_it_is(image, whole)
     tiny = max(whole.shape) <= TINY
-    single = single or options.single or tiny
+    single = options.single or tiny
     picture, corner = (whole, (0, 0)) if tiny else without_table(whole)
     picture, factor = enlarged(picture)
-    flat = ink_on_ground(picture)
-    noise = noise_of(flat)
-    strength = flat if factor > 1 else without_ruling(flat, noise)
-    mask = ink_mask(strength, noise)
-    if not mask.any():
-        # All that is written goes from edge to edge.
-        strength, mask = flat, ink_mask(flat, noise)
-    labels, marks, rejected = marks_in(mask, strength, single=single)
-    ink = _Ink(strength=strength, labels=labels, margin=max(2, factor // 2))
+    written = _written(ink_on_ground(picture), factor, single=single)
+    if _may_be_around(written, anything=tiny):
+        other = _written(ink_on_ground(picture, other_polarity=True), factor, single=single)
+        written = other if _is_cut_out(other) else written
+    ink, marks, rejected = written
     found = _prepared(ink, marks, rejected, single=single)
     # Of a tiny picture, which is read as it is, nobody asks how thin its strokes are.
-    stroke = 0.0 if tiny else _stroke(labels, marks)
-    steps = {"grey": picture, "light": flat, "ink": strength, "mask": mask}
+    stroke = 0.0 if tiny else _stroke(ink.labels, marks)
+    steps = {"grey": picture, "light": ink.flat, "ink": ink.strength, "mask": ink.labels > 0}
     return _in_pixels(found, factor, corner, stroke, steps if options.steps else {})
+
+
+def _may_be_around(written: _Written, *, anything: bool) -> bool:
+    """Whether what was taken for ink may be what is around a digit that was cut out close.
+
+    The strokes of such a digit may be most of its picture, and are then taken for the paper: what
+    is left lies at the border, and the rest is small, or `anything` in a tiny picture.
+    """
+    ink, marks, rejected = written
+    small = all(mark.size < HALF * max(ink.labels.shape) for mark in marks)
+    return (anything or small) and any(each.reason.key == "reader_edge" for each in rejected)
+
+
+def _is_cut_out(written: _Written) -> bool:
+    """Whether the only thing in a picture is a digit that takes all of it, in strokes."""
+    ink, marks, rejected = written
+    height, width = ink.labels.shape
+    return (
+        len(marks) == 1
+        and not rejected
+        and marks[0].height > COVERING * height
+        and marks[0].width > COVERING * width
+        and _stroke(ink.labels, marks) < THICKEST * max(height, width)
+    )
+
+
+def _ready_made(whole: Grey) -> NDArray[np.uint8] | None:
+    """The image of a picture that is prepared as MNIST's are, inverted or not; else None.
+
+    An even border, as black or white as anything in it, a digit as long as MNIST's, with its
+    centre of mass in the middle.
+    """
+    if whole.shape != (SIDE, SIDE):
+        return None
+    ring = np.concatenate([whole[0], whole[-1], whole[:, 0], whole[:, -1]])
+    dark, light = float(ring.min()), float(ring.max())
+    if light - dark > READY_EVEN or min(dark, 1 - light) > READY_EVEN:
+        return None
+    ink = whole if dark <= READY_EVEN else 1 - whole
+    rows, columns = (np.flatnonzero((ink > FAINT).any(axis=axis)) for axis in (1, 0))
+    if not len(rows) or ink.max() < READY_CONTRAST:
+        return None
+    longest = max(int(side[-1] - side[0]) + 1 for side in (rows, columns))
+    centre = [float(np.average(np.arange(SIDE), weights=ink.sum(axis=axis))) for axis in (1, 0)]
+    off = max(abs(place - (SIDE - 1) / 2) for place in centre)
+    if abs(longest - BOX) > READY_LONGER or off > READY_OFF:
+        return None
+    image: NDArray[np.uint8] = np.rint(255 * ink).astype(np.uint8)
+    return image
+
+
+def _as_it_is(image: NDArray[np.uint8], whole: Grey) -> Found:
+    ink = image.astype(np.float32) / np.float32(255)
+    rows, columns = (np.flatnonzero((ink > FAINT).any(axis=axis)) for axis in (1, 0))
+    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    steps = {"grey": whole, "light": ink, "ink": ink, "mask": ink > FAINT}
+    return Found(boxes=(box,), images28=image[None], lines=(0,), steps=steps)
+
+
+def _written(flat: Grey, factor: int, *, single: bool) -> _Written:
+    """What is written, the marks in it, and what was rejected; the picture was enlarged so."""
+    noise = noise_of(flat)
+    strength = flat if factor > 1 else without_ruling(flat, noise)
+    strength, mask, at_border = without_border(strength, noise)
+    labels, marks, rejected = marks_in(mask, strength, single=single)
+    ink = _Ink(flat=flat, strength=strength, labels=labels, margin=max(2, factor // 2))
+    return ink, marks, rejected + at_border
 
 
 def _prepared(ink: _Ink, marks: list[Mark], rejected: list[Rejected], *, single: bool) -> Found:
@@ -130,7 +212,8 @@ def _prepared(ink: _Ink, marks: list[Mark], rejected: list[Rejected], *, single:
         whole = _ink_of(ink, mark)
         images.append(_image28(whole, slope))
         if not single and _may_be_several(whole, size, alone=len(ordered) == 1):
-            splits.append(_split(index, mark, whole, size, slope))
+            start = max(mark.box[0] - ink.margin, 0)
+            splits.append(_split(index, mark, whole, start, size, slope))
     return Found(
         boxes=tuple(mark.box for mark in ordered),
         images28=np.stack(images) if images else np.zeros((0, SIDE, SIDE), np.uint8),
@@ -193,7 +276,8 @@ def _may_be_several(whole: Grey, size: float, *, alone: bool) -> bool:
     return ratio >= (WIDE_ALONE if alone else WIDE) or stands_apart(_cut(whole))
 
 
-def _split(index: int, mark: Mark, whole: Grey, size: float, slope: float) -> Split:
+def _split(index: int, mark: Mark, whole: Grey, start: int, size: float, slope: float) -> Split:
+    """Args: `start` is the column of the picture that `whole` begins in."""
     size = min(size, float(len(whole)))
     stroke = stroke_width(whole)
     paths = cut_paths(whole, size, stroke)
@@ -202,8 +286,7 @@ def _split(index: int, mark: Mark, whole: Grey, size: float, slope: float) -> Sp
     for part in parts:
         ink = part_of(whole, paths[part.start], paths[part.stop])
         seen = np.flatnonzero((ink > 0.1).any(axis=0))
-        left, right = mark.box[0] + int(seen[0]) - 2, mark.box[0] + int(seen[-1]) - 1
-        boxes.append((left, mark.box[1], right, mark.box[3]))
+        boxes.append((start + int(seen[0]), mark.box[1], start + int(seen[-1]) + 1, mark.box[3]))
         images.append(_image28(ink, slope))
     return Split(index=index, parts=tuple(parts), boxes=tuple(boxes), images28=np.stack(images))
 

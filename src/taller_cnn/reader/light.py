@@ -22,8 +22,9 @@ SMALL = 160
 """Longest side on which light is estimated: a stroke has at least a pixel, and it takes 5 ms."""
 LEAST_SIDE = 112
 """Smaller pictures are enlarged, so that strokes are several pixels wide."""
-LEAST_CONTRAST = 0.15
-"""Between a drawing's ground and its strokes, of 1."""
+LEAST_CONTRAST = 0.04
+"""Between a drawing's ground and its strokes, of 1; a hairline's is a tenth of what it was drawn
+with, once the picture is reduced."""
 EVEN_WITHIN = 0.04
 """How far, as a part of the contrast, even places lie from each other."""
 EVEN_SHARE = 0.3
@@ -34,6 +35,16 @@ WIDEST = 0.36
 """Half the width of the thickest stroke, as a part of the picture's shorter side."""
 THICK = 0.07
 """The same from which on strokes are too thick to tell light from them."""
+SURFACE_POINTS = 40
+"""Places along the longest side by which a smooth surface of light is estimated."""
+SURFACE_ROUNDS = 8
+SURFACE_WITHIN = 0.05
+"""How far from that surface, of its logarithm, paper lies."""
+SURFACE_SHARE = 0.8
+"""Least part of the picture that is near it: of vignettes 0.84 and more, of a step
+from light to shadow 0.75."""
+PAPER_WITHIN = 0.1
+"""Part of the light: what Otsu's method parts below it is the paper's noise, not ink from paper."""
 DARKEST = 0.04
 """Paper darker than this part of white is not told from a black table."""
 
@@ -81,8 +92,7 @@ def is_light_on_dark(picture: Grey) -> bool:
 
 def _is_light(small: Grey, drawn_on: float | None) -> bool:
     if drawn_on is not None:
-        low, high = np.percentile(small, (0.5, 99.5))
-        return bool(drawn_on < (low + high) / 2)
+        return bool(drawn_on < (small.min() + small.max()) / 2)
     smooth = _smoothed(small, 0.7)
     window = _wide_window(small)
     return _roughness(-_closed(-smooth, window)) < _roughness(_closed(smooth, window))
@@ -106,9 +116,11 @@ def even_ground(small: Grey) -> float | None:
     no wider than the strokes of a digit that fills the picture.
     """
     low, high = (float(level) for level in np.percentile(small, (1, 99)))
-    if high - low < LEAST_CONTRAST:
+    # The strokes of a drawing may be too thin for a percentile.
+    contrast = float(small.max() - small.min())
+    if contrast < LEAST_CONTRAST:
         return None
-    near = EVEN_WITHIN * (high - low)
+    near = EVEN_WITHIN * contrast
     border = _border(small)
     levels = (low, high)
     shares = [float((np.abs(border - level) < near).mean()) for level in levels]
@@ -116,7 +128,7 @@ def even_ground(small: Grey) -> float | None:
     share = float((np.abs(small - ground) < near).mean())
     if max(shares) < EVEN_BORDER or share < EVEN_SHARE:
         return None
-    strokes = np.abs(small - ground) > 0.5 * (high - low)
+    strokes = np.abs(small - ground) > 0.5 * contrast
     if strokes.mean() > 0.5:
         # A sheet on an even table.
         return None
@@ -148,11 +160,14 @@ def _square_fits(mask: NDArray[np.bool_], half: float) -> bool:
     return bool(minimum_filter(mask.view(np.uint8), 2 * math.ceil(half) - 1, mode="reflect").any())
 
 
-def ink_on_ground(picture: Grey) -> Grey:
-    """`ink_strength` of a picture of either polarity."""
+def ink_on_ground(picture: Grey, *, other_polarity: bool = False) -> Grey:
+    """`ink_strength` of a picture of either polarity; if wanted, of the one that it has not."""
     small = reduced(picture)
     ground = even_ground(small)
-    if _is_light(small, ground):
+    is_light = _is_light(small, ground)
+    if other_polarity:
+        is_light, ground = not is_light, None
+    if is_light:
         picture, small = 1 - picture, 1 - small
         ground = None if ground is None else 1 - ground
     return _strength(picture, small, ground)
@@ -177,11 +192,52 @@ def _strength(picture: Grey, small: Grey, ground: float | None) -> Grey:
     if ground and _fits(dark, THICK * min(small.shape)):
         even: Grey = 1 - picture / np.float32(max(ground, DARKEST))
         return even
+    if ground is None:
+        picture = picture / _falloff(small, picture.shape)
     paper = background(picture)
     strength: Grey = np.subtract(1, picture / np.maximum(paper, DARKEST), dtype=np.float32)
     # A closing follows the brightest noise: put the middle of the paper back to 0.
-    strength -= np.float32(np.median(strength[::3, ::3]))
+    strength -= np.float32(_paper_level(strength[::3, ::3]))
     return strength
+
+
+def _paper_level(strength: Grey) -> float:
+    """The median of what is no ink: of a tight crop ink is more than half."""
+    cut = otsu(strength)
+    return float(np.median(strength[strength <= cut] if cut > PAPER_WITHIN else strength))
+
+
+def _falloff(small: Grey, shape: tuple[int, ...]) -> Grey:
+    """How the light falls off over the whole picture, towards its corners or to one side.
+
+    A closing follows what is darker than what is around it, but in a corner nothing is around it.
+    So a smooth surface is laid on the paper: least squares of the logarithm, what is darker than
+    the paper counting less each time. It is 1 all over where most of the picture is not near it.
+    """
+    step = -(-max(small.shape) // SURFACE_POINTS)
+    sample = np.log(np.maximum(small[::step, ::step], DARKEST))
+    height, width = sample.shape
+    terms = _terms(height, width)
+    values = sample.ravel()
+    weights = np.ones_like(values)
+    for _ in range(SURFACE_ROUNDS):
+        scaled = terms * weights[:, None]
+        light = terms @ np.linalg.lstsq(scaled, values * weights, rcond=None)[0]
+        away = values - light
+        spread = max(float(np.median(np.abs(away))), 0.01)
+        weights = np.where(away < 0, 1 / (1 + np.square(away / spread)), 1)
+    if (np.abs(away) < SURFACE_WITHIN).mean() < SURFACE_SHARE:
+        return np.ones(shape, np.float32)
+    surface = np.exp(light - light.max()).reshape(height, width).astype(np.float32)
+    large = Image.fromarray(surface).resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
+    return np.asarray(large)
+
+
+def _terms(height: int, width: int) -> NDArray[np.float64]:
+    """The terms of a surface of fourth degree for each place, ``[H W, 15]``."""
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    powers = [(i, j) for i in range(5) for j in range(5 - i)]
+    return np.stack([(x**i * y**j).ravel() for i, j in powers], axis=1)
 
 
 def background(picture: Grey) -> Grey:

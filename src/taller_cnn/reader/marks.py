@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,23 @@ SMALL_PART = 0.35
 """Of a digit's height: what is smaller, in both directions, is a piece of a digit or a speck."""
 SOLID = 0.27
 """Depth by size from which a mark has no strokes; the thickest marker's have a third of that."""
+LEAST_JOINED = 0.55
+"""Width by height of two halves of a digit together: of MNIST's digits but 1, nine tenths are
+wider, of two of them one above the other, nine tenths are more slender."""
 MOST_MARKS = 1000
 """More pieces are a texture; the largest ones are looked at."""
+
+
+DUST = 0.008
+"""Of the picture's longer side; shorter pieces are not even reported."""
+SMALL_PICTURE = 84
+"""Longest side, in pixels, of a picture that has no dust."""
+
+
+def box_of(place: tuple[slice, slice]) -> Box:
+    """The box of rows and columns."""
+    rows, columns = place
+    return columns.start, rows.start, columns.stop, rows.stop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +101,11 @@ def marks_in(
         the pieces' labels ``int32 [H, W]``, the marks in no order, and what was rejected.
     """
     labels, pieces = _pieces(mask, strength)
-    kept, rejected = _plausible(pieces, mask.shape)
+    kept = _plausible(pieces, mask.shape)
     if not kept:
-        return labels, [], rejected
-    if single:
-        marks, specks = _one(pieces, kept)
-    else:
-        marks, specks = _joined(pieces, kept)
-    return labels, marks, rejected + specks
+        return labels, [], []
+    marks, rejected = _one(pieces, kept) if single else _joined(pieces, kept)
+    return labels, marks, rejected
 
 
 def _pieces(
@@ -104,14 +117,14 @@ def _pieces(
     depth = distance_transform_cdt(np.pad(mask, 1), "chessboard")[1:-1, 1:-1]
     labels, n = label(_bridged(mask, depth), np.ones((3, 3)), output=np.int32)
     labels[~mask] = 0
+    n = _columns_apart(mask, labels, n)
     # Of the ink alone: `scipy.ndimage.maximum` sorts all pixels, which takes longer than all else.
     owner = labels[mask]
     depths = np.zeros(n + 1)
     np.maximum.at(depths, owner, depth[mask])
     areas = np.bincount(owner, minlength=n + 1)[1:].astype(float)
     sums = np.bincount(owner, weights=strength[mask], minlength=n + 1)[1:]
-    found = find_objects(labels)
-    boxes = np.array([(x.start, y.start, x.stop, y.stop) for y, x in found], dtype=int)
+    boxes = np.array([box_of(place) for place in find_objects(labels)], dtype=int)
     return labels, _Pieces(
         boxes=boxes.reshape(-1, 4),
         areas=areas,
@@ -132,56 +145,50 @@ def _bridged(mask: NDArray[np.bool_], depth: NDArray[np.int32]) -> NDArray[np.bo
     return np.asarray(away <= max(1, round(0.6 * width)))
 
 
-def _plausible(pieces: _Pieces, shape: tuple[int, ...]) -> tuple[list[int], list[Rejected]]:
-    """The pieces that can be of a digit: not the sheet's edge, a long line, a shade, dust."""
-    boxes = pieces.boxes
-    if not len(boxes):
-        return [], []
-    sides = np.stack([boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]])
-    longest = sides.max(axis=0)
-    height, width = shape
-    edges = np.stack(
-        [boxes[:, 0] <= 1, boxes[:, 1] <= 1, boxes[:, 2] >= width - 1, boxes[:, 3] >= height - 1]
-    )
-    span = np.maximum(sides[0] / width, sides[1] / height)
-    from_edge = edges.sum(axis=0)
-    reasons: list[tuple[str, NDArray[np.bool_]]] = [
-        ("reader_edge", (from_edge >= 2) & (span > 0.5) & (longest > 0.3 * max(shape))),
-        ("reader_edge", (from_edge >= 1) & _is_unlike(pieces, from_edge == 0)),
-        ("reader_edge", (from_edge >= 1) & (sides.min(axis=0) < 0.06 * longest) & (span > 0.25)),
-    ]
-    if max(shape) > 3 * 28:
-        reasons.append(("dust", longest < max(3.0, 0.008 * max(shape))))
-    verdict: NDArray[np.object_] = np.full(len(boxes), None, dtype=object)
-    for reason, holds in reasons:
-        verdict[holds & (verdict == None)] = reason  # noqa: E711
-    alone = [i for i in range(len(boxes)) if verdict[i] is None]
-    if not alone and len(boxes):
-        # A digit that fills the whole picture touches its edges too, and covers its middle.
-        biggest = int(pieces.areas.argmax())
-        left, top, right, bottom = boxes[biggest]
-        middle = left <= width / 2 < right and top <= height / 2 < bottom
-        if middle and pieces.depths[biggest] < SOLID * longest[biggest]:
-            verdict[biggest] = None
-    kept = [i for i in range(len(boxes)) if verdict[i] is None]
-    kept.sort(key=lambda i: -pieces.areas[i] * pieces.strengths[i])
-    rejected = [
-        Rejected(box=_box(boxes[i]), reason=Phrase(str(verdict[i])))
-        for i in range(len(boxes))
-        if verdict[i] is not None and verdict[i] != "dust"
-    ]
-    return kept[:MOST_MARKS], rejected
+def _columns_apart(mask: NDArray[np.bool_], labels: NDArray[np.int32], n: int) -> int:
+    """Take bridges away between digits one above the other; the new number of labels.
+
+    Args:
+        mask: the ink.
+        labels: its pieces with gaps bridged; digits of a column get labels of their own.
+        n: how many labels there are.
+    """
+    from scipy.ndimage import find_objects, label
+
+    places = find_objects(labels)
+    heights = np.array([rows.stop - rows.start for rows, _ in places])
+    for index, place in enumerate(places, 1):
+        rows, columns = place
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        others = heights[heights > 0.4 * height]
+        usual = len(others) > 1 and height <= 1.25 * np.median(others)
+        if usual or width > LEAST_JOINED * height:
+            continue
+        inner, _ = label((labels[place] == index) & mask[place], np.ones((3, 3)))
+        starts, stops = np.array([(r.start, r.stop) for r, _ in find_objects(inner)]).T
+        # Parts as high as half a digit and more, each wholly above the next.
+        high = np.flatnonzero(stops - starts > 0.4 * (stops - starts).max())
+        high = high[starts[high].argsort()]
+        if len(high) < 2 or (stops[high][:-1] - starts[high][1:] > 0.1 * height).any():
+            continue
+        middles = (starts + stops) / 2
+        for row in high[1:]:
+            n += 1
+            nearest = np.abs(middles[:, None] - middles[high]).argmin(axis=1)
+            labels[place][np.isin(inner, np.flatnonzero(high[nearest] == row) + 1)] = n
+    return n
 
 
-def _is_unlike(pieces: _Pieces, usual: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether pieces are much wider than the usual ones' strokes, or much fainter and wider."""
-    ink = pieces.areas * pieces.strengths * usual
-    if not ink.any():
-        return np.zeros(len(ink), dtype=bool)
-    depth = float(np.average(pieces.depths, weights=ink))
-    strength = float(np.average(pieces.strengths, weights=ink))
-    wide = pieces.depths > 1.3 * depth + 1
-    return (pieces.depths > 2 * depth + 1) | (wide & (pieces.strengths < 0.8 * strength))
+def _plausible(pieces: _Pieces, shape: tuple[int, ...]) -> list[int]:
+    """The pieces that are more than dust, those with most ink first."""
+    if not len(pieces.boxes):
+        return []
+    longest = (pieces.boxes[:, 2:] - pieces.boxes[:, :2]).max(axis=1)
+    # Of a small picture every pixel counts.
+    dust = max(3.0, DUST * max(shape)) if max(shape) > SMALL_PICTURE else 0.0
+    kept = np.flatnonzero(longest >= dust)
+    ink = pieces.areas[kept] * pieces.strengths[kept]
+    return [int(index) for index in kept[np.argsort(-ink, kind="stable")][:MOST_MARKS]]
 
 
 def _box(row: NDArray[np.int_]) -> Box:
@@ -215,16 +222,21 @@ def _gaps(first: Box, second: Box) -> tuple[int, int]:
 
 
 def _one(pieces: _Pieces, kept: list[int]) -> tuple[list[Mark], list[Rejected]]:
-    """All ink near the greatest piece as one mark; specks left aside."""
-    whole, *rest = (_mark(pieces, index) for index in kept)
+    """All ink near the greatest piece as one mark; specks and print left aside."""
+    weights = pieces.areas * pieces.strengths * pieces.depths
+    whole, *rest = (_mark(pieces, index) for index in sorted(kept, key=lambda i: -weights[i]))
     size = whole.size
     rejected = []
-    for piece in rest:
-        near = max(_gaps(whole.box, piece.box)) < 0.5 * size
+    for piece in sorted(rest, key=lambda piece: -piece.size):
+        gap = max(_gaps(whole.box, piece.box))
+        near = gap < (0.5 if piece.size > SMALL_PART * size else 0.15) * size
         area = pieces.areas[piece.pieces[0] - 1]
         large = piece.size > 0.12 * size and area > 0.02 * pieces.areas[whole.pieces[0] - 1]
-        if near and large:
-            whole = _merged(whole, piece)
+        both = _merged(whole, piece)
+        # Print is wider than what is written below it.
+        fits = both.width < max(1.25 * whole.width, 0.9 * size) and both.height < 1.6 * size
+        if near and large and fits:
+            whole = both
         else:
             rejected.append(Rejected(box=piece.box, reason=Phrase("reader_speck")))
     return [whole], rejected
@@ -251,10 +263,14 @@ def _joined(pieces: _Pieces, kept: list[int]) -> tuple[list[Mark], list[Rejected
 
 
 def _digit_height(pieces: _Pieces, kept: list[int]) -> float:
-    """The height of most of the ink: the median, every piece counting by its ink."""
+    """The height of most of the ink: the median, every piece counting by its ink.
+
+    Ink of thick strokes counts more, by their width: print is thinner than what is written
+    beside it, and may be more.
+    """
     boxes = pieces.boxes[kept]
     heights = (boxes[:, 3] - boxes[:, 1]).astype(float)
-    weights = pieces.areas[kept] * pieces.strengths[kept]
+    weights = (pieces.areas * pieces.strengths * pieces.depths)[kept]
     order = heights.argsort()
     total = weights[order].cumsum()
     return float(heights[order][np.searchsorted(total, total[-1] / 2)])
@@ -299,7 +315,8 @@ def _owner(mark: Mark, others: list[Mark], near: list[int], size: float) -> int 
 def _belongs(mark: Mark, other: Mark, size: float) -> bool:
     across, down = _gaps(mark.box, other.box)
     joined = _union(mark.box, other.box)
-    if joined[3] - joined[1] > 1.5 * size or joined[2] - joined[0] > 1.5 * size:
+    most = 1.5 if mark.height < 0.4 * size else 1.3
+    if joined[3] - joined[1] > most * size or joined[2] - joined[0] > 1.5 * size:
         return False
     if -across >= 0.8 * mark.width and -down >= 0.8 * mark.height:
         return True
@@ -316,21 +333,28 @@ def _belongs(mark: Mark, other: Mark, size: float) -> bool:
 def _stacked(marks: list[Mark]) -> list[Mark]:
     """Halves of a broken digit, one above the other, that only look like digits by their size.
 
-    Joined they must be no higher than the other digits, if there are any.
+    Joined they have the shape of a digit and are no higher than the other digits, if there are
+    any. Two digits of a column, or of two rows, are too slender together.
     """
     heights = np.array([mark.height for mark in marks])
+    pairs = _continuing(marks)
+    above, below = Counter(lower for _, lower in pairs), Counter(upper for upper, _ in pairs)
     gone: set[int] = set()
     joined = []
-    for upper, lower in _continuing(marks):
+    for upper, lower in pairs:
         both = _merged(marks[upper], marks[lower])
         others = np.delete(heights, [upper, lower])
         large = others[others > 0.4 * both.height]
         usual = not large.size or both.height <= 1.25 * float(np.median(large))
-        if usual and not gone & {upper, lower}:
+        # A third mark above or below: a column.
+        alone = not (above[upper] or below[lower])
+        # Halves, and not print above a digit.
+        halves = min(marks[upper].height, marks[lower].height) > 0.25 * both.height
+        shaped = halves and both.width >= LEAST_JOINED * both.height
+        if usual and alone and shaped and not gone & {upper, lower}:
             gone |= {upper, lower}
             joined.append(both)
-    rest = [mark for index, mark in enumerate(marks) if index not in gone]
-    return _stacked([*rest, *joined]) if joined else marks
+    return [*(mark for index, mark in enumerate(marks) if index not in gone), *joined]
 
 
 def _continuing(marks: list[Mark]) -> list[tuple[int, int]]:

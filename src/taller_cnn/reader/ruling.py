@@ -2,13 +2,19 @@
 
 A line is darker than the paper along its whole way; a stroke of a digit is short. So the value that
 most places along a straight way reach is the line's own darkness, whatever is written across
-it, and taking that away leaves the writing whole.
+it, and taking that away leaves the writing whole. A stroke may reach both edges too, where a
+picture is cut close: a paper's line is fainter than ink, has parallel neighbours at a regular
+distance, or goes on well beyond the writing on both sides.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+from taller_cnn.reader.ink import ink_mask
 
 Grey = NDArray[np.float32]
 
@@ -30,6 +36,25 @@ THICKEST = 0.02
 are strokes that fill the picture."""
 EVEN = 1.2
 """How much darker than usual a line may be in places; more is writing along it."""
+FAINT = 0.5
+"""Of the ink's strength: less is no stroke, whatever else it may be."""
+REGULAR = 0.15
+"""How far, as a part of it, the distances of parallel lines may differ from their median."""
+BEYOND = 0.4
+"""How far a line must go on beyond the writing, in heights of what is written: the foot of a 1 goes
+on for 0.25 of its height."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Line:
+    """A line from edge to edge."""
+
+    level: Grey
+    """How dark it is: ``float32 [H, W]``, 0 elsewhere."""
+    place: float
+    """The row that it crosses the middle of the picture in."""
+    darkness: float
+    """In most places."""
 
 
 def without_ruling(strength: Grey, noise: float) -> Grey:
@@ -40,8 +65,10 @@ def without_ruling(strength: Grey, noise: float) -> Grey:
         noise: its standard deviation where there is only paper.
     """
     lines = ruling(strength, noise)
-    if not lines.any():
-        return strength
+    return _taken_away(strength, lines) if lines.any() else strength
+
+
+def _taken_away(strength: Grey, lines: Grey) -> Grey:
     # Ink on a line takes its part of the light that the line has left.
     left: Grey = (strength - lines) / (1 - np.minimum(lines, 0.9))
     return left
@@ -49,13 +76,70 @@ def without_ruling(strength: Grey, noise: float) -> Grey:
 
 def ruling(strength: Grey, noise: float) -> Grey:
     """How dark the paper's own lines are, 0 elsewhere; ``float32 [H, W]``."""
+    nothing = np.zeros_like(strength)
     if min(strength.shape) < LEAST_SIDE:
-        return np.zeros_like(strength)
-    across = _horizontal(strength, noise)
-    return np.maximum(across, _horizontal(strength.T, noise).T)
+        return nothing
+    across, down = _horizontal(strength, noise), _horizontal(strength.T, noise)
+    if not across and not down:
+        return nothing
+    every = np.maximum(_together(across, nothing), _together(down, nothing.T).T)
+    written = _written(_taken_away(strength, every), noise)
+    if written is None:
+        # All that is written goes from edge to edge, or nothing is.
+        return nothing if len(across) + len(down) < 3 else every
+    ink, margins = written
+    return np.maximum(
+        _together(_of_paper(across, ink, margins[1]), nothing),
+        _together(_of_paper(down, ink, margins[0]), nothing.T).T,
+    )
 
 
-def _horizontal(strength: Grey, noise: float) -> Grey:
+def _together(lines: list[_Line], nothing: Grey) -> Grey:
+    return np.asarray(np.maximum.reduce([nothing, *(line.level for line in lines)]))
+
+
+def _of_paper(lines: list[_Line], ink: float, margin: float) -> list[_Line]:
+    """The lines that are no strokes: beyond the writing, at regular distances, or faint."""
+    if margin > BEYOND or _are_regular([line.place for line in lines]):
+        return lines
+    return [line for line in lines if line.darkness < FAINT * ink]
+
+
+def _are_regular(places: list[float]) -> bool:
+    gaps = np.diff(sorted(places))
+    if len(gaps) < 3:
+        # A 2, a 3 and a 5 have three bars.
+        return False
+    usual = float(np.median(gaps))
+    return bool((np.abs(gaps - usual) < REGULAR * usual).sum() >= max(3, len(gaps) / 2))
+
+
+def _written(rest: Grey, noise: float) -> tuple[float, tuple[float, float]] | None:
+    """How strong the ink is, and the least room that it leaves above or below, and at its sides.
+
+    The room in heights of what is written; None if nothing is written beside the lines.
+    """
+    from scipy.ndimage import find_objects, label
+
+    mask = ink_mask(rest[::2, ::2], noise)
+    if not mask.any():
+        return None
+    strength = float(np.median(rest[::2, ::2][mask]))
+    places = find_objects(label(mask, np.ones((3, 3)))[0])
+    sizes = [max(side.stop - side.start for side in place) for place in places]
+    large = [place for place, size in zip(places, sizes, strict=True) if size > 0.4 * max(sizes)]
+    rooms = [
+        min(
+            min(place[axis].start for place in large),
+            length - max(place[axis].stop for place in large),
+        )
+        / max(sizes)
+        for axis, length in enumerate(mask.shape)
+    ]
+    return strength, (rooms[0], rooms[1])
+
+
+def _horizontal(strength: Grey, noise: float) -> list[_Line]:
     height, width = strength.shape
     rows = np.linspace(0, height, min(height, ROWS) + 1).astype(int)
     columns = np.linspace(0, width, BLOCKS + 1).astype(int)
@@ -66,10 +150,15 @@ def _horizontal(strength: Grey, noise: float) -> Grey:
     steps = width / BLOCKS * len(parts) / height
     lines = _along_slopes(_maximum_of_three(parts), steps)
     # The mean over a part is less noisy than a pixel, the darkest of several more.
-    kept = _reaching(lines, max(0.015, 3 * noise / np.sqrt(width / BLOCKS)))
-    if not kept.any():
-        return np.zeros_like(strength)
-    return np.repeat(np.repeat(kept, np.diff(columns), axis=1), np.diff(rows), axis=0)
+    least = max(0.015, 3 * noise / np.sqrt(width / BLOCKS))
+    return [
+        _Line(
+            level=np.repeat(np.repeat(line, np.diff(columns), axis=1), np.diff(rows), axis=0),
+            place=float(line[:, BLOCKS // 2].argmax()) * height / len(rows),
+            darkness=float(np.median(line.max(axis=0))),
+        )
+        for line in _reaching(lines, least)
+    ]
 
 
 def _maximum_of_three(parts: Grey) -> Grey:
@@ -107,12 +196,12 @@ def _reached(straight: Grey) -> Grey:
     return np.asarray(levels[:, nearest])
 
 
-def _reaching(lines: Grey, least: float) -> Grey:
-    """Only the lines that go from edge to edge."""
+def _reaching(lines: Grey, least: float) -> list[Grey]:
+    """Only the lines that go from edge to edge, each by itself."""
     from scipy.ndimage import find_objects, label
 
     labels, _ = label(lines > least, np.ones((3, 3)))
-    kept = np.zeros_like(lines)
+    reaching = []
     for index, (rows, columns) in enumerate(find_objects(labels), 1):
         if columns.stop - columns.start >= REACH * lines.shape[1]:
             line = np.where(labels[rows, columns] == index, lines[rows, columns], 0)
@@ -120,5 +209,7 @@ def _reaching(lines: Grey, least: float) -> Grey:
             if np.median((line > line.max(axis=0) / 2).sum(axis=0)) > 4 + THICKEST * len(lines):
                 continue
             usual = np.percentile(line.max(axis=0), 40)
-            np.maximum(kept[rows, columns], np.minimum(line, EVEN * usual), out=kept[rows, columns])
-    return kept
+            whole = np.zeros_like(lines)
+            whole[rows, columns] = np.minimum(line, EVEN * usual)
+            reaching.append(whole)
+    return reaching

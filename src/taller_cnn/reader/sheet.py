@@ -21,10 +21,18 @@ SIDE = 320
 """Longest side on which the sheet is looked for."""
 LEAST_SHEET = 0.2
 """Of the picture."""
+LEAST_CANVAS = 0.04
+"""Of the picture."""
+RECTANGULAR = 0.93
+"""Least part of its box that an area to draw on covers; of a 0 that is filled up, 0.8."""
+MOST_DRAWN = 0.5
+"""Of such an area, most that strokes cover."""
 LEAST_TABLE = 0.02
 """Of the picture; less is a strip that is told from writing by where it is."""
 WHOLE = 0.8
 """Least part of the sheet's outline that is bright: what is written on it takes little."""
+ALL_DARK = 0.8
+"""The same of what is around it: where a digit is cut out close, paper lies beyond its strokes."""
 DARKER = 0.15
 """How much darker, of 1, the table is than the sheet beside it."""
 SHARP = 0.7
@@ -43,7 +51,9 @@ def without_table(picture: Grey) -> tuple[Grey, tuple[int, int]]:
     Returns:
         the picture itself and (0, 0) if it shows no table.
     """
-    sheet = sheet_of(picture)
+    sheet = canvas_of(picture)
+    if sheet is None:
+        sheet = sheet_of(picture)
     if sheet is None:
         return picture, (0, 0)
     painted = _painted_over(picture, sheet)
@@ -54,15 +64,62 @@ def without_table(picture: Grey) -> tuple[Grey, tuple[int, int]]:
     return painted[top:bottom, left:right], (left, top)
 
 
+def canvas_of(picture: Grey) -> Mask | None:
+    """Where something is drawn on areas of another tone than what is around them, as `sheet_of`.
+
+    A saved figure, a screenshot, a blackboard in a white room: rectangles with sharp edges, lighter
+    or darker, and something in each.
+    """
+    from scipy.ndimage import find_objects, label
+
+    small = reduced(picture, SIDE)
+    bright = small > otsu(small)
+    best = np.zeros_like(bright)
+    for tone in (bright, ~bright):
+        labels, _ = label(tone)
+        areas = np.zeros_like(tone)
+        for index, place in enumerate(find_objects(labels), 1):
+            rows, columns = (side.stop - side.start for side in place)
+            share = rows * columns / tone.size
+            if not LEAST_CANVAS <= share <= 1 - LEAST_TABLE or min(rows, columns) < 4 * FAR:
+                continue
+            area = np.zeros_like(tone)
+            area[place] = _filled(labels[place] == index)
+            if _is_drawn_on(area[place], tone[place]) and _stands_out(small, area):
+                areas |= area
+        if areas.sum() > best.sum():
+            best = areas
+    return _inner(best, NEAR) if best.any() else None
+
+
+def _is_drawn_on(area: Mask, tone: Mask) -> bool:
+    """Whether an area is a rectangle and a smaller part of it has another tone."""
+    drawn = area & ~tone
+    return bool(
+        area.mean() > RECTANGULAR
+        and drawn.sum() < MOST_DRAWN * area.sum()
+        and _inner(drawn, 1).any()
+    )
+
+
+def _stands_out(small: Grey, area: Mask) -> bool:
+    """Whether an area is lighter or darker than what is around it, with a sharp edge."""
+    steps = [abs(_ring(small, area, k) - _ring(small, ~area, k)) for k in (NEAR, FAR)]
+    return steps[1] > DARKER and steps[0] > SHARP * steps[1]
+
+
 def sheet_of(picture: Grey) -> Mask | None:
     """Where the sheet is, ``bool`` with a longest side of `SIDE`; None if no table is around it."""
     small = reduced(picture, SIDE)
     if even_ground(reduced(small)) is not None:
         return None
-    bright = _largest(small > otsu(small))
+    is_bright = small > otsu(small)
+    bright = _largest(is_bright)
     sheet = _filled(bright)
     share = float(sheet.mean())
     if not LEAST_SHEET <= share <= 1 - LEAST_TABLE or bright.sum() < WHOLE * sheet.sum():
+        return None
+    if is_bright[~sheet].mean() > 1 - ALL_DARK:
         return None
     return _inner(sheet, NEAR) if _has_sharp_edge(small, sheet) else None
 
@@ -92,8 +149,7 @@ def _filled(mask: Mask) -> Mask:
 
 def _has_sharp_edge(small: Grey, sheet: Mask) -> bool:
     """Whether the picture falls from the sheet to the table, and at once."""
-    steps = [_ring(small, sheet, k) - _ring(small, ~sheet, k) for k in (NEAR, FAR)]
-    return steps[1] > DARKER and steps[0] > SHARP * steps[1]
+    return _ring(small, sheet, FAR) > _ring(small, ~sheet, FAR) and _stands_out(small, sheet)
 
 
 def _ring(small: Grey, mask: Mask, distance: int) -> float:

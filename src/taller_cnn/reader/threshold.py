@@ -35,7 +35,7 @@ NONE_IS_SURE = 2.0
 """A threshold above every probability, for a network that never reaches the precision."""
 OVERLAP = 0.3
 """A reading belongs to the mark that it shares at least this part of their joint area with."""
-REVISION = 3
+REVISION = 4
 """Raised when pictures are rendered or read in another way, so that thresholds are chosen anew."""
 
 
