@@ -5,10 +5,7 @@ import math
 import pytest
 import torch
 
-from taller_cnn.config import ModelConfig
-from taller_cnn.data import Digits
 from taller_cnn.explain.ablation import paired_loss, switch_off
-from taller_cnn.explain.freeze_test import FrozenTest, freeze_test, training_digits
 from taller_cnn.explain.subject import Subject
 
 
@@ -46,25 +43,3 @@ def test_no_change_at_all_has_an_interval_around_zero() -> None:
     loss = paired_loss(same, same)
     assert loss.low == pytest.approx(-loss.high)
     assert loss.high > 0
-
-
-def test_the_gain_of_learning_is_paired_by_seed() -> None:
-    test = FrozenTest(learned=(0.93, 0.95, 0.97), frozen=(0.91, 0.92, 0.93), trained_on=1, n=1)
-    assert test.gain == pytest.approx(0.03)
-    reach = 4.302653 * 0.01 / math.sqrt(3)
-    assert test.interval() == pytest.approx((0.03 - reach, 0.03 + reach))
-
-
-def test_short_trainings_are_paired_and_repeatable(tiny_digits: Digits) -> None:
-    config = ModelConfig(filters=(4,), hidden=8)
-    first = freeze_test(config, tiny_digits, seed=3, tick=lambda trained: None)
-    assert first is not None
-    assert (len(first.learned), len(first.frozen), first.trained_on) == (3, 3, 300)
-    assert first == freeze_test(config, tiny_digits, seed=3, tick=lambda trained: None)
-
-
-def test_a_costly_network_is_trained_on_fewer_digits_or_not_at_all() -> None:
-    assert training_digits(ModelConfig(), 55_000) == 6000
-    assert training_digits(ModelConfig(), 100) == 100
-    assert 500 <= training_digits(ModelConfig(filters=(64, 128)), 55_000) < 6000
-    assert training_digits(ModelConfig(filters=(512,) * 6, pooling="none"), 55_000) == 0

@@ -13,7 +13,6 @@ from taller_cnn.config import ModelConfig
 from taller_cnn.data import Digits
 from taller_cnn.evaluation import evaluate
 from taller_cnn.explain.ablation import Loss, SwitchedOff, paired_loss
-from taller_cnn.explain.freeze_test import FrozenTest
 from taller_cnn.explain.patches import excitement
 from taller_cnn.explain.subject import Subject
 from taller_cnn.model import SimpleCNN
@@ -137,29 +136,6 @@ def test_the_filter_that_is_named_is_one_that_costs_for_certain(
     monkeypatch.setattr("taller_cnn.explain.ablation.switch_off", lambda *_: off)
     text = told(made("filters", subject))
     assert "Of 3 filters one loses accuracy for certain: switching off number 2 costs" in text
-
-
-@pytest.mark.parametrize(
-    ("frozen", "verdict"),
-    [
-        ((0.90, 0.91, 0.90), "learning the first layer is worth 5.67 points"),
-        ((0.96, 0.90, 0.98), "there is no evidence"),
-        ((0.98, 0.99, 0.98), "a random first layer does better"),
-    ],
-)
-def test_what_the_first_layer_is_worth_is_told_with_how_it_was_measured(
-    subject: Subject,
-    monkeypatch: pytest.MonkeyPatch,
-    frozen: tuple[float, ...],
-    verdict: str,
-) -> None:
-    measured = FrozenTest(learned=(0.96, 0.96, 0.96), frozen=frozen, trained_on=6000, n=2500)
-    monkeypatch.setattr("taller_cnn.explain.freeze_test.freeze_test", lambda *_: measured)
-    [paragraph] = [
-        words for words in told(made("filters", subject)).split("\n") if verdict in words
-    ]
-    assert "one epoch of 6,000 images" in paragraph
-    assert "over seeds" in paragraph
 
 
 def test_another_untrained_network_is_not_called_this_one_before_training(subject: Subject) -> None:
