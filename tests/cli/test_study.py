@@ -77,7 +77,8 @@ def test_every_flag_is_one_that_the_study_needs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "says"), [("es", "Fracción de unidades ocultas"), ("en", "Fraction of the hidden")]
+    ("language", "says"),
+    [("es", "Fracción de las neuronas ocultas"), ("en", "Fraction of the hidden")],
 )
 def test_the_list_explains_every_factor_in_a_sentence(cli, language: str, says: str) -> None:
     outcome = cli("study", "--list", "--lang", language)

@@ -3,12 +3,14 @@
     plan_of(["filters"], cross=False)  ->  Plan
     build(plan, StudyDigits.of(digits))  ->  Design
     run_study(design, place, store, ...)  ->  events
-    tabulate(design, store.results)  ->  pandas.DataFrame
+    analyse(gather(design, store.results))  ->  StudyAnalysis
+    write_report(design, analysis, folder, messages)  ->  the page and its pictures
 
-- `trial`: value types, one training and what it came to. `factors`, `plan`: what is varied, how
-  long it trains, what to find out, also from TOML. `design`: the trials.
+- `trial`: value types: the digits, one training and what it came to. `tables`, `factors`, `plan`:
+  what is varied, how long it trains, what to find out, also from TOML. `design`: the trials.
 - `worker`: one trial in a worker process. `cluster`, `run`: many of them. `store`: results on disk.
-- `table`: results in rows, for other programs.
+- `gather`, `results`: what came out, as arrays. `analysis`: effects and their intervals.
+- `conclusions`, `claims`, `pictures`, `report`: words and pages. `table`: rows for other programs.
 """
 
 from taller_cnn.study.design import Cell, Design, Question, Results, build
