@@ -5,7 +5,7 @@ grey -> polarity -> light removed -> paper's lines removed -> ink -> marks -> li
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
