@@ -79,6 +79,15 @@ def test_a_large_jpeg_is_reduced_while_it_is_decoded_and_put_upright() -> None:
     assert picture.pixels[50, 50] < 60
 
 
+@pytest.mark.parametrize(
+    "damage", [b"", b"II*\0\xff\xff\xff\x7f", b"MM\0*\0\0\0\x08\0\x09\x01\x12"]
+)
+def test_a_picture_with_damaged_exif_is_read_as_it_lies(damage: bytes) -> None:
+    picture = loaded(page(120, 80), "JPEG", exif=b"Exif\0\0" + damage)
+    assert picture.size == (120, 80)
+    assert picture.pixels.shape[:2] == (80, 120)
+
+
 def test_a_large_png_keeps_at_most_the_working_pixels() -> None:
     picture = loaded(page(2400, 1600))
     assert picture.pixels.size <= loading.WORKING_PIXELS

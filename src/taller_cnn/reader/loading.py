@@ -11,7 +11,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from taller_cnn.errors import InputError
 from taller_cnn.reasons import os_reason
@@ -36,17 +36,6 @@ LEAST_PIXELS = 700_000
 MANY_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 """Modes of grey with more than 8 bits."""
 HEIF_BRANDS = frozenset([b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"])
-ORIENTATION = 0x0112
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What puts each EXIF orientation upright."""
 
 
 DOCUMENTS = ("TIFF", "DCX")
@@ -220,23 +209,14 @@ def _loaded(image: Image.Image, name: str, most_pixels: int, page: int) -> Pictu
     image.load()
     if image.size == opened[::-1] != opened:
         width, height = height, width
-    orientation = _orientation(image)
-    pixels = _pixels(_upright(_reduced(image, most_pixels), orientation))
-    size = (height, width) if orientation >= 5 else (width, height)
-    return Picture(pixels=pixels, size=size, pages=len(pages), is_animation=is_animation)
-
-
-def _orientation(image: Image.Image) -> int:
-    """How the camera was held, 1 to 8; 1 where EXIF does not say or is damaged."""
-    try:
-        value = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # whatever damaged metadata raise, the picture itself is there
-        return 1
-    return value if value in UPRIGHT else 1
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+    reduced = _reduced(image, most_pixels)
+    lying = reduced.size
+    with suppress(Exception):
+        # Whatever damaged metadata raise, the picture itself is there: it is turned before what is
+        # left of them is written back.
+        ImageOps.exif_transpose(reduced, in_place=True)
+    size = (width, height) if reduced.size == lying else (height, width)
+    return Picture(pixels=_pixels(reduced), size=size, pages=len(pages), is_animation=is_animation)
 
 
 def _reduced(image: Image.Image, most_pixels: int) -> Image.Image:
