@@ -304,3 +304,10 @@ def test_a_wald_test_of_a_level_without_results_is_none() -> None:
     y = measurements()
     y[1] = math.nan
     assert wald_test(model_of(y), DUNNETT) is None
+
+
+def test_an_effect_larger_than_any_error_is_not_called_detectable() -> None:
+    model = model_of(np.array([[2.0, 40.0], [3.0, 9.0], [80.0, 5.0], [60.0, 90.0]]))
+    estimates = known(compare(model, DUNNETT, 0.05))
+    assert all(math.isnan(estimate.detectable) for estimate in estimates)
+    assert not any(math.isnan(estimate.low) for estimate in estimates)

@@ -178,7 +178,8 @@ class Estimate:
     p: float = math.nan
     """Adjusted over the comparisons of the question."""
     detectable: float = math.nan
-    """Size of an effect that this test finds with 80% probability."""
+    """Size of an effect that this test finds with 80% probability; NaN where no error could change
+    as much."""
 
     @property
     def standard_error(self) -> float:

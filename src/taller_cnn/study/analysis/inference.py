@@ -36,6 +36,8 @@ from taller_cnn.study.results import Estimate, Floats, FTest
 
 CONFIDENCE = 0.95
 POWER = 0.80
+MOST_POINTS = 100.0
+"""No error can change by more."""
 DRAWS = 100_000
 """Draws for the largest |t|: its 5% point is right to 0.1% of probability."""
 POWER_DRAWS = 4_000
@@ -74,6 +76,7 @@ def compare(model: BlockModel | None, weights: Floats, alpha: float) -> Comparis
     family = Family.of(pooled + by_digits, model.df)
     critical = family.critical(alpha)
     detectable = detectable_sizes(model, weights[rows], critical, seeds_error, digits_error)
+    detectable[detectable > MOST_POINTS] = math.nan
     estimates: list[Estimate | None] = [None] * len(weights)
     for number, (row, value) in enumerate(zip(rows, model.estimates(weights[rows]), strict=True)):
         half = critical * math.hypot(seeds_error[number], digits_error[number])
