@@ -84,7 +84,7 @@ def ruling(strength: Grey, noise: float) -> Grey:
     if not across and not down:
         return nothing
     every = np.maximum(_drawn(across, shape), _drawn(down, shape[::-1]).T)
-    written = _written(_taken_away(strength, every), noise)
+    written = _written(np.where(every > 0, np.float32(0), strength), noise)
     if written is None:
         # All that is written goes from edge to edge, or nothing is.
         return nothing if len(across) + len(down) < 3 else every
@@ -124,8 +124,10 @@ def _are_regular(places: list[float]) -> bool:
     if len(gaps) < 3:
         # A 2, a 3 and a 5 have three bars.
         return False
-    usual = float(np.median(gaps))
-    return bool((np.abs(gaps - usual) < REGULAR * usual).sum() >= max(3, len(gaps) / 2))
+    steps = gaps / float(np.median(gaps))
+    # A line that was not seen leaves a gap of two.
+    regular = (steps > 0.5) & (np.abs(steps - np.rint(steps)) < REGULAR)
+    return bool(regular.sum() >= max(3, len(gaps) / 2))
 
 
 def _written(rest: Grey, noise: float) -> tuple[float, tuple[float, float]] | None:
