@@ -162,6 +162,8 @@ def _horizontal(strength: Grey, noise: float) -> list[_Line]:
     # A line is thinner than a band of rows, and may lie between two: the darkest row, and a band
     # more on each side, have all of it.
     parts = np.maximum.reduceat(means.astype(np.float32), rows[:-1], axis=0)
+    # Lines down the page darken the whole column of parts that they run in.
+    parts -= np.maximum(np.median(parts, axis=0), 0)
     steps = width / BLOCKS * len(parts) / height
     lines = _along_slopes(_maximum_of_three(parts), steps)
     # The mean over a part is less noisy than a pixel, the darkest of several more.
