@@ -7,6 +7,7 @@ the level of ink and the width of strokes, and weld rows of digits to itself.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,18 +80,16 @@ def _alien(mask: Mask, left_out: Mask) -> tuple[Mask, list[Box]]:
     """The pieces at the border that are no strokes of digits, and their boxes."""
     from scipy.ndimage import distance_transform_cdt, find_objects, label
 
-    labels, n = label(mask, np.ones((3, 3)), output=np.int32)
-    near = _halo(mask.shape)
-    sides = (labels[:near], labels[-near:], labels[:, :near], labels[:, -near:], labels[left_out])
-    at_border = np.unique(np.concatenate([side.ravel() for side in sides]))
     alien = np.zeros_like(mask)
     boxes: list[Box] = []
-    if n == 0 or mask.all():
+    if not _at_border(mask, left_out).any() or mask.all():
         return alien, boxes
+    labels, _ = label(mask, np.ones((3, 3)), output=np.int32)
+    touching = np.unique(_at_border(labels, left_out))
     # What reaches the border goes on beyond it.
     depth = distance_transform_cdt(mask, "chessboard")
     places = find_objects(labels)
-    for index in at_border[at_border > 0]:
+    for index in touching[touching > 0]:
         place = places[index - 1]
         piece = labels[place] == index
         is_all = bool(piece.sum() > ALL * mask.sum())
@@ -98,6 +97,13 @@ def _alien(mask: Mask, left_out: Mask) -> tuple[Mask, list[Box]]:
             alien[place] |= piece
             boxes.append(box_of(place))
     return alien, boxes
+
+
+def _at_border(values: NDArray[Any], left_out: Mask) -> NDArray[Any]:
+    """The values of the pixels along the border, and of those that were left out there."""
+    near = _halo(values.shape)
+    sides = (values[:near], values[-near:], values[:, :near], values[:, -near:], values[left_out])
+    return np.concatenate([side.ravel() for side in sides])
 
 
 def _is_alien(

@@ -117,14 +117,17 @@ def _pieces(
     depth = distance_transform_cdt(np.pad(mask, 1), "chessboard")[1:-1, 1:-1]
     labels, n = label(_bridged(mask, depth), np.ones((3, 3)), output=np.int32)
     labels[~mask] = 0
-    n = _columns_apart(mask, labels, n)
+    places = find_objects(labels)
+    more = _columns_apart(mask, labels, places)
+    if more:
+        n, places = n + more, find_objects(labels)
     # Of the ink alone: `scipy.ndimage.maximum` sorts all pixels, which takes longer than all else.
     owner = labels[mask]
     depths = np.zeros(n + 1)
     np.maximum.at(depths, owner, depth[mask])
     areas = np.bincount(owner, minlength=n + 1)[1:].astype(float)
     sums = np.bincount(owner, weights=strength[mask], minlength=n + 1)[1:]
-    boxes = np.array([box_of(place) for place in find_objects(labels)], dtype=int)
+    boxes = np.array([box_of(place) for place in places], dtype=int)
     return labels, _Pieces(
         boxes=boxes.reshape(-1, 4),
         areas=areas,
@@ -145,17 +148,19 @@ def _bridged(mask: NDArray[np.bool_], depth: NDArray[np.int32]) -> NDArray[np.bo
     return np.asarray(away <= max(1, round(0.6 * width)))
 
 
-def _columns_apart(mask: NDArray[np.bool_], labels: NDArray[np.int32], n: int) -> int:
-    """Take bridges away between digits one above the other; the new number of labels.
+def _columns_apart(
+    mask: NDArray[np.bool_], labels: NDArray[np.int32], places: list[tuple[slice, slice]]
+) -> int:
+    """Take bridges away between digits one above the other; how many labels there are more.
 
     Args:
         mask: the ink.
         labels: its pieces with gaps bridged; digits of a column get labels of their own.
-        n: how many labels there are.
+        places: rows and columns of each.
     """
     from scipy.ndimage import find_objects, label
 
-    places = find_objects(labels)
+    n = len(places)
     heights = np.array([rows.stop - rows.start for rows, _ in places])
     for index, place in enumerate(places, 1):
         rows, columns = place
@@ -176,7 +181,7 @@ def _columns_apart(mask: NDArray[np.bool_], labels: NDArray[np.int32], n: int) -
             n += 1
             nearest = np.abs(middles[:, None] - middles[high]).argmin(axis=1)
             labels[place][np.isin(inner, np.flatnonzero(high[nearest] == row) + 1)] = n
-    return n
+    return n - len(places)
 
 
 def _plausible(pieces: _Pieces, shape: tuple[int, ...]) -> list[int]:

@@ -50,7 +50,7 @@ class _Line:
     """A line from edge to edge."""
 
     level: Grey
-    """How dark it is: ``float32 [H, W]``, 0 elsewhere."""
+    """How dark it is in each band of rows and part of the way, 0 elsewhere."""
     place: float
     """The row that it crosses the middle of the picture in."""
     darkness: float
@@ -79,23 +79,37 @@ def ruling(strength: Grey, noise: float) -> Grey:
     nothing = np.zeros_like(strength)
     if min(strength.shape) < LEAST_SIDE:
         return nothing
+    shape = strength.shape
     across, down = _horizontal(strength, noise), _horizontal(strength.T, noise)
     if not across and not down:
         return nothing
-    every = np.maximum(_together(across, nothing), _together(down, nothing.T).T)
-    written = _written(_taken_away(strength, every), noise)
+    every = np.maximum(_drawn(across, shape), _drawn(down, shape[::-1]).T)
+    written = _written(np.where(every > 0, np.float32(0), strength), noise)
     if written is None:
         # All that is written goes from edge to edge, or nothing is.
         return nothing if len(across) + len(down) < 3 else every
     ink, margins = written
     return np.maximum(
-        _together(_of_paper(across, ink, margins[1]), nothing),
-        _together(_of_paper(down, ink, margins[0]), nothing.T).T,
+        _drawn(_of_paper(across, ink, margins[1]), shape),
+        _drawn(_of_paper(down, ink, margins[0]), shape[::-1]).T,
     )
 
 
-def _together(lines: list[_Line], nothing: Grey) -> Grey:
-    return np.asarray(np.maximum.reduce([nothing, *(line.level for line in lines)]))
+def _grid(shape: tuple[int, ...]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """Where the bands of rows and the parts of the way begin and end."""
+    height, width = shape
+    rows = np.linspace(0, height, min(height, ROWS) + 1).astype(int)
+    return rows, np.linspace(0, width, BLOCKS + 1).astype(int)
+
+
+def _drawn(lines: list[_Line], shape: tuple[int, ...]) -> Grey:
+    """The darkness of lines in each pixel."""
+    if not lines:
+        return np.zeros(shape, np.float32)
+    rows, columns = _grid(shape)
+    level = np.maximum.reduce([line.level for line in lines])
+    drawn: Grey = np.repeat(np.repeat(level, np.diff(columns), axis=1), np.diff(rows), axis=0)
+    return drawn
 
 
 def _of_paper(lines: list[_Line], ink: float, margin: float) -> list[_Line]:
@@ -110,8 +124,10 @@ def _are_regular(places: list[float]) -> bool:
     if len(gaps) < 3:
         # A 2, a 3 and a 5 have three bars.
         return False
-    usual = float(np.median(gaps))
-    return bool((np.abs(gaps - usual) < REGULAR * usual).sum() >= max(3, len(gaps) / 2))
+    steps = gaps / float(np.median(gaps))
+    # A line that was not seen leaves a gap of two.
+    regular = (steps > 0.5) & (np.abs(steps - np.rint(steps)) < REGULAR)
+    return bool(regular.sum() >= max(3, len(gaps) / 2))
 
 
 def _written(rest: Grey, noise: float) -> tuple[float, tuple[float, float]] | None:
@@ -141,19 +157,20 @@ def _written(rest: Grey, noise: float) -> tuple[float, tuple[float, float]] | No
 
 def _horizontal(strength: Grey, noise: float) -> list[_Line]:
     height, width = strength.shape
-    rows = np.linspace(0, height, min(height, ROWS) + 1).astype(int)
-    columns = np.linspace(0, width, BLOCKS + 1).astype(int)
+    rows, columns = _grid(strength.shape)
     means = np.add.reduceat(strength, columns[:-1], axis=1) / np.diff(columns)
     # A line is thinner than a band of rows, and may lie between two: the darkest row, and a band
     # more on each side, have all of it.
     parts = np.maximum.reduceat(means.astype(np.float32), rows[:-1], axis=0)
+    # Lines down the page darken the whole column of parts that they run in.
+    parts -= np.maximum(np.median(parts, axis=0), 0)
     steps = width / BLOCKS * len(parts) / height
     lines = _along_slopes(_maximum_of_three(parts), steps)
     # The mean over a part is less noisy than a pixel, the darkest of several more.
     least = max(0.015, 3 * noise / np.sqrt(width / BLOCKS))
     return [
         _Line(
-            level=np.repeat(np.repeat(line, np.diff(columns), axis=1), np.diff(rows), axis=0),
+            level=line,
             place=float(line[:, BLOCKS // 2].argmax()) * height / len(rows),
             darkness=float(np.median(line.max(axis=0))),
         )
