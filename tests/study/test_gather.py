@@ -58,7 +58,7 @@ def test_a_study_that_has_not_begun_is_all_missing(design: Design) -> None:
     assert question.judged_n == question.pilot_n == 0
     assert question.wrong.shape == (levels, seeds, 0)
     assert set(question.status.values()) == {"missing"}
-    assert analyse([question]).missing == levels * (seeds + 2 * 3)
+    assert analyse([question]).missing == levels * (seeds + 2 * 2)
 
 
 def test_a_finished_study_is_in_the_arrays(design: Design) -> None:

@@ -6,14 +6,14 @@
     analyse(gather(design, store.results))  ->  StudyAnalysis
     write_report(design, analysis, folder, messages)  ->  the page and its pictures
 
-- `trial`: value types: the digits, one training and what it came to. `tables`, `factors`, `plan`:
+- `trial`: value types: the digits, one training, the trainings of a level, and what one came to. `tables`, `factors`, `plan`:
   what is varied, how long it trains, what to find out, also from TOML. `design`: the trials.
 - `worker`: one trial in a worker process. `cluster`, `run`: many of them. `store`: results on disk.
 - `gather`, `results`: what came out, as arrays. `analysis`: effects and their intervals.
 - `conclusions`, `claims`, `pictures`, `report`: words and pages. `table`: rows for other programs.
 """
 
-from taller_cnn.study.design import Cell, Design, Question, Results, build
+from taller_cnn.study.design import Design, Question, Results, build
 from taller_cnn.study.factors import FACTORS, Factor, Level
 from taller_cnn.study.plan import (
     REGIMES,
@@ -37,7 +37,7 @@ from taller_cnn.study.run import (
 )
 from taller_cnn.study.store import Store
 from taller_cnn.study.table import EXPORTS, export, tabulate
-from taller_cnn.study.trial import TRAINING_REVISION, StudyDigits, Trial, TrialResult
+from taller_cnn.study.trial import TRAINING_REVISION, Cell, StudyDigits, Trial, TrialResult
 
 __all__ = [
     "EXPORTS",

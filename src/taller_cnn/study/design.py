@@ -19,7 +19,6 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from taller_cnn.config import TrainConfig
 from taller_cnn.errors import Phrase, UsageError
 from taller_cnn.study.factors import (
     RATE_CHANGE,
@@ -30,7 +29,14 @@ from taller_cnn.study.factors import (
     train_of,
 )
 from taller_cnn.study.plan import Plan, QuestionPlan, Regime, refuse_undoing
-from taller_cnn.study.trial import TRAINING_REVISION, StudyDigits, Trial, TrialResult
+from taller_cnn.study.trial import (
+    TRAINING_REVISION,
+    Cell,
+    StudyDigits,
+    Trial,
+    TrialResult,
+    with_rate,
+)
 
 PILOT_SEEDS = (1000, 1001)
 """Seeds of pilots; none of the trials that are compared has one of them."""
@@ -40,67 +46,8 @@ FIRST_RATES = RATE_GRID[3:5]
 """x1 and x3, where most networks have their best. Every level that looks for its learning rate
 begins with them; the better one is at an edge, so that a third follows."""
 
-_RATE_FIELDS = ("learning_rate", "muon_learning_rate")
-
 Results = Mapping[str, TrialResult]
 """What was run, by the trial's key."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One level, or one pair of crossed levels, with the trials that it may come to."""
-
-    levels: tuple[str, ...]
-    values: tuple[float | None, ...]
-    base: Trial
-    """The trial that is compared, at x1 of the learning rate and with seed 0."""
-    rates: tuple[float, ...]
-    """Multiples of the learning rate that pilots are to choose from; a single one needs none."""
-    extends: bool
-    """Whether further rates are tried as long as the best one is at an edge."""
-
-    @property
-    def parameters(self) -> int:
-        """Trainable parameters of its network."""
-        return self.base.parameters
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of its network for one image."""
-        return self.base.macs
-
-    @property
-    def has_pilots(self) -> bool:
-        """Whether there is a learning rate to choose."""
-        return len(self.rates) > 1
-
-    def pilot(self, rate: float, seed: int) -> Trial:
-        """The trial that tries a learning rate."""
-        trial = self.fresh(rate, seed)
-        return self._made.setdefault(
-            (rate, seed, True), dataclasses.replace(trial, judged_by="validation")
-        )
-
-    def fresh(self, rate: float, seed: int) -> Trial:
-        """The trial that is compared with those of other cells."""
-        known = self._made.get((rate, seed, False))
-        if known is None:
-            train = _with_rate(self.base.train, rate).replace(seed=seed)
-            known = self._made[rate, seed, False] = dataclasses.replace(self.base, train=train)
-        return known
-
-    def has(self, trial: Trial) -> bool:
-        """Whether a trial is one of the cell's, at whatever learning rate it chooses between."""
-        if not self.has_pilots:
-            return trial == self.fresh(self.rates[0], trial.train.seed)
-        kept = {name: getattr(self.base.train, name) for name in ("seed", *_RATE_FIELDS)}
-        train = trial.train.replace(**kept)
-        return dataclasses.replace(trial, train=train, judged_by="judges") == self.base
-
-    @cached_property
-    def _made(self) -> dict[tuple[float, int, bool], Trial]:
-        """Trials that were asked for: they are asked for after every result."""
-        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,9 +161,18 @@ class Design:
                 for _, trial in self.cell_trials(question, cell, results):
                     yield trial
                 if is_guessing and self.chosen_rate(cell, results) is None:
-                    middle = min(cell.rates, key=lambda rate: abs(math.log(rate)))
-                    for seed in question.seeds:
-                        yield cell.fresh(middle, seed)
+                    yield from self._stand_ins(question, cell, results)
+
+    def _stand_ins(self, question: Question, cell: Cell, results: Results) -> Iterator[Trial]:
+        """Trials in place of those that follow when a cell has chosen its learning rate."""
+        if cell.extends and self.tried_rates(cell, results) == cell.rates:
+            # The better one of two rates is at an edge.
+            third = RATE_GRID[RATE_GRID.index(cell.rates[0]) - 1]
+            for seed in question.pilot_seeds:
+                yield cell.pilot(third, seed)
+        middle = min(cell.rates, key=lambda rate: abs(math.log(rate)))
+        for seed in question.seeds:
+            yield cell.fresh(middle, seed)
 
     def cell_trials(
         self, question: Question, cell: Cell, results: Results
@@ -363,7 +319,7 @@ def _base_trial(regime: Regime, settings: Mapping[str, Any]) -> Trial:
     """The trial of these settings at x1 of the learning rate, with seed 0."""
     model, train = regime.configs()
     model = model.replace(**model_of(settings))
-    train = _with_rate(train.replace(**train_of(settings), seed=0), settings.get(RATE_CHANGE, 1))
+    train = with_rate(train.replace(**train_of(settings), seed=0), settings.get(RATE_CHANGE, 1))
     digits = regime.train_n
     if SIZE_CHANGE in settings:
         # The same number of steps, so that more digits are not also more training.
@@ -374,12 +330,6 @@ def _base_trial(regime: Regime, settings: Mapping[str, Any]) -> Trial:
         digits = max(1, math.ceil(train.epochs * digits))
         train = train.replace(epochs=1.0)
     return Trial(model=model, train=train, train_n=digits, judges=regime.judges)
-
-
-def _with_rate(train: TrainConfig, multiple: float) -> TrainConfig:
-    """The training with its learning rates multiplied; Muon has one of its own."""
-    names = _RATE_FIELDS if train.optimizer == "muon" else _RATE_FIELDS[:1]
-    return train.replace(**{name: getattr(train, name) * multiple for name in names})
 
 
 def _refuse_same_trials(factors: Sequence[Factor], cells: Sequence[Cell]) -> None:

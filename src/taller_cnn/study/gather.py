@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from taller_cnn.study.design import Cell, Design, Question, Results
+from taller_cnn.study.design import Design, Question, Results
 from taller_cnn.study.results import Bools, Bytes, Floats, QuestionResults, Status
-from taller_cnn.study.trial import TrialResult
+from taller_cnn.study.trial import Cell, TrialResult
 
 Rows = list[list[TrialResult | None]]
 """The results of each level's trials; None for one that has not run."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from taller_cnn.errors import MissingExtraError
 from taller_cnn.files import atomic_path
-from taller_cnn.study.design import Cell, Design, Question, Results
-from taller_cnn.study.trial import Trial, TrialResult
+from taller_cnn.study.design import Design, Question, Results
+from taller_cnn.study.trial import Cell, Trial, TrialResult
 
 if TYPE_CHECKING:
     import pandas as pd

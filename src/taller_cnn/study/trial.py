@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -18,6 +19,7 @@ TRAINING_REVISION = 3
 """Goes up when training, network or subset come to other numbers, and only then: results of
 another revision are not compared with new ones. A test pins the numbers of a tiny training."""
 
+_RATE_FIELDS = ("learning_rate", "muon_learning_rate")
 FINAL_REASONS = ("diverged",)
 """Failures that another try would only repeat."""
 
@@ -134,6 +136,69 @@ class Trial:
     def sees_digits_again(self) -> bool:
         """Whether a digit is trained on more than once: otherwise there is nothing to overfit."""
         return self.images > self.train_n
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One level, or one pair of crossed levels, with the trials that it may come to."""
+
+    levels: tuple[str, ...]
+    values: tuple[float | None, ...]
+    base: Trial
+    """The trial that is compared, at x1 of the learning rate and with seed 0."""
+    rates: tuple[float, ...]
+    """Multiples of the learning rate that pilots are to choose from; a single one needs none."""
+    extends: bool
+    """Whether further rates are tried as long as the best one is at an edge."""
+
+    @property
+    def parameters(self) -> int:
+        """Trainable parameters of its network."""
+        return self.base.parameters
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of its network for one image."""
+        return self.base.macs
+
+    @property
+    def has_pilots(self) -> bool:
+        """Whether there is a learning rate to choose."""
+        return len(self.rates) > 1
+
+    def pilot(self, rate: float, seed: int) -> Trial:
+        """The trial that tries a learning rate."""
+        trial = self.fresh(rate, seed)
+        return self._made.setdefault(
+            (rate, seed, True), dataclasses.replace(trial, judged_by="validation")
+        )
+
+    def fresh(self, rate: float, seed: int) -> Trial:
+        """The trial that is compared with those of other cells."""
+        known = self._made.get((rate, seed, False))
+        if known is None:
+            train = with_rate(self.base.train, rate).replace(seed=seed)
+            known = self._made[rate, seed, False] = dataclasses.replace(self.base, train=train)
+        return known
+
+    def has(self, trial: Trial) -> bool:
+        """Whether a trial is one of the cell's, at whatever learning rate it chooses between."""
+        if not self.has_pilots:
+            return trial == self.fresh(self.rates[0], trial.train.seed)
+        kept = {name: getattr(self.base.train, name) for name in ("seed", *_RATE_FIELDS)}
+        train = trial.train.replace(**kept)
+        return dataclasses.replace(trial, train=train, judged_by="judges") == self.base
+
+    @cached_property
+    def _made(self) -> dict[tuple[float, int, bool], Trial]:
+        """Trials that were asked for: they are asked for after every result."""
+        return {}
+
+
+def with_rate(train: TrainConfig, multiple: float) -> TrainConfig:
+    """The training with its learning rates multiplied; Muon has one of its own."""
+    names = _RATE_FIELDS if train.optimizer == "muon" else _RATE_FIELDS[:1]
+    return train.replace(**{name: getattr(train, name) * multiple for name in names})
 
 
 def _numbers(trial: Trial) -> dict[str, Any]:
