@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import made_results
 import made_study as make
 import pytest
 
@@ -39,6 +42,19 @@ def test_a_claim_carries_what_was_trained_and_what_a_short_training_can_tell() -
     ) in short.answer
     assert ". 35,000 digits, 2 epochs (548 steps). Error:" in long.answer
     assert ". 2,000 digits, 27 epochs (864 steps). Measured in the error." in overfit.answer
+
+
+def test_a_question_that_varies_a_factor_alone_speaks_for_it() -> None:
+    question = replace(made_results.held_filters(), name="filters", factors=("filters",))
+    alone = make.MadeAnswer(question=question)
+    claims = claims_of(make.crossed(), alone)
+    assert [claim.claim for claim in claims] == [
+        "More filters improve accuracy.",
+        "More convolutional layers improve accuracy.",
+    ]
+    assert "2 layers" not in claims[0].answer
+    apart = claims_of(make.crossed(training=make.LONG), alone)
+    assert len(apart) == 3, "another training is another answer"
 
 
 def test_a_harm_is_not_said_to_be_support() -> None:

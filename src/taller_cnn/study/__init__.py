@@ -6,8 +6,9 @@
     analyse(gather(design, store.results))  ->  StudyAnalysis
     write_report(design, analysis, folder, messages)  ->  the page and its pictures
 
-- `trial`: value types: the digits, one training, the trainings of a level, and what one came to. `tables`, `factors`, `plan`:
-  what is varied, how long it trains, what to find out, also from TOML. `design`: the trials.
+- `trial`: value types: the digits, one training, the trainings of a level, what one came to.
+- `tables`, `factors`, `plan`: what is varied, how long it trains, what to find out, also from TOML.
+  `design`: the trials.
 - `worker`: one trial in a worker process. `cluster`, `run`: many of them. `store`: results on disk.
 - `gather`, `results`: what came out, as arrays. `analysis`: effects and their intervals.
 - `conclusions`, `claims`, `pictures`, `report`: words and pages. `table`: rows for other programs.

@@ -38,18 +38,24 @@ class Claim:
 def check_claims(study: StudyAnalysis, messages: Messages) -> tuple[Claim, ...]:
     """The workshop's claims about filters, layers and dropout, each with the study's verdict.
 
-    A claim is checked in every question that can speak of it.
+    A claim is checked in every training in which a question can speak of it.
     """
     claims = []
     for factor in ("filters", "filters-fc1", "layers", "layers-fc1"):
-        for question in study.questions:
-            trend = next((t for t in question.trends if t.factor == factor), None)
-            if trend:
-                claims.append(_trend_claim(trend, question, messages))
+        for question in _questions_about(factor, study):
+            trend = next(t for t in question.trends if t.factor == factor)
+            claims.append(_trend_claim(trend, question, messages))
     for question in study.questions:
         if question.factors == ("dropout",):
             claims += _dropout_claims(question, messages)
     return tuple(claims)
+
+
+def _questions_about(factor: str, study: StudyAnalysis) -> list[QuestionAnalysis]:
+    """The questions with a trend of the factor; those that vary it alone, where they do."""
+    able = [q for q in study.questions if any(t.factor == factor for t in q.trends)]
+    alone = [training_of(q) for q in able if len(q.factors) == 1]
+    return [q for q in able if len(q.factors) == 1 or training_of(q) not in alone]
 
 
 def _trend_claim(trend: Trend, question: QuestionAnalysis, messages: Messages) -> Claim:
