@@ -84,7 +84,7 @@ class Regime(Table):
     of the training digits."""
     precision: str = "float32"
     """Arithmetic of training; named, because what a machine would choose differs. With bfloat16 a
-    training of this size takes 1.4 times as long on a processor that computes it natively."""
+    training of this size takes 1.4 times as long on a processor with AVX-512 and without AMX."""
 
     @model_validator(mode="after")
     def _can_be(self) -> Self:
