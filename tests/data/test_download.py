@@ -235,8 +235,13 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answer], str]]:
         with contextlib.suppress(OSError):
             while True:
                 with server.accept()[0] as connection, contextlib.suppress(OSError):
+                    connection.settimeout(2)
                     connection.recv(4096)
                     answer(connection)
+                    # Closed with something unread, it would be reset before its answer is read.
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(4096):
+                        continue
 
     def start(answer: Answer) -> str:
         for name in ("http_proxy", "https_proxy"):
