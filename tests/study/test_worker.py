@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits, DigitsPlace, Scale
+from taller_cnn.data import Digits, DigitsPlace, LabelledImages, Scale
 from taller_cnn.evaluation import evaluate
 from taller_cnn.files import sha256
 from taller_cnn.study import TRAINING_REVISION, Trial, TrialResult
@@ -59,6 +59,19 @@ def needed(place: DigitsPlace, **changes: str) -> Requirements:
 @pytest.fixture(scope="module")
 def shares(sample_digits: Digits) -> Shares:
     return share_out(sample_digits, 1400)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[LabelledImages]:
+    """What a trial evaluates its network on, in order."""
+    splits: list[LabelledImages] = []
+
+    def spy(model, split, scale, **values):  # type: ignore[no-untyped-def]
+        splits.append(split)
+        return evaluate(model, split, scale, **values)
+
+    monkeypatch.setattr(worker_module, "evaluate", spy)
+    return splits
 
 
 def test_a_tiny_training_comes_to_the_numbers_of_its_revision(sample_digits: Digits) -> None:
@@ -116,15 +129,8 @@ def test_a_result_adds_up(shares: Shares) -> None:
 
 
 def test_a_pilot_is_judged_by_the_validation_digits_alone(
-    shares: Shares, monkeypatch: pytest.MonkeyPatch
+    shares: Shares, asked: list[LabelledImages]
 ) -> None:
-    asked = []
-
-    def spy(model, split, scale, **values):  # type: ignore[no-untyped-def]
-        asked.append(split)
-        return evaluate(model, split, scale, **values)
-
-    monkeypatch.setattr(worker_module, "evaluate", spy)
     result = train_trial(dataclasses.replace(SMALL, judged_by="validation"), shares)
     (judging,) = asked
     assert torch.equal(judging.images, shares.validation.images)
@@ -167,15 +173,8 @@ def test_another_seed_draws_other_digits(sample_digits: Digits) -> None:
 
 
 def test_the_gap_is_taken_on_digits_that_were_seen(
-    shares: Shares, monkeypatch: pytest.MonkeyPatch
+    shares: Shares, asked: list[LabelledImages]
 ) -> None:
-    asked = []
-
-    def spy(model, split, scale, **values):  # type: ignore[no-untyped-def]
-        asked.append(split)
-        return evaluate(model, split, scale, **values)
-
-    monkeypatch.setattr(worker_module, "evaluate", spy)
     train_trial(SMALL, shares)
     seen = shares.teaching.images[nested_order(shares.teaching.labels, 0)[:256]]
     assert torch.equal(asked[-1].images, seen)
