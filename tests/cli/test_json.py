@@ -1,4 +1,4 @@
-"""``docs/schemas`` describes what ``--json`` writes; `Outcome.json` checks every result."""
+"""``docs/reference/schemas`` describes what ``--json`` writes; `Outcome.json` checks it."""
 
 from __future__ import annotations
 
