@@ -72,6 +72,7 @@ def results(page: Path, block: str) -> tuple[list[Decimal], list[Decimal]]:
         lines = (page.parent / link["path"]).read_text("utf-8").splitlines()
         rows = [line for line in lines if (link["row"] or "") in line]
         assert rows, f"{page.name}: no line of {link['path']} has {link['row']!r}"
+        assert "|" not in (link["row"] or ""), "a bar ends the cell of a table"
         named += [number for row in rows for number in measured(row)]
         everywhere += [number for line in lines for number in measured(line)]
     return everywhere, named
