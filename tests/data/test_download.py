@@ -283,7 +283,7 @@ def failure(spec: DatasetSpec, folder: Path, mirror: str) -> DataError:
         (
             "https://mirror.example/",
             b"HTTP/1.1 200 OK\r\n\r\nno TLS at all",
-            "no secure connection came about (",
+            "no secure connection could be made (",
             "remedy_way",
         ),
         (
