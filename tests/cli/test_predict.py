@@ -464,7 +464,7 @@ def test_people_get_the_same_from_a_table(
     assert "Resultado en 2 imágenes" in outcome.out
     assert "50,00\xa0% (intervalo" in outcome.out
     assert f"{(said[0] + 1) % 10} → {said[0]}" in outcome.out
-    assert "1 imagen sin clase no se mide" in outcome.sentences
+    assert "1 imagen sin clase queda fuera de la medida" in outcome.sentences
     assert "Filas: clase real" in outcome.out
 
 
