@@ -130,8 +130,7 @@ def test_no_text_has_a_phrase_of_the_list(phrase: Phrase) -> None:
     places = [
         f"{text.place}: “{words}”, say: {phrase.say}"
         for text in texts()
-        if text.language == phrase.language
-        if text.place not in phrase.allowed
+        if text.language == phrase.language and text.place not in phrase.allowed
         if (words := phrase.found_in(text.words))
     ]
     assert places == []
