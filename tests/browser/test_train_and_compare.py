@@ -155,7 +155,7 @@ def test_a_server_that_breaks_off_and_comes_back_is_told(
 def test_a_server_that_is_closed_during_a_training_is_told(lab_that_ends: Any) -> None:
     page, _ = lab_that_ends(signal.SIGTERM)
     page.wait_for_selector("[data-state=none]")
-    assert "se ha cerrado el taller" in page.locator(".run .notice-box").inner_text()
+    assert "se ha cerrado el laboratorio" in page.locator(".run .notice-box").inner_text()
 
 
 def test_a_request_without_an_answer_is_told_in_the_readers_words(open_page: Any, lab: Any) -> None:
