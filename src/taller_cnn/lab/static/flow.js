@@ -33,7 +33,6 @@ const GREYS = Uint8Array.from({ length: 64 }, (_, k) => 4 * k);
 export function makeFlow(session, ...behind) {
   const flow = { session, columns: [], range: "layer" };
   flow.element = make("div", { class: "flow" }, ...behind);
-  flow.behind = behind;
   return flow;
 }
 
@@ -45,8 +44,9 @@ export function setRange(flow, mode) {
 
 /** Build the columns of the session's present network. */
 export function buildColumns(flow) {
+  for (const { element } of flow.columns) element.remove();
   flow.columns = flow.session.layers.map((layer) => makeColumn(flow, layer));
-  flow.element.replaceChildren(...flow.behind, ...flow.columns.map(({ element }) => element));
+  flow.element.append(...flow.columns.map(({ element }) => element));
   paintScales(flow);
 }
 

@@ -79,11 +79,13 @@ export class Session {
 
   /** Put another network on the page. */
   setModel({ card, tensors }) {
+    this.layers = [];
+    this.pointed = null;
+    this.deselect();
     this.card = card;
     this.layers = buildNetwork(card.config, tensors);
     this.off = new Map();
     this.#passes = [];
-    this.deselect();
     this.emit(EVENTS.model);
     this.run();
   }
