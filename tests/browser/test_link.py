@@ -30,11 +30,11 @@ def test_back_leads_to_what_was_shown_before(page: Any) -> None:
     page.wait_for_selector("#panel-inside:visible")
     assert "5" in _shown(page)
     page.go_back()
-    page.wait_for_function("session.selected?.unit === 1")
+    page.wait_for_function("() => session.selected?.unit === 1")
     page.go_back()
-    page.wait_for_function("session.selected === null")
+    page.wait_for_function("() => session.selected === null")
     page.go_forward()
-    page.wait_for_function("session.selected?.unit === 1")
+    page.wait_for_function("() => session.selected?.unit === 1")
 
 
 def test_another_network_keeps_the_map_of_the_same_name(page: Any) -> None:
@@ -50,7 +50,9 @@ def test_another_network_keeps_the_map_of_the_same_name(page: Any) -> None:
 def test_a_reload_keeps_the_drawing(page: Any, draw: Any, three: Any) -> None:
     draw(page, three)
     before = page.evaluate("[...session.pixels]")
-    page.wait_for_function("sessionStorage.getItem('taller-cnn.page.drawing')?.includes('stroke')")
+    page.wait_for_function(
+        "() => sessionStorage.getItem('taller-cnn.page.drawing')?.includes('stroke')"
+    )
     page.reload()
     page.wait_for_selector("html[data-ready]")
     assert page.evaluate("[...session.pixels]") == before

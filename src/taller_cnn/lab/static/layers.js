@@ -19,6 +19,17 @@ export function isClasses({ kind, name }) {
   return kind === "softmax" || name === "fc2";
 }
 
+/**
+ * What a map, a neuron or a class is called everywhere: a text's key with its values.
+ *
+ * @returns {[string, {name: string, unit: string|number}]}
+ */
+export function unitName({ classNames }, layer, unit) {
+  const { name, size } = layer;
+  if (isClasses(layer)) return ["class_name", { name, unit: classNames[unit] }];
+  return [size > 1 ? "map_name" : "neuron_name", { name, unit: unit + 1 }];
+}
+
 /** A unit's number as people count them: classes from 0 like the digits, all others from 1. */
 export function unitNumber(layer, unit) {
   return isClasses(layer) ? unit : unit + 1;

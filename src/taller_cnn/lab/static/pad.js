@@ -61,6 +61,7 @@ function layOut(pad, bars, verdict) {
     button("random_digit", () => randomDigit(pad), { class: "quiet" }),
     pad.source.read && pictureButton(pad),
     digitShelf(pad),
+    make("p", { class: "hint", text: "pad_keyboard" }),
   );
   const centring = toggle("centring", true, (centred) => {
     pad.centred = centred;
