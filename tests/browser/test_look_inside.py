@@ -283,3 +283,41 @@ def test_words_are_explained_where_they_stand(inside: Any) -> None:
     words = inside.locator("#detail").inner_text()
     assert "El logit es" in words
     assert "se resta el mayor de todos" in words
+
+
+DEEP = """() => {
+  const filters = [32, 64, 64, 64];
+  const tensors = {};
+  const wave = (length, step) => Float32Array.from({ length }, (_, k) => 0.1 * Math.sin(step * k));
+  filters.forEach((outputs, index) => {
+    const inputs = index ? filters[index - 1] : 1;
+    tensors[`conv${index + 1}.weight`] = { data: wave(outputs * inputs * 9, 1.3) };
+    tensors[`conv${index + 1}.bias`] = { data: wave(outputs, 2) };
+  });
+  tensors["fc2.weight"] = { data: wave(10 * 64 * 28 * 28, 0.7) };
+  tensors["fc2.bias"] = { data: wave(10, 1) };
+  const config = { ...session.card.config, filters, pooling: "none", hidden: 0, final_size: 0 };
+  session.setModel({ card: { ...session.card, config }, tensors });
+  return [session.slow, session.busy, session.outputs];
+}"""
+
+
+def test_a_deep_network_is_run_beside_the_page_and_that_is_shown(inside: Any) -> None:
+    slow, busy, outputs = inside.evaluate(DEEP)
+    assert slow
+    assert busy
+    assert outputs is None
+    inside.wait_for_selector(".flow-head .hint:text('Calculando')")
+    inside.wait_for_function("() => !session.busy", timeout=180_000)
+    difference = inside.evaluate("""async () => {
+      const { forward, normalise } = await import("/static/network.js");
+      const image = normalise(session.pixels, session.card);
+      const here = forward(session.layers, image).at(-1);
+      return Math.max(...here.map((p, index) => Math.abs(p - session.outputs.at(-1)[index])));
+    }""")
+    assert difference < 1e-6
+    # The next drawing's pass begins, whether or not somebody waits for why.
+    inside.evaluate("session.setPixels(new Uint8Array(784).fill(9))")
+    assert inside.evaluate("session.busy")
+    inside.evaluate("session.setPixels(null)")
+    inside.wait_for_function("() => !session.busy && session.outputs === null", timeout=180_000)

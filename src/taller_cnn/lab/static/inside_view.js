@@ -84,7 +84,7 @@ function listen(inside) {
     session.on(event, redraw);
   }
   session.on(EVENTS.theme, () => paintScales(flow));
-  session.on(EVENTS.outputs, () => redrawSoon(inside));
+  for (const event of [EVENTS.outputs, EVENTS.busy]) session.on(event, () => redrawSoon(inside));
   session.on(EVENTS.pointed, () => {
     markColumns(flow);
     showPointed(inside);
@@ -116,7 +116,8 @@ function redrawSoon(inside) {
     }
     inside.moved = false;
     showPointed(inside);
-    if (session.outputs) say(inside.time, "forward_time", { ms: session.milliseconds });
+    if (session.busy) say(inside.time, "working");
+    else if (session.outputs) say(inside.time, "forward_time", { ms: session.milliseconds });
     else say(inside.time, "draw_something");
   });
 }

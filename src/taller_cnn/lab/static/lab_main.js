@@ -9,7 +9,7 @@ import { EVENTS, Session } from "./session.js";
 import { makeTrain } from "./train_view.js";
 import { makeWorkbench } from "./workbench.js";
 
-const session = new Session();
+const session = new Session(() => new Worker("/static/look_worker.js", { type: "module" }));
 // For whoever tries things in the browser's console.
 globalThis.session = session;
 const source = { digits: [], read: readPictureFile, sayError };

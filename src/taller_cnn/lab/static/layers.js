@@ -31,7 +31,7 @@ export function unitName({ classNames }, layer, unit) {
 }
 
 /** A unit's number as people count them: classes from 0 like the digits, all others from 1. */
-export function unitNumber(layer, unit) {
+function unitNumber(layer, unit) {
   return isClasses(layer) ? unit : unit + 1;
 }
 

@@ -60,15 +60,13 @@ export function firstInk(pixels, size) {
   const side = Math.sqrt(pixels?.length ?? 0);
   const index = pixels?.findIndex((grey) => grey > 0) ?? -1;
   if (index < 0) return 0;
-  const row = Math.floor(index / side);
-  // The leftmost ink of that row and those that fall into the same one of the map.
-  const rows = Math.max(1, Math.floor(side / size));
+  const row = Math.floor((Math.floor(index / side) * size) / side);
+  // The leftmost ink in the rows of the drawing that fall into that row of the map.
   let column = side;
-  for (let y = row; y < Math.min(side, row + rows); y += 1) {
+  for (let y = Math.ceil((row * side) / size); y < ((row + 1) * side) / size; y += 1) {
     for (let x = 0; x < column; x += 1) if (pixels[y * side + x] > 0) column = x;
   }
-  const scaled = (place) => Math.min(size - 1, Math.floor((place * size) / side));
-  return scaled(row) * size + scaled(column);
+  return row * size + Math.min(size - 1, Math.floor((column * size) / side));
 }
 
 /** Row and column of the present pixel. */
