@@ -23,6 +23,7 @@ FILES = {
     "export.html": PAGE,
     "page.css": "body { color: red; }\n",
     "a.js": 'export const NAME = "ñ";\n',
+    "look_worker.js": "self.close();\n",
     "b.js": 'import { NAME } from "./a.js";\ndocument.title = NAME;\n',
 }
 

@@ -20,6 +20,7 @@ from taller_cnn.messages import LANGUAGES, catalogue
 FORMAT = 1
 EXPORTED_DIGITS = 100
 PAGE = "export.html"
+LOOK_WORKER = "look_worker.js"
 _STYLESHEETS = re.compile(r'(?:<link rel="stylesheet" href="/static/[\w.]+">\n)+')
 _SCRIPT = re.compile(r'<script type="module" src="/static/([\w.]+)"></script>')
 
@@ -50,7 +51,7 @@ def export_html(model: StoredModel, gallery: Gallery, language: str, static: Pat
         csp=f'<meta http-equiv="Content-Security-Policy" content="{_policy(script, style)}">',
         style=f"<style>{style}</style>",
         texts=texts_element(),
-        data=_data_element("taller-data", _data(model, gallery, language)),
+        data=_data_element("taller-data", _data(model, gallery, language, static)),
         script=f"<script>{script}</script>",
     )
 
@@ -90,6 +91,7 @@ def _policy(script: str, style: str) -> str:
             f"script-src '{_hash(script)}'",
             f"style-src '{_hash(style)}'",
             "img-src data: blob:",
+            "worker-src blob:",
             "base-uri 'none'",
             "form-action 'none'",
         ]
@@ -101,7 +103,7 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode('ascii')}"
 
 
-def _data(model: StoredModel, gallery: Gallery, language: str) -> dict[str, Any]:
+def _data(model: StoredModel, gallery: Gallery, language: str, static: Path) -> dict[str, Any]:
     digits = gallery.first(EXPORTED_DIGITS)
     return {
         "format": FORMAT,
@@ -113,4 +115,6 @@ def _data(model: StoredModel, gallery: Gallery, language: str) -> dict[str, Any]
             "images": to_base64(digits.images),
         },
         "source": digits.source,
+        # The page looks inside in a worker whose script it carries as a text.
+        "look": join_modules(modules_of(LOOK_WORKER, static)),
     }

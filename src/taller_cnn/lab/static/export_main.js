@@ -8,7 +8,8 @@ import { makeWorkbench } from "./workbench.js";
 
 function startExport() {
   const data = JSON.parse(document.getElementById("taller-data").textContent);
-  const session = new Session();
+  const script = new Blob([data.look], { type: "text/javascript" });
+  const session = new Session(() => new Worker(URL.createObjectURL(script)));
   startLanguage();
   applyTheme(session);
   const { labels, images } = data.digits;

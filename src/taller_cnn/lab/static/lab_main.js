@@ -4,11 +4,12 @@ import { makeCompare } from "./compare_view.js";
 import { button, labelled, make } from "./dom.js";
 import { language, say, startLanguage } from "./language.js";
 import { applyTheme, makeHeader } from "./page_frame.js";
+import { onLink, readLink, writeLink } from "./page_state.js";
 import { EVENTS, Session } from "./session.js";
 import { makeTrain } from "./train_view.js";
 import { makeWorkbench } from "./workbench.js";
 
-const session = new Session();
+const session = new Session(() => new Worker("/static/look_worker.js", { type: "module" }));
 // For whoever tries things in the browser's console.
 globalThis.session = session;
 const source = { digits: [], read: readPictureFile, sayError };
@@ -28,6 +29,7 @@ async function useModel(id) {
     return false;
   }
   chooser.value = id;
+  writeLink({ net: id });
   notice.hidden = true;
   return true;
 }
@@ -36,12 +38,14 @@ async function useModel(id) {
 async function useOneOf(ids) {
   for (const id of ids) {
     if (!(await useModel(id))) continue;
-    if (id !== ids[0]) {
-      notice.hidden = false;
-      say(notice, "other_model", { broken: ids[0], id });
-    }
+    if (id !== ids[0]) sayNotice("other_model", { broken: ids[0], id });
     return;
   }
+}
+
+function sayNotice(key, values) {
+  notice.hidden = false;
+  say(notice, key, values);
 }
 
 function showProblem(error) {
@@ -54,18 +58,20 @@ function linkExport() {
   if (session.card) takeAway.href = `/api/models/${session.card.id}/page?lang=${language()}`;
 }
 
-/** Fill the chooser; the model that the server calls default is used. */
-async function loadModels() {
+/** Fill the chooser; the wanted network is used, else the one that the server calls default. */
+async function loadModels(wanted) {
   const { default: chosen, models } = await get("/api/models");
   chooser.replaceChildren(
     ...models.map(({ id, kind }) => make("option", { value: id, text: [`model_${kind}`, { id }] })),
   );
-  if (chosen) {
-    const others = models.map(({ id }) => id).filter((id) => id !== chosen);
-    await useOneOf([chosen, ...others]);
+  const ids = models.map(({ id }) => id);
+  if (ids.includes(wanted)) {
+    await useModel(wanted);
+  } else if (chosen) {
+    await useOneOf([chosen, ...ids.filter((id) => id !== chosen)]);
+    if (wanted) sayNotice("unknown_model", { wanted, id: session.card?.id ?? "" });
   } else {
-    notice.hidden = false;
-    say(notice, "no_model_yet");
+    sayNotice("no_model_yet");
     notice.append(
       " ",
       button("go_train", () => session.emit(EVENTS.openTab, "train")),
@@ -89,13 +95,16 @@ async function start() {
     .getElementById("app")
     .append(head, tabs.list, notice, make("main", {}, ...tabs.panels), foot);
   for (const event of [EVENTS.model, EVENTS.language]) session.on(event, linkExport);
-  session.on(EVENTS.kept, () => loadModels().catch(showProblem));
+  session.on(EVENTS.kept, () => loadModels(null).catch(showProblem));
+  onLink(({ net }) => {
+    if (net && net !== session.card?.id) useModel(net);
+  });
   linkExport();
   const digits = fetchDigits().then((found) => {
     source.digits.push(...found);
     session.emit(EVENTS.digits);
   });
-  const results = await Promise.allSettled([loadModels(), digits]);
+  const results = await Promise.allSettled([loadModels(readLink().net), digits]);
   const failed = results.find(({ status }) => status === "rejected");
   if (failed?.status === "rejected") showProblem(failed.reason);
   document.documentElement.dataset.ready = "yes";

@@ -5,10 +5,13 @@ import { arrowKeys, button, canvas, make, oneTabStop, toggle } from "./dom.js";
 import { beforeFrame } from "./frames.js";
 import { say } from "./language.js";
 import { makeOffNotice } from "./off_notice.js";
+import { keepForReload, keptForReload } from "./page_state.js";
 import { asItIs, prepare } from "./preparation.js";
 import { EVENTS } from "./session.js";
 import { PAD_SIDE, Strokes, inkOf, paintPad, penWidth } from "./strokes.js";
 
+/** Milliseconds without a change before the drawing is kept for a reload. */
+const KEEPING = 200;
 /** Ink below this anywhere is nothing drawn. */
 const FAINTEST_INK = 16;
 
@@ -28,7 +31,8 @@ export function makePad(session, source) {
   const notice = make("p", { class: "notice", role: "status" });
   const found = make("div", { class: "found" });
   const pad = { session, strokes: new Strokes(), surface, seen, notice, found, source };
-  Object.assign(pad, { centred: true, due: false });
+  Object.assign(pad, { centred: true, due: false, keeping: null });
+  pad.strokes.restore(keptForReload("drawing") ?? []);
   pad.context = surface.getContext("2d", { willReadFrequently: true });
   drawWithPointer(pad);
   takePictures(pad);
@@ -57,6 +61,7 @@ function layOut(pad, bars, verdict) {
     button("random_digit", () => randomDigit(pad), { class: "quiet" }),
     pad.source.read && pictureButton(pad),
     digitShelf(pad),
+    make("p", { class: "hint", text: "pad_keyboard" }),
   );
   const centring = toggle("centring", true, (centred) => {
     pad.centred = centred;
@@ -168,6 +173,12 @@ function pointOf(surface, event) {
   };
 }
 
+/** Keep the drawing for a reload, once the hand rests. */
+function keepSoon(pad) {
+  clearTimeout(pad.keeping);
+  pad.keeping = setTimeout(() => keepForReload("drawing", pad.strokes), KEEPING);
+}
+
 /** At most one update for each frame that the browser paints. */
 function refreshSoon(pad) {
   if (pad.due) return;
@@ -181,6 +192,7 @@ function refreshSoon(pad) {
 function refresh(pad) {
   const { session } = pad;
   const content = pad.strokes.content();
+  keepSoon(pad);
   paintPad(pad.context, content);
   pad.surface.classList.toggle("empty", !content.digit && !content.strokes.length);
   if (content.digit && !content.strokes.length) {
