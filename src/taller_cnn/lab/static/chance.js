@@ -1,6 +1,6 @@
 /** Chance that can be repeated: the same seed and place give the same numbers on every machine. */
 
-/** The streams of chance of a training, so that none of them depends on how often another is asked. */
+/** The streams of chance of a training: how often one is asked changes nothing in the others. */
 export const STREAMS = { weights: 0, order: 1, dropout: 2 };
 
 /**

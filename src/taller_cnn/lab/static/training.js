@@ -154,7 +154,7 @@ export function lossOf({ layers }, labels, count) {
   let [loss, correct] = [0, 0];
   for (let image = 0, start = 0; image < count; image += 1, start += classes) {
     let best = start;
-    for (let at = start + 1; at < start + classes; at += 1) if (logits[at] > logits[best]) best = at;
+    for (let at = start; at < start + classes; at += 1) if (logits[at] > logits[best]) best = at;
     const most = logits[best];
     let total = 0;
     for (let at = start; at < start + classes; at += 1) total += Math.exp(logits[at] - most);
