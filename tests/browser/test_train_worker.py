@@ -24,7 +24,8 @@ START = """
     return { images, labels };
   };
   const order = {
-    order: "start", config, scale: { mean: 0.1, std: 0.3 }, train: made(200), test: made(50),
+    order: "start", config, classes: 10, scale: { mean: 0.1, std: 0.3 },
+    train: made(200), test: made(50),
     seed: 5, batch: 16, rate: 0.01, epochs: 3,
   };
   /** Trains until it is over; `react` may answer each event with an order. */

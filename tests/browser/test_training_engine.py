@@ -26,7 +26,7 @@ MAKE = """
   );
   const make = ({ config, weights, images, seed = 0 }, options = {}) => {
     const given = weights ? { tensors: tensorsOf(weights), ...options } : options;
-    const training = engine.makeTraining(config, 8, seed, given);
+    const training = engine.makeTraining(config, 10, 8, seed, given);
     if (images) training.layers[0].output.set(images);
     return training;
   };

@@ -38,11 +38,13 @@ const SMALLEST_POOLED = 8;
  * The layers of a network, first to last.
  *
  * @param {Object} config the fields of `ModelConfig`
- * @param {Object<string, {data: Float32Array}>} tensors weights by name: `conv1.weight`
- *   [outputs, inputs, kernel, kernel], `conv1.bias` [outputs], `fc1.weight` [units, inputs] ...
+ * @param {?Object<string, {data: Float32Array}>} tensors weights by name: `conv1.weight`
+ *   [outputs, inputs, kernel, kernel], `conv1.bias` [outputs], `fc1.weight` [units, inputs] ...;
+ *   without them only the layers' shapes are told
+ * @param {number} [classes] as many as the weights say, where there are weights
  * @returns {Layer[]}
  */
-export function buildNetwork(config, tensors) {
+export function buildNetwork(config, tensors, classes = tensors["fc2.bias"].data.length) {
   const layers = [layerOf("input", "input", { channels: 1, size: IMAGE_SIDE })];
   config.filters.forEach((filters, index) => {
     addConvolution(layers, config, tensors, index + 1, filters);
@@ -56,7 +58,6 @@ export function buildNetwork(config, tensors) {
     addActivation(layers, "act", config.activation);
   }
   layers.at(-1).dropout = config.dropout;
-  const classes = tensors["fc2.bias"].data.length;
   addLinear(layers, tensors, "fc2", classes);
   const softmax = { channels: classes, size: 1, inputs: classes, inputSize: 1 };
   layers.push(layerOf("softmax", "softmax", softmax));

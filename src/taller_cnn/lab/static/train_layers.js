@@ -6,6 +6,8 @@
  * and fills in the gradient of the layer before, unless that has none because nobody asks for it.
  * All arrays are made once: a step makes none.
  *
+ * @typedef {import("./network.js").Layer} Layer
+ *
  * @typedef {Object} TrainLayer
  * @property {Layer} layer what `network.js` knows of it
  * @property {Float32Array} output
@@ -42,7 +44,10 @@ export function makeInput(layer, batch, wantsGradient) {
  * A convolution as a product of matrices: below each other, for each weight of a kernel, the
  * pixels that it meets at all places of the kernel ("im2col").
  *
- * @param {{weight: Parameter, bias: Parameter}} parameters
+ * @param {Layer} layer
+ * @param {number} batch
+ * @param {{weight: Parameter, bias: Parameter}} weights
+ * @returns {TrainLayer}
  */
 export function makeConvolution(layer, batch, { weight, bias }) {
   const { inputs, inputSize, kernel, channels, size } = layer;
@@ -90,7 +95,11 @@ function addRowSums(sums, values, start, width) {
   }
 }
 
-/** The pixels that each weight of a kernel meets, taken from an image and handed back to it. */
+/**
+ * The pixels that each weight of a kernel meets, taken from an image and handed back to it.
+ *
+ * @param {Layer} layer
+ */
 function makePatches({ inputs, inputSize, kernel, stride, padding, size }) {
   const side = inputSize + 2 * padding;
   const padded = new Float32Array(inputs * side * side);
@@ -153,7 +162,9 @@ function takeMaps(small, start, width, large, corner, side, count) {
  * batch, then times a learned factor and plus a learned offset. Once trained, the running mean
  * and variance stand in for those of the batch.
  *
- * @param {{weight: Parameter, bias: Parameter}} parameters
+ * @param {Layer} layer
+ * @param {number} batch
+ * @param {{weight: Parameter, bias: Parameter}} weights
  * @param {{mean: Float32Array, variance: Float32Array}} running
  */
 export function makeNorm(layer, batch, { weight, bias }, running) {
@@ -300,7 +311,14 @@ export function makePool(layer, batch) {
   return made;
 }
 
-/** @param {{weight: Parameter, bias: Parameter}} parameters */
+/**
+ * A fully connected layer.
+ *
+ * @param {Layer} layer
+ * @param {number} batch
+ * @param {{weight: Parameter, bias: Parameter}} weights
+ * @returns {TrainLayer}
+ */
 export function makeLinear(layer, batch, { weight, bias }) {
   const { channels: units, inputs } = layer;
   const made = withArrays(layer, batch, {});

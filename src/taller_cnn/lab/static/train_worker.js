@@ -20,6 +20,7 @@ const PIXELS = 784;
  *
  * @typedef {Object} Start what a training is started with
  * @property {Object} config the fields of `ModelConfig`
+ * @property {number} classes
  * @property {{mean: number, std: number}} scale how grey levels become the network's numbers
  * @property {DigitSet} train
  * @property {DigitSet} test
@@ -66,14 +67,16 @@ const ORDERS = {
 
 self.addEventListener("message", ({ data }) => ORDERS[data.order](data));
 
-const post = (event, fields, owned = []) => self.postMessage({ event, ...fields }, owned);
+function post(event, fields, transfer = []) {
+  self.postMessage({ event, ...fields }, { transfer });
+}
 
-function makeSession({ config, scale, train, test, seed, batch, rate, epochs }) {
+function makeSession({ config, classes, scale, train, test, seed, batch, rate, epochs }) {
   const size = train.labels.length;
   return {
     state: "none",
     timer: 0,
-    training: makeTraining(config, batch, seed),
+    training: makeTraining(config, classes, batch, seed),
     /** What each grey level is to the network. */
     levels: normalise(Uint8Array.from({ length: 256 }, (_, level) => level), scale),
     train,

@@ -15,6 +15,8 @@ import {
   NORM_EPSILON,
 } from "./train_layers.js";
 
+/** @typedef {import("./train_layers.js").TrainLayer} TrainLayer */
+
 const BETA_MEAN = 0.9;
 const BETA_SQUARE = 0.999;
 const EPSILON = 1e-8;
@@ -23,13 +25,14 @@ const EPSILON = 1e-8;
  * A network that can be trained.
  *
  * @param {Object} config the fields of `ModelConfig`
+ * @param {number} classes
  * @param {number} batch images at once, at most
  * @param {number} seed of the initial weights and the dropout, 0 to 2^31 - 1
  * @param {{tensors?: Object<string, {data: Float32Array}>, wantsInput?: boolean}} [options]
  *   `tensors`: start from these weights instead; `wantsInput`: the gradient by the image too
  */
-export function makeTraining(config, batch, seed, { tensors = null, wantsInput = false } = {}) {
-  const plan = buildNetwork(config);
+export function makeTraining(config, classes, batch, seed, { tensors, wantsInput } = {}) {
+  const plan = buildNetwork(config, null, classes);
   const parameters = makeParameters(plan, config);
   const training = { config, parameters, steps: 0, running: {} };
   if (tensors) setWeights(parameters, tensors);
@@ -132,6 +135,8 @@ function makeLayers(plan, batch, { config, parameters: { named }, running }, see
 /**
  * Run the first `count` images of the input layer through the network.
  *
+ * @param {{layers: TrainLayer[]}} network of `makeTraining`
+ * @param {number} count
  * @param {boolean} training whether dropout and the batch's own mean and variance are on
  * @returns {Float32Array} logits, image after image
  */
@@ -145,7 +150,9 @@ export function forwardBatch({ layers }, count, training) {
 /**
  * Cross-entropy of what `forwardBatch` gave, and its gradient by the logits: (p - y) / count.
  *
+ * @param {{layers: TrainLayer[]}} network
  * @param {ArrayLike<number>} labels classes from 0
+ * @param {number} count images
  * @returns {{loss: number, correct: number}} the sum in nats, and how many were right
  */
 export function lossOf({ layers }, labels, count) {
@@ -212,6 +219,7 @@ export function trainStep(training, labels, count, rate) {
  * @returns {Object<string, {shape: number[], data: Float32Array}>}
  */
 export function pageTensors({ parameters: { named }, running }) {
+  /** @type {Object<string, {shape: number[], data: Float32Array}>} */
   const tensors = {};
   for (const [name, { shape, value }] of Object.entries(named)) {
     if (!name.startsWith("norm")) tensors[name] = { shape, data: Float32Array.from(value) };
