@@ -250,8 +250,13 @@ def test_it_learns_what_pytorch_learns(modules: Any) -> None:
         + """
           const training = make(given);
           const count = given.labels.length;
-          return Array.from({ length: 20 }, () =>
-            engine.trainStep(training, given.labels, count, 0.003).loss / count);
+          return Array.from({ length: 20 }, () => {
+            engine.forwardBatch(training, count, true);
+            const { loss } = engine.lossOf(training, given.labels, count);
+            engine.backwardBatch(training, count);
+            engine.adamStep(training, 0.003);
+            return loss / count;
+          });
         }""",
         _given(model, images, labels),
     )

@@ -1,6 +1,7 @@
-/** The exported page: draw and look inside, with one model in it and no server. */
+/** The exported page: draw, look inside and train, with one model in it and no server. */
 import { bytesOf, modelOf, picturesOf } from "./bytes.js";
 import { make } from "./dom.js";
+import { makeHere } from "./here_view.js";
 import { startLanguage } from "./language.js";
 import { applyTheme, makeHeader } from "./page_frame.js";
 import { Session } from "./session.js";
@@ -13,7 +14,14 @@ function startExport() {
   applyTheme(session);
   const { labels, images } = data.digits;
   const digits = picturesOf(images).map((pixels, index) => ({ pixels, label: labels[index] }));
-  const tabs = makeWorkbench(session, { digits, read: null });
+  const script = new Blob([data.worker], { type: "text/javascript" });
+  const here = makeHere(session, {
+    startWorker: () => new Worker(URL.createObjectURL(script)),
+    digits: async () => data.training,
+  });
+  const tabs = makeWorkbench(session, { digits, read: null }, [
+    { id: "here", text: "tab_here", panel: here },
+  ]);
   const model = modelOf(bytesOf(data.model).buffer);
   const about = make("p", { class: "hint", text: ["export_lacks", { version: data.version }] });
   const main = make("main", {}, ...tabs.panels);

@@ -41,6 +41,8 @@ const PASSES = 15;
 export class Session {
   /** What is known of the network, or null as long as there is none. */
   card = null;
+  /** The same with the network's weights, as `setModel` got it. */
+  model = null;
   /** The tab that is open. */
   tab = null;
   /** @type {import("./network.js").Layer[]} */
@@ -78,7 +80,9 @@ export class Session {
   }
 
   /** Put another network on the page. */
-  setModel({ card, tensors }) {
+  setModel(model) {
+    const { card, tensors } = model;
+    this.model = model;
     this.card = card;
     this.layers = buildNetwork(card.config, tensors);
     this.off = new Map();

@@ -7,7 +7,14 @@
  */
 import { makeChance, shuffled, STREAMS } from "./chance.js";
 import { normalise } from "./network.js";
-import { forwardBatch, lossOf, makeTraining, pageTensors, trainStep } from "./training.js";
+import {
+  adamStep,
+  backwardBatch,
+  forwardBatch,
+  lossOf,
+  makeTraining,
+  pageTensors,
+} from "./training.js";
 
 /** Time from one look for orders to the next. */
 const TURN_MILLISECONDS = 80;
@@ -140,7 +147,10 @@ function trainBatch() {
     show(train.images, digit, place);
     labels[place] = train.labels[digit];
   }
-  const { loss, correct } = trainStep(training, labels, count, session.rate);
+  forwardBatch(training, count, true);
+  const { loss, correct } = lossOf(training, labels, count);
+  backwardBatch(training, count);
+  adamStep(training, session.rate);
   session.passes += count;
   epoch.seen += count;
   epoch.loss += loss;

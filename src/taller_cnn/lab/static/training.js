@@ -200,19 +200,6 @@ export function adamStep(training, rate) {
 }
 
 /**
- * One step of training on the first `count` images of the input layer.
- *
- * @returns {{loss: number, correct: number}} as `lossOf`, before the step
- */
-export function trainStep(training, labels, count, rate) {
-  forwardBatch(training, count, true);
-  const score = lossOf(training, labels, count);
-  backwardBatch(training, count);
-  adamStep(training, rate);
-  return score;
-}
-
-/**
  * The weights as `buildNetwork` takes them: copies, with each normalisation folded into the
  * convolution before it.
  *
