@@ -2,6 +2,7 @@
 import { fetchDigits, fetchModel, get, readPictureFile, sayError } from "./api.js";
 import { makeCompare } from "./compare_view.js";
 import { button, labelled, make } from "./dom.js";
+import { makeHere } from "./here_view.js";
 import { language, say, startLanguage } from "./language.js";
 import { applyTheme, makeHeader } from "./page_frame.js";
 import { onLink, readLink, writeLink } from "./page_state.js";
@@ -13,6 +14,11 @@ const session = new Session(() => new Worker("/static/look_worker.js", { type: "
 // For whoever tries things in the browser's console.
 globalThis.session = session;
 const source = { digits: [], read: readPictureFile, sayError };
+const hereSource = {
+  startWorker: () => new Worker("/static/train_worker.js", { type: "module" }),
+  digits: () => get("/api/training-digits"),
+  tellProblem: sayError,
+};
 const notice = make("p", { class: "page-notice", role: "alert", hidden: true });
 const chooser = make("select", {
   id: "model-choice",
@@ -53,9 +59,11 @@ function showProblem(error) {
   sayError(notice, error);
 }
 
+/** A network that was trained in the page is none of the lab's. */
 function linkExport() {
-  takeAway.hidden = !session.card;
-  if (session.card) takeAway.href = `/api/models/${session.card.id}/page?lang=${language()}`;
+  takeAway.hidden = !session.card?.id;
+  chooser.value = session.card?.id ?? "";
+  if (session.card?.id) takeAway.href = `/api/models/${session.card.id}/page?lang=${language()}`;
 }
 
 /** Fill the chooser; the wanted network is used, else the one that the server calls default. */
@@ -86,6 +94,7 @@ async function start() {
   const label = labelled("model", chooser);
   const compare = makeCompare(session);
   const tabs = makeWorkbench(session, source, [
+    { id: "here", text: "tab_here", panel: makeHere(session, hereSource) },
     { id: "train", text: "tab_train", panel: makeTrain(session) },
     { id: "compare", text: "tab_compare", panel: compare.element, dock: compare.dock },
   ]);

@@ -46,6 +46,8 @@ const MOST_MACS_IN_PAGE = 6e6;
 export class Session {
   /** What is known of the network, or null as long as there is none. */
   card = null;
+  /** The same with the network's weights, as `setModel` got it. */
+  model = null;
   /** The tab that is open. */
   tab = null;
   /** @type {import("./network.js").Layer[]} */
@@ -93,7 +95,9 @@ export class Session {
   }
 
   /** Put another network on the page. */
-  setModel({ card, tensors }) {
+  setModel(model) {
+    const { card, tensors } = model;
+    this.model = model;
     this.layers = [];
     this.pointed = null;
     this.deselect();
