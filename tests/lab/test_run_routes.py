@@ -21,6 +21,7 @@ from taller_cnn.errors import (
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.problems import LabError
 from taller_cnn.lab.runs import Run
+from taller_cnn.lab.security import OWNER
 from taller_cnn.lab.worker_protocol import TrainingOrder
 
 
@@ -78,7 +79,7 @@ def test_what_is_not_sent_is_the_recipes(
 ) -> None:
     started: list[Any] = []
 
-    async def start(model: ModelConfig, train: TrainConfig, source: str, *, replace: bool) -> None:
+    async def start(model: ModelConfig, train: TrainConfig, source: str, **_: Any) -> None:
         started.append((model, train))
         raise LabError(409, "lab_busy")
 
@@ -140,7 +141,7 @@ def ended(own_lab: Lab) -> tuple[Lab, Run]:
         place=replace(own_lab.gallery.place, source="sample"),
         folder=own_lab.runs.folder / "x",
     )
-    run = own_lab.runs.present = Run(order, ExitStack())
+    run = own_lab.runs.present = Run(order, ExitStack(), OWNER.person)
     run.take("started", {"steps": 9})
     run.take("progress", {"step": 4, "loss": 2.0})
     error = DivergedError("lab_diverged", epoch=0.5, step=5, suggestion=0.001)

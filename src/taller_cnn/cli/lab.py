@@ -107,10 +107,11 @@ def lab(
         show_model_notices(terminal, opened.models.get("main").loaded)
     access = access_for(host, allow_host or ())
     server = listen(host, DEFAULT_PORT if port is None else port, or_any=port is None)
-    address = page_address(host, server.getsockname()[1], access)
+    port = server.getsockname()[1]
+    address = page_address(host, port, access.token)
 
     def ready() -> None:
-        _announce(terminal, opened, address, access)
+        _announce(terminal, opened, address, page_address(host, port), access)
         if not no_browser and _has_screen():
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
@@ -119,17 +120,23 @@ def lab(
     terminal.say("cli_lab.closed", "dim")
 
 
-def _announce(terminal: Terminal, opened: Lab, address: str, access: Access) -> None:
+def _announce(
+    terminal: Terminal, opened: Lab, address: str, bare_address: str, access: Access
+) -> None:
+    result = {"address": address}
     if access.token:
         terminal.notice(terminal.messages("cli_lab.network"))
     if opened.models.default is None:
         terminal.notice(terminal.messages("cli_lab.no_model"))
     terminal.say("cli_lab.address", "bold", address=address)
+    if access.class_key:
+        terminal.say("cli_lab.class", "bold", address=bare_address, class_key=access.class_key)
+        result["class_address"] = f"{bare_address}?token={access.class_key}"
     if access.in_front:
         names = ", ".join(sorted(access.in_front))
         terminal.say("cli_lab.in_front", names=names, token=access.token)
     terminal.say("cli_lab.how_to_stop", "dim")
-    terminal.result({"address": address})
+    terminal.result(result)
 
 
 def _has_screen() -> bool:

@@ -14,7 +14,7 @@ from taller_cnn import __version__
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.model_store import StoredModel
 from taller_cnn.lab.problems import LabError, documented
-from taller_cnn.lab.run_routes import status_card
+from taller_cnn.lab.run_routes import Asking, status_card
 from taller_cnn.lab.schemas import (
     DigitsAnswer,
     Health,
@@ -55,14 +55,16 @@ def read_routes(lab: Lab) -> APIRouter:
         "/health",
         summary="Whether the lab is there, how many models it has and what it is training",
     )
-    def health(request: Request) -> Health:
+    def health(visitor: Asking, request: Request) -> Health:
         run = lab.runs.present
         return Health(
             status="ok",
             version=__version__,
             language=lab.page_language,
+            role=visitor.role,
+            class_key=request.app.state.access.class_key if visitor.role == "teacher" else None,
             models=len(lab.models.ids()),
-            run=status_card(run, lab.messages(request)) if run else None,
+            run=status_card(run, visitor, lab.messages(request)) if run else None,
         )
 
     @routes.get(

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.lab.arrays import Base64Images, GreyImage, GreyImages
 from taller_cnn.lab.problems import Problem
+from taller_cnn.lab.security import Role
 from taller_cnn.model import LayerRow, Stage
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
@@ -231,6 +232,7 @@ class RunStatus(BaseModel):
     """How a training is."""
 
     id: str
+    yours: bool = Field(description="whether whoever asks may pause, stop, keep or discard it")
     state: RunState
     config: ModelConfig
     train: TrainConfig
@@ -281,5 +283,10 @@ class Health(BaseModel):
     status: Literal["ok"]
     version: str
     language: str
+    role: Role = Field(description="of whoever asks")
+    class_key: str | None = Field(
+        description="what lets pupils in, for `/?token=`; null for pupils, and in a lab that is "
+        "open to nobody else"
+    )
     models: int
     run: RunStatus | None
