@@ -31,7 +31,7 @@ from taller_cnn.messages import Messages
         (BusyError("busy", path="x"), 409),
         (OutputError("cannot_write", path="x", reason=Phrase("reason_disk_full")), 507),
         (DivergedError("lab_diverged", epoch=1, step=2, suggestion=0.1), 422),
-        (ModelError("lab_ensemble", path="x"), 409),
+        (ModelError("no_model", path="x"), 409),
         (TallerError("lab_fault"), 500),
     ],
 )

@@ -41,7 +41,11 @@ PUPILS_MAY = {
 }
 """What a pupil may ask whoever has started what."""
 OF_ITS_STARTER = {("patch", "/api/runs/{run_id}"), ("delete", "/api/runs/{run_id}")}
-OF_THE_TEACHER: set[tuple[str, str]] = set()
+OF_THE_TEACHER = {
+    ("post", "/api/models"),
+    ("patch", "/api/models/{model_id}"),
+    ("delete", "/api/models/{model_id}"),
+}
 
 
 @pytest.fixture
@@ -65,6 +69,10 @@ def ask(asking: Any, operation: tuple[str, str], run: Run, headers: Headers) -> 
     method, path = operation
     filled = path.format(run_id=run.id, model_id="nobodys", name="x")
     body = {"action": "keep", "name": "mine"} if method == "patch" else None
+    if path == "/api/models/{model_id}":
+        body = {"name": "other"} if method == "patch" else None
+    if operation == ("post", "/api/models"):
+        filled += "?name=mine"
     return asking.request(method.upper(), filled, json=body, headers=headers)
 
 

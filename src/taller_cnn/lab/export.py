@@ -13,6 +13,7 @@ from taller_cnn.lab.arrays import to_base64
 from taller_cnn.lab.bundle import join_modules
 from taller_cnn.lab.gallery import Gallery
 from taller_cnn.lab.model_store import StoredModel
+from taller_cnn.lab.problems import LabError
 
 FORMAT = 1
 EXPORTED_DIGITS = 100
@@ -77,6 +78,8 @@ def _hash(text: str) -> str:
 
 
 def _data(model: StoredModel, gallery: Gallery, language: str) -> str:
+    if model.safetensors is None:
+        raise LabError(409, "lab_ensemble", members=", ".join(model.card.members))
     digits = gallery.first(EXPORTED_DIGITS)
     value: dict[str, Any] = {
         "format": FORMAT,

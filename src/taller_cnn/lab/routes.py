@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 from pydantic import ValidationError
@@ -20,16 +21,20 @@ from taller_cnn.lab.schemas import (
     Health,
     Mistake,
     Mistakes,
+    ModelCard,
     ModelList,
+    NewName,
     Prediction,
     Predictions,
     PredictRequest,
     Study,
     UnreadableModel,
 )
+from taller_cnn.lab.security import require_teacher
 from taller_cnn.lab.study_files import read_study, study_picture
 
-ModelId = Annotated[str, Path(max_length=40, description="an id of `GET /api/models`")]
+ModelId = Annotated[str, Path(max_length=100, description="an id of `GET /api/models`")]
+Dataset = Literal["mnist", "fashion", "kmnist"]
 BINARY: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
@@ -42,6 +47,13 @@ PREDICT_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {"application/json": {"schema": PredictRequest.model_json_schema()}},
+    }
+}
+WEIGHTS_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "the file itself, at most 10 MB",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 SEEDS = 2**31 - 1
@@ -76,11 +88,12 @@ def read_routes(lab: Lab) -> APIRouter:
         n: Annotated[int, Query(ge=1, le=1000)] = 100,
         split: Literal["test", "validation"] = "test",
         seed: Annotated[int | None, Query(ge=0, le=SEEDS)] = None,
+        dataset: Dataset = "mnist",
     ) -> DigitsAnswer:
-        gallery = lab.gallery
+        gallery = lab.gallery_of(dataset)
         batch = gallery.first(n, split) if seed is None else gallery.random(n, seed, split)
         return DigitsAnswer(
-            dataset="mnist",
+            dataset=dataset,
             source=batch.source,
             split=split,
             labels=batch.labels,
@@ -130,6 +143,45 @@ def model_routes(lab: Lab) -> APIRouter:
         text = Predictions(model=model.card.id, predictions=predictions).model_dump_json()
         return Response(text, media_type="application/json")
 
+    @routes.post(
+        "/models",
+        status_code=201,
+        summary="Open a network: the body is a .pt file of weights or a safetensors file; for the "
+        "teacher. Nothing in it is run.",
+        openapi_extra=WEIGHTS_BODY,
+        dependencies=[Depends(require_teacher)],
+        responses=documented(403, 409, 413, 422, 507),
+    )
+    async def open_model(
+        request: Request,
+        name: Annotated[str, Query(max_length=200, description="the id that it gets")],
+        description: Annotated[
+            str, Query(max_length=20_000, description="the text of the .json beside a .pt")
+        ] = "",
+    ) -> ModelCard:
+        data = await request.body()
+        model = await asyncio.to_thread(lab.models.take_in, data, description, name)
+        return model.card
+
+    @routes.patch(
+        "/models/{model_id}",
+        summary="Rename a network that was kept in the lab; for the teacher",
+        dependencies=[Depends(require_teacher)],
+        responses=documented(400, 403, 404, 409, 422, 507),
+    )
+    def rename(model_id: ModelId, asked: NewName) -> ModelCard:
+        return lab.models.rename(model_id, asked.name).card
+
+    @routes.delete(
+        "/models/{model_id}",
+        status_code=204,
+        summary="Delete a network that was kept in the lab; for the teacher",
+        dependencies=[Depends(require_teacher)],
+        responses=documented(403, 404, 409, 507),
+    )
+    def remove(model_id: ModelId) -> None:
+        lab.models.remove(model_id)
+
     @routes.get("/models", summary="All models with what is known of each")
     def models(request: Request) -> ModelList:
         good, bad = lab.models.readable()
@@ -149,6 +201,8 @@ def model_routes(lab: Lab) -> APIRouter:
     )
     def model_weights(model_id: ModelId, request: Request) -> Response:
         model = lab.models.get(model_id)
+        if model.safetensors is None:
+            raise LabError(409, "lab_ensemble", members=", ".join(model.card.members))
         tag = f'"{model.card.sha256[:32]}"'
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
         if request.headers.get("if-none-match") == tag:
@@ -188,11 +242,12 @@ def _asked(body: bytes) -> PredictRequest:
 
 
 def _mistakes(lab: Lab, model: StoredModel, limit: int) -> Mistakes:
-    evaluation = lab.gallery.evaluation(model)
+    gallery = lab.gallery_of(model.card.dataset)
+    evaluation = gallery.evaluation(model)
     rows = evaluation.log_probabilities.exp()
     wrong = (evaluation.predictions != evaluation.labels).nonzero()[:, 0]
     order = rows[wrong].amax(dim=1).argsort(descending=True, stable=True)
-    batch = lab.gallery.at(wrong[order][:limit].tolist())
+    batch = gallery.at(wrong[order][:limit].tolist())
     found = [
         Mistake(
             index=index,

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from taller_cnn.config import ModelConfig, TrainConfig
@@ -266,7 +267,8 @@ class Runs:
         self._of_visitor(run_id, visitor)
         if action == "keep":
             async with self._changing:
-                return await self._keep(self._in_state(run_id, action, KEEPABLE), name)
+                run = self._in_state(run_id, action, KEEPABLE)
+                return await self._keep(run, name, as_default=visitor.role == "teacher")
         allowed: dict[Action, tuple[RunState, ...]] = {
             "pause": ("running",),
             "continue": ("paused",),
@@ -283,10 +285,12 @@ class Runs:
             raise LabError(409, "lab_run_state", state=run.state, action=action)
         return run
 
-    async def _keep(self, run: Run, name: str | None) -> Run:
+    async def _keep(self, run: Run, name: str | None, *, as_default: bool) -> Run:
         if name is None:
             raise LabError(422, "lab_name_missing", pointer="/name")
-        await asyncio.to_thread(self.models.keep, run.order.folder, name)
+        # A pupil's network is nobody else's to begin with.
+        keep = partial(self.models.keep, run.order.folder, name, as_default=as_default)
+        await asyncio.to_thread(keep)
         run.model = name
         run.become("kept")
         run.history.end()

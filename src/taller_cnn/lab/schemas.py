@@ -14,13 +14,14 @@ from taller_cnn.lab.security import Role
 from taller_cnn.model import LayerRow, Stage
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
-RESERVED = ("main", "robust")
-"""Ids of the models outside the lab's own folder."""
+RESERVED = ("opened", "main", "robust")
+"""Ids that no kept model can have: what the lab was opened with, and the workshop's networks."""
 
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])")
 """Names that Windows keeps for itself, in every folder."""
 
-ModelId = Annotated[str, Field(description="`main`, `robust` or the name of a kept model")]
+ModelId = Annotated[str, Field(description="an id of `GET /api/models`")]
+ModelKind = Literal["main", "robust", "opened", "kept", "folder", "member"]
 
 
 def is_name(text: str) -> bool:
@@ -72,7 +73,11 @@ class ModelCard(BaseModel):
     """What is known of a trained network."""
 
     id: ModelId
-    kind: Literal["main", "robust", "kept"]
+    kind: ModelKind = Field(
+        description="the workshop's network, the robust one beside it, what the lab was opened "
+        "with, one kept in the lab, another one of the folder, or one of an ensemble's networks"
+    )
+    members: list[ModelId] = Field(description="of an ensemble, whose layers are the first one's")
     config: ModelConfig
     stages: list[Stage]
     layers: list[LayerRow]
@@ -92,6 +97,12 @@ class ModelCard(BaseModel):
     created: str | None
     command: str | None = Field(description="what trains such a network again, in a terminal")
     sha256: str
+
+
+class NewName(_Request):
+    """What a kept model is to be called."""
+
+    name: str = Field(max_length=200, description=f"{NAME_PATTERN}, none of {', '.join(RESERVED)}")
 
 
 class UnreadableModel(BaseModel):
@@ -250,7 +261,7 @@ class RunAction(_Request):
     name: str | None = Field(
         default=None,
         max_length=200,
-        description=f"of the model that is kept: {NAME_PATTERN}, not main or robust",
+        description=f"of the model that is kept: {NAME_PATTERN}, none of {', '.join(RESERVED)}",
     )
 
 
