@@ -6,6 +6,7 @@ What kind of file it is is looked at first, with none but the usual decoders; th
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import warnings
 from contextlib import suppress
@@ -21,12 +22,17 @@ from taller_cnn.lab.schemas import Box, ReadDigit, Reading, RejectedMark
 from taller_cnn.messages import Messages
 
 if TYPE_CHECKING:
-    from taller_cnn.reader import Options, PictureReading, Reader
+    from taller_cnn.reader import Options, Reader
+    from taller_cnn.reader.files import FileReading
     from taller_cnn.reader.loading import Picture
 
 PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif", "image/tiff")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """Kinds of files that are decoded; the library knows many more, with rarely used decoders."""
+MOST_PAGE = 20
+"""Of a file that can be asked for: those before it are read as well."""
+PREVIEW_SIDE = 1024
+"""Longest side of a preview, in pixels."""
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -41,6 +47,7 @@ def reading_routes(lab: Lab) -> APIRouter:
     """The route that reads pictures, one at a time: a large one takes a gigabyte."""
     routes = APIRouter(prefix="/api")
     turn = asyncio.Semaphore()
+    thresholds: dict[str, float | None] = {}
 
     @routes.post(
         "/readings",
@@ -51,30 +58,61 @@ def reading_routes(lab: Lab) -> APIRouter:
     async def read(
         request: Request,
         single: Annotated[bool, Query(description="the whole picture is one digit")] = False,
+        page: Annotated[int, Query(ge=1, le=MOST_PAGE, description="of a file with several")] = 1,
+        preview: Annotated[bool, Query(description="whether to send the picture back")] = False,
     ) -> Reading:
         data = await request.body()
+
+        def work() -> Reading:
+            from taller_cnn.reader import Options, Reader
+
+            model = _reading_model(lab)
+            threshold = _threshold(lab, model, thresholds)
+            reader = Reader.of(model.loaded, threshold)
+            read = read_bytes(data, reader, Options(single=single), page)
+            card = _card(read, lab.messages(request), model.card.id, threshold)
+            if preview and read.picture is not None:
+                card.preview = preview_of(read.picture)
+            return card
+
         async with turn:
-            return await asyncio.to_thread(_read, lab, data, single, lab.messages(request))
+            return await asyncio.to_thread(work)
 
     return routes
 
 
-def _read(lab: Lab, data: bytes, single: bool, messages: Messages) -> Reading:
-    from taller_cnn.reader import Options
+def _threshold(lab: Lab, model: StoredModel, known: dict[str, float | None]) -> float | None:
+    """From which probability on the network is to be believed; None if that cannot be known.
 
-    picture, found = read_bytes(data, _reader(lab), Options(single=single))
-    return _card(found, picture, messages)
+    Chosen now, in seconds, where it was not before.
+
+    Args:
+        lab: has the digits for the choice.
+        model: the network that reads.
+        known: thresholds by the network's checksum; this one is added.
+    """
+    from taller_cnn.reader.threshold import ensure_threshold
+
+    path, checksum = lab.models.path(model.card.id), model.card.sha256
+    if path and model.loaded.info and checksum not in known:
+        try:
+            place = lab.gallery_of(model.card.dataset).place
+            known[checksum] = ensure_threshold(path, model.loaded, place).threshold
+        except TallerError:
+            # The answer then says that there is none.
+            known[checksum] = None
+    return known.get(checksum)
 
 
-def _reader(lab: Lab) -> Reader:
-    """The network that reads, with the threshold that was chosen for it."""
-    from taller_cnn.reader import Reader
-    from taller_cnn.reader.threshold import kept_threshold
+def preview_of(picture: Picture) -> str:
+    """A picture as it was worked on, upright and small, as a ``data:`` address."""
+    from PIL import Image
 
-    model = _reading_model(lab)
-    path = lab.models.path(model.card.id)
-    threshold = kept_threshold(path) if path else None
-    return Reader.of(model.loaded, threshold.threshold if threshold else None)
+    image = Image.fromarray(picture.pixels)
+    image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def _reading_model(lab: Lab) -> StoredModel:
@@ -86,24 +124,25 @@ def _reading_model(lab: Lab) -> StoredModel:
     return lab.models.get()
 
 
-def read_bytes(data: bytes, reader: Reader, options: Options) -> tuple[Picture, PictureReading]:
-    """What the reader makes of a picture file.
+def read_bytes(data: bytes, reader: Reader, options: Options, page: int = 1) -> FileReading:
+    """What the reader makes of one page, from 1, of a picture file.
 
     Returns:
-        The picture as it was worked on, and what was read, with boxes in the file's own pixels;
-        without digits where there are none.
+        The picture as it was worked on, and what was read, without digits where there are none.
 
     Raises:
         LabError: there is no data, the picture is damaged (422), not of a kind that is read
-            (415), or larger than the reader takes (413).
+            (415), larger than the reader takes (413), or has no such page (404).
     """
-    from taller_cnn.reader.files import in_file_pixels, read_files
+    from taller_cnn.reader.files import read_files
 
     _check_kind(data)
-    (read,) = read_files([("", data)], reader, options, most_pages=1)
+    *_, read = read_files([("", data)], reader, options, most_pages=page)
+    if read.page != page:
+        raise LabError(404, "lab_no_such_page", page=page, pages=read.pages)
     if read.picture is None or read.reading is None:
         raise _refusal(read.error)
-    return read.picture, in_file_pixels(read)
+    return read
 
 
 def _check_kind(data: bytes) -> None:
@@ -148,10 +187,17 @@ def _damaged() -> LabError:
     return LabError(422, "lab_picture", pointer="/", reason=Phrase("reason_damaged"))
 
 
-def _card(found: PictureReading, picture: Picture, messages: Messages) -> Reading:
+def _card(read: FileReading, messages: Messages, model: str, threshold: float | None) -> Reading:
+    from taller_cnn.reader.files import in_file_pixels
+
+    found, picture = in_file_pixels(read), read.picture
+    assert picture is not None
     width, height = picture.size
     return Reading(
+        model=model,
+        threshold=threshold,
         text=found.text,
+        page=read.page,
         width=width,
         height=height,
         pages=picture.pages,

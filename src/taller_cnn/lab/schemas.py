@@ -184,12 +184,20 @@ class RejectedMark(BaseModel):
 class Reading(BaseModel):
     """What was read in a picture."""
 
+    model: ModelId = Field(description="the network that reads")
+    threshold: float | None = Field(
+        description="less probable digits are uncertain; above 1, all are; null: not known"
+    )
     text: str
     width: int
     height: int
-    pages: int = Field(description="pictures in the file, of which the first one is read")
+    page: int = Field(description="which of the file's pictures was read")
+    pages: int = Field(description="pictures in the file")
     digits: list[ReadDigit]
     rejected: list[RejectedMark]
+    preview: str | None = Field(
+        default=None, description="the picture that was read, as a `data:` address, if asked for"
+    )
 
 
 class TrainForm(_Request):
