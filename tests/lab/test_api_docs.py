@@ -17,6 +17,7 @@ ROUTES = {
     ("GET", "/api/models/{model_id}/mistakes"),
     ("GET", "/api/models/{model_id}/page"),
     ("POST", "/api/runs"),
+    ("GET", "/api/runs/form"),
     ("GET", "/api/runs/{run_id}/events"),
     ("PATCH", "/api/runs/{run_id}"),
     ("DELETE", "/api/runs/{run_id}"),

@@ -37,6 +37,7 @@ PUPILS_MAY = {
     ("get", "/api/models/{model_id}/mistakes"),
     ("get", "/api/models/{model_id}/page"),
     ("post", "/api/runs"),
+    ("get", "/api/runs/form"),
     ("get", "/api/runs/{run_id}/events"),
 }
 """What a pupil may ask whoever has started what."""

@@ -10,10 +10,11 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from taller_cnn.config import ModelConfig, TrainConfig, recipe
 from taller_cnn.errors import ConfigError
+from taller_cnn.lab.form import training_form
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.problems import LabError, documented, problem_of
 from taller_cnn.lab.runs import Run
-from taller_cnn.lab.schemas import NewRun, RunAction, RunStatus
+from taller_cnn.lab.schemas import NewRun, RunAction, RunStatus, TrainingForm
 from taller_cnn.lab.security import Visitor, visitor_of
 from taller_cnn.messages import Messages
 
@@ -51,6 +52,14 @@ def run_routes(lab: Lab) -> APIRouter:
         )
         response.headers["Location"] = f"/api/runs/{run.id}"
         return status_card(run, visitor, lab.messages(request))
+
+    @routes.get(
+        "/form",
+        summary="What can be asked for in a training: fields with their ranges, and every recipe's "
+        "values",
+    )
+    def form() -> TrainingForm:
+        return training_form()
 
     @routes.patch(
         "/{run_id}",

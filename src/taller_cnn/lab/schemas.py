@@ -205,9 +205,43 @@ class TrainForm(_Request):
 
     recipe: str = Field(default="quick", max_length=40)
     epochs: float | None = None
-    seed: int = 0
     learning_rate: float | None = None
+    schedule: str | None = None
     batch_size: int | None = None
+    label_smoothing: float | None = None
+    seed: int = 0
+
+
+FormGroup = Literal["config", "train"]
+
+
+class FormField(BaseModel):
+    """A field of the page's form, and what it may be."""
+
+    group: FormGroup = Field(description="the part of `POST /api/runs` that it belongs to")
+    name: str
+    kind: Literal["list", "number", "choice", "switch"]
+    options: list[str | int] = Field(default=[], description="of a choice")
+    whole: bool = Field(default=False, description="whether its numbers are whole")
+    least: float | None = None
+    most: float | None = None
+    above: float | None = Field(default=None, description="a bound that is not itself allowed")
+    below: float | None = Field(default=None, description="a bound that is not itself allowed")
+
+
+class RecipeValues(BaseModel):
+    """What a recipe sets."""
+
+    config: ModelConfig
+    train: TrainConfig
+
+
+class TrainingForm(BaseModel):
+    """The page's form for a training."""
+
+    recipe: str = Field(description="the one to begin with")
+    recipes: dict[str, RecipeValues]
+    fields: list[FormField]
 
 
 def _network_schema() -> dict[str, Any]:
