@@ -15,6 +15,7 @@ ROUTES = {
     ("PATCH", "/api/models/{model_id}"),
     ("DELETE", "/api/models/{model_id}"),
     ("GET", "/api/models/{model_id}/mistakes"),
+    ("GET", "/api/models/{model_id}/scores"),
     ("GET", "/api/models/{model_id}/page"),
     ("POST", "/api/runs"),
     ("GET", "/api/runs/form"),

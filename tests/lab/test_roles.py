@@ -35,6 +35,7 @@ PUPILS_MAY = {
     ("get", "/api/models"),
     ("get", "/api/models/{model_id}"),
     ("get", "/api/models/{model_id}/mistakes"),
+    ("get", "/api/models/{model_id}/scores"),
     ("get", "/api/models/{model_id}/page"),
     ("post", "/api/runs"),
     ("get", "/api/runs/form"),

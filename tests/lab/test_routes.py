@@ -178,3 +178,16 @@ def test_a_network_is_judged_on_its_own_data_set(
     answer = asking.get("/api/models/cnn_kmnist/mistakes")
     assert (answer.status_code, "kmnist" in answer.text.lower()) == (409, True)
     assert asking.get("/api/digits?dataset=kmnist").status_code == 409
+
+
+def test_models_are_measured_on_the_same_images(shared_lab: Lab, client) -> None:
+    scores = client.get("/api/models/main/scores").json()
+    mistakes = client.get("/api/models/main/mistakes?limit=1000").json()
+    assert (scores["dataset"], scores["source"], scores["n"]) == ("mnist", "sample", 1000)
+    assert scores["errors"] == mistakes["errors"]
+    rows = scores["confusion"]
+    assert [sum(row) for row in rows] == [each["n"] for each in scores["classes"]]
+    assert [rows[i][i] for i in range(10)] == [each["correct"] for each in scores["classes"]]
+    assert [each["name"] for each in scores["classes"]] == list("0123456789")
+    wrong = mistakes["mistakes"][0]
+    assert rows[wrong["label"]][wrong["predicted"]] > 0

@@ -12,11 +12,13 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from taller_cnn import __version__
+from taller_cnn.evaluation import wilson_interval
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.model_store import StoredModel
 from taller_cnn.lab.problems import LabError, documented
 from taller_cnn.lab.run_routes import Asking, status_card
 from taller_cnn.lab.schemas import (
+    ClassScore,
     DigitsAnswer,
     Health,
     Mistake,
@@ -27,6 +29,7 @@ from taller_cnn.lab.schemas import (
     Prediction,
     Predictions,
     PredictRequest,
+    Scores,
     Study,
     UnreadableModel,
 )
@@ -217,6 +220,14 @@ def model_routes(lab: Lab) -> APIRouter:
     def mistakes(model_id: ModelId, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Mistakes:
         return _mistakes(lab, lab.models.get(model_id), limit)
 
+    @routes.get(
+        "/models/{model_id}/scores",
+        summary="A model measured on the test images that this lab has: the same ones for all",
+        responses=documented(404, 409),
+    )
+    def scores(model_id: ModelId) -> Scores:
+        return _scores(lab, lab.models.get(model_id))
+
     return routes
 
 
@@ -239,6 +250,34 @@ def _asked(body: bytes) -> PredictRequest:
     except ValidationError as error:
         errors = error.errors(include_url=False)
         raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in errors]) from None
+
+
+def _scores(lab: Lab, model: StoredModel) -> Scores:
+    gallery = lab.gallery_of(model.card.dataset)
+    evaluation = gallery.evaluation(model)
+    confusion = evaluation.confusion
+    classes = [
+        ClassScore(
+            name=name, n=n, correct=hits, interval_95=wilson_interval(hits, n) if n else (0.0, 1.0)
+        )
+        for name, n, hits in zip(
+            model.card.class_names,
+            confusion.sum(dim=1).tolist(),
+            confusion.diagonal().tolist(),
+            strict=True,
+        )
+    ]
+    return Scores(
+        model=model.card.id,
+        dataset=model.card.dataset,
+        source=gallery.digits().source,
+        n=evaluation.n,
+        errors=evaluation.errors,
+        accuracy=evaluation.accuracy,
+        interval_95=evaluation.interval(),
+        classes=classes,
+        confusion=confusion.tolist(),
+    )
 
 
 def _mistakes(lab: Lab, model: StoredModel, limit: int) -> Mistakes:

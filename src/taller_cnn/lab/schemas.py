@@ -142,6 +142,29 @@ class Mistakes(BaseModel):
     images: Base64Images
 
 
+class ClassScore(BaseModel):
+    """How often the images of one class are recognised."""
+
+    name: str
+    n: int
+    correct: int
+    interval_95: tuple[float, float] = Field(description="Wilson's, of correct / n")
+
+
+class Scores(BaseModel):
+    """How good a model is on the test images that this lab has."""
+
+    model: ModelId
+    dataset: str
+    source: str = Field(description="`full` or `sample`: which test images")
+    n: int
+    errors: int
+    accuracy: float
+    interval_95: tuple[float, float]
+    classes: list[ClassScore]
+    confusion: list[list[int]] = Field(description="a row for each true class")
+
+
 class DigitsAnswer(BaseModel):
     """Real digits with their labels."""
 
