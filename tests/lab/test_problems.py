@@ -6,6 +6,7 @@ import pytest
 
 from taller_cnn.errors import (
     BusyError,
+    DataError,
     ConfigError,
     DivergedError,
     ModelError,
@@ -81,3 +82,19 @@ def test_the_language_is_the_one_that_is_wanted_most(header: str, language: str)
     messages = wanted_messages(header, "es")
     assert messages.language == language
     assert messages("lab.problem.404")
+
+
+@pytest.mark.parametrize("header", ["en", "es-MX", "fr"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OutputError("cannot_write", path="x", reason="y"),
+        OutputError("disk_full", path="x", free_mb=1, needed_mb=2),
+        BusyError("busy", path="x"),
+        DataError("data_no_sample", dataset="x"),
+        ModelError("model_mismatch", path="x", reason="y"),
+        DataError("data_unavailable", folder="x", reason="y", remedy="z", files="f"),
+    ],
+)
+def test_no_answer_advises_an_option_that_a_page_has_not(error: TallerError, header: str) -> None:
+    assert "--" not in problem_of(error, wanted_messages(header, "es")).detail
