@@ -6,8 +6,8 @@ import pytest
 
 from taller_cnn.errors import (
     BusyError,
-    DataError,
     ConfigError,
+    DataError,
     DivergedError,
     ModelError,
     OutputError,
