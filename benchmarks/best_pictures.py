@@ -1,4 +1,4 @@
-"""Make the pictures of `mejor.md` and `best.md`, from what the benchmarks have measured.
+"""Make the pictures of `docs/explanation/best`, from what the benchmarks have measured.
 
     python benchmarks/best_pictures.py
 

@@ -20,7 +20,6 @@ from taller_cnn.data import Digits
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.es.md")
 BLOCK = re.compile(r"(?P<skip><!-- not run: [^>]+ -->\n+)?```sh\n(?P<body>.*?)```", re.DOTALL)
-LINK = re.compile(r"\]\((?!https?://|#|mailto:)(?P<path>[^)#]+)")
 
 
 def commands(name: str) -> list[str]:
@@ -60,14 +59,6 @@ def test_every_command_of_the_readme_works(
             timeout=900,
         )
         assert done.returncode == 0, f"$ {line}\n{done.stdout}\n{done.stderr}"
-
-
-@pytest.mark.parametrize("name", READMES)
-def test_every_file_the_readme_links_to_exists(name: str) -> None:
-    text = (ROOT / name).read_text(encoding="utf-8")
-    links = [match["path"] for match in LINK.finditer(text)]
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 def test_both_readmes_show_the_same_commands() -> None:

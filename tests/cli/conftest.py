@@ -38,7 +38,7 @@ class Outcome:
 
     @property
     def json(self) -> dict[str, Any]:
-        """Standard output, which must be one JSON object as ``docs/schemas`` describes it."""
+        """Standard output: one JSON object as ``docs/reference/schemas`` describes it."""
         value = json.loads(self.out)
         json_schemas.check(self.command, value)
         assert isinstance(value, dict)

@@ -1,4 +1,4 @@
-"""``docs/schemas`` describes what ``--json`` writes; `Outcome.json` checks every result."""
+"""``docs/reference/schemas`` describes what ``--json`` writes; `Outcome.json` checks it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_result_with_another_field_or_without_one_is_refused() -> None:
             json_schemas.check("explain", bad)
 
 
-@pytest.mark.parametrize("page", ["json.md", "json.es.md"])
+@pytest.mark.parametrize("page", ["json.es.md", "json.en.md"])
 def test_the_pages_name_every_schema(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     assert all(f"(schemas/{name}.json)" in text for name in NAMES)

@@ -1,4 +1,4 @@
-"""The schemas of what ``--json`` writes, from ``docs/schemas``."""
+"""The schemas of what ``--json`` writes, from ``docs/reference/schemas``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference" / "schemas"
 
 
 def check(command: str, value: Mapping[str, Any]) -> None:

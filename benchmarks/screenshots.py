@@ -2,7 +2,7 @@
 
 Needs Chromium and playwright (``pip install -e .[dev]``). Run in a folder with a trained network:
 
-    python docs/screenshots.py --workdir . --chromium /usr/bin/chromium
+    python benchmarks/screenshots.py --workdir . --chromium /usr/bin/chromium
 
 The lab is started on a free port, a 3 is drawn with real pointer events, and each part is
 photographed, in Spanish and in English.
@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-IMAGES = Path(__file__).resolve().parent / "images"
+IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
 WIDTH = 1440
 WHOLE_NETWORK = 1920

@@ -1,4 +1,4 @@
-"""Make the pictures of `lectura.md` and `reading.md`: ``python docs/reading_pictures.py MODEL``.
+"""Make the pictures of `docs/explanation/reading`: ``python benchmarks/reading_pictures.py MODEL``.
 
 Digits of the sample are written on paper and photographed. Of each stage: the picture, what it
 would become without the stage, and with it.
@@ -30,7 +30,7 @@ from taller_cnn.reader.sheet import without_table
 from taller_cnn.reader.strokes import with_usual_strokes
 from taller_cnn.reader.writing import Pen, written
 
-IMAGES = Path(__file__).parent / "images"
+IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 Grey = NDArray[np.float32]
 Panels = tuple[Grey, Grey, Grey]
 HEIGHT = 150
