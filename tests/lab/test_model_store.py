@@ -205,7 +205,7 @@ def test_a_prediction_does_without_the_disk_for_a_moment_only(
 
 # ----------------------------------------------- ensembles, other data sets, files from elsewhere
 
-FASHION = {"dataset": "fashion", "class_names": tuple(f"garment {i}" for i in range(10))}
+FASHION = {"dataset": "fashion-mnist", "class_names": tuple(f"garment {i}" for i in range(10))}
 
 
 @pytest.fixture
@@ -213,24 +213,24 @@ def full_store(store: ModelStore, tmp_path: Path, save_small) -> ModelStore:
     """The store with an ensemble of two and a network of another data set in its folder."""
     for seed in (1, 2):
         save_small(tmp_path / "ensemble_mnist" / f"seed{seed}.pt", seed=seed)
-    save_small(tmp_path / "cnn_fashion.pt", **FASHION)
+    save_small(tmp_path / "cnn_fashion-mnist.pt", **FASHION)
     # What is no network of its own.
-    for name in ("cnn_fashion.checkpoint.pt", "cnn_mnist.previous.pt"):
+    for name in ("cnn_fashion-mnist.checkpoint.pt", "cnn_mnist.previous.pt"):
         (tmp_path / name).write_bytes(b"")
     return store
 
 
 def test_networks_of_other_data_sets_and_ensembles_are_there(full_store: ModelStore) -> None:
     assert full_store.ids() == [
-        "main", "new", "old", "cnn_fashion",
+        "main", "new", "old", "cnn_fashion-mnist",
         "ensemble_mnist", "ensemble_mnist.seed1", "ensemble_mnist.seed2",
     ]  # fmt: skip
     good, bad = full_store.readable()
     kinds = [model.card.kind for model in good]
     assert kinds == ["main", "kept", "kept", "folder", "folder", "member", "member"]
     assert bad == []
-    card = full_store.get("cnn_fashion").card
-    assert (card.dataset, card.class_names[3]) == ("fashion", "garment 3")
+    card = full_store.get("cnn_fashion-mnist").card
+    assert (card.dataset, card.class_names[3]) == ("fashion-mnist", "garment 3")
 
 
 def test_an_ensemble_answers_as_one_and_its_members_alone(full_store: ModelStore) -> None:
@@ -262,7 +262,7 @@ def test_only_members_of_ensembles_have_an_id(refused, full_store: ModelStore, m
 
 def test_no_kept_model_hides_one_of_the_folder(refused, full_store: ModelStore, tmp_path) -> None:
     with refused(409):
-        full_store.rename("old", "cnn_fashion")
+        full_store.rename("old", "cnn_fashion-mnist")
     with refused(409):
         full_store.rename("old", "new")
     with refused(422):
@@ -277,7 +277,7 @@ def test_a_kept_model_is_renamed_and_deleted_and_no_other(
         full_store.get("old")
     full_store.remove("mine")
     assert not (tmp_path / "lab" / "mine").exists()
-    for name in ("main", "cnn_fashion", "ensemble_mnist", "ensemble_mnist.seed1"):
+    for name in ("main", "cnn_fashion-mnist", "ensemble_mnist", "ensemble_mnist.seed1"):
         with refused(409):
             full_store.remove(name)
         with refused(409):
@@ -313,11 +313,11 @@ def test_the_pages_own_safetensors_are_taken_in(
     store: ModelStore, tmp_path: Path, save_small, batch_norm: bool
 ) -> None:
     config = ModelConfig(filters=(4, 6), hidden=16, batch_norm=batch_norm)
-    save_small(tmp_path / "cnn_fashion.pt", config=config, **FASHION)
-    given = store.get("cnn_fashion")
+    save_small(tmp_path / "cnn_fashion-mnist.pt", config=config, **FASHION)
+    given = store.get("cnn_fashion-mnist")
     taken = store.take_in(given.safetensors or b"", "", "again")
     assert taken.card.class_names == given.card.class_names
-    assert (taken.card.dataset, taken.card.mean) == ("fashion", given.card.mean)
+    assert (taken.card.dataset, taken.card.mean) == ("fashion-mnist", given.card.mean)
     images = torch.randn(3, 1, 28, 28)
     answers = [model.loaded.model(images) for model in (given, taken)]
     torch.testing.assert_close(*answers)

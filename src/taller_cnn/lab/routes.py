@@ -37,7 +37,7 @@ from taller_cnn.lab.security import require_teacher
 from taller_cnn.lab.study_files import read_study, study_picture
 
 ModelId = Annotated[str, Path(max_length=100, description="an id of `GET /api/models`")]
-Dataset = Literal["mnist", "fashion", "kmnist"]
+Dataset = Literal["mnist", "fashion-mnist", "kmnist"]
 BINARY: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
