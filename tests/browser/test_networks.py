@@ -100,6 +100,21 @@ def test_an_ensemble_is_compared_as_one(open_page: Any, own_lab: Any) -> None:
     assert card.locator(".bar.top b").inner_text() == str(top)
 
 
+def test_networks_are_measured_on_the_same_images(open_page: Any, lab: Any) -> None:
+    page = open_page(lab.address)
+    page.get_by_role("tab", name="Compara").click()
+    page.get_by_role("button", name="Medirlas").click()
+    rows = page.locator(".scores-table").first.locator("tbody tr")
+    page.locator(".scores-table tr[data-model='small']").wait_for()
+    # Whichever there are, they are named, and the same for all.
+    (named,) = {row.locator("td").first.inner_text() for row in rows.all()}
+    assert named.startswith("mnist, ")
+    matrix = page.locator(".scores-table").nth(1)
+    assert matrix.locator("tbody tr").count() == 10
+    counts = [int(cell) for cell in matrix.locator(".confusion").all_inner_texts()]
+    assert named.endswith({1000: ": 1.000", 10_000: ": 10.000"}[sum(counts)])
+
+
 def test_a_network_is_opened_renamed_and_deleted(
     open_page: Any, own_lab: Any, own_folder: Path, tmp_path: Path
 ) -> None:

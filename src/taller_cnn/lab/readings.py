@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import threading
 import warnings
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -47,7 +49,7 @@ def reading_routes(lab: Lab) -> APIRouter:
     """The route that reads pictures, one at a time: a large one takes a gigabyte."""
     routes = APIRouter(prefix="/api")
     turn = asyncio.Semaphore()
-    thresholds: dict[str, float | None] = {}
+    thresholds = Thresholds(lab)
 
     @routes.post(
         "/readings",
@@ -67,10 +69,11 @@ def reading_routes(lab: Lab) -> APIRouter:
             from taller_cnn.reader import Options, Reader
 
             model = _reading_model(lab)
-            threshold = _threshold(lab, model, thresholds)
+            threshold, is_choosing = thresholds.of(model)
             reader = Reader.of(model.loaded, threshold)
             read = read_bytes(data, reader, Options(single=single), page)
             card = _card(read, lab.messages(request), model.card.id, threshold)
+            card.choosing = is_choosing
             if preview and read.picture is not None:
                 card.preview = preview_of(read.picture)
             return card
@@ -81,27 +84,48 @@ def reading_routes(lab: Lab) -> APIRouter:
     return routes
 
 
-def _threshold(lab: Lab, model: StoredModel, known: dict[str, float | None]) -> float | None:
-    """From which probability on the network is to be believed; None if that cannot be known.
+class Thresholds:
+    """From which probability on each network is to be believed.
 
-    Chosen now, in seconds, where it was not before.
+    What nobody has chosen yet is chosen in a thread of its own, in seconds, while pictures are
+    already read.
 
     Args:
-        lab: has the digits for the choice.
-        model: the network that reads.
-        known: thresholds by the network's checksum; this one is added.
+        lab: has the networks, and the digits for the choice.
     """
-    from taller_cnn.reader.threshold import ensure_threshold
 
-    path, checksum = lab.models.path(model.card.id), model.card.sha256
-    if path and model.loaded.info and checksum not in known:
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._known: dict[str, float | None] = {}
+        """By the network's checksum; None where it cannot be known."""
+        self._choosing: set[str] = set()
+        self._lock = threading.Lock()
+
+    def of(self, model: StoredModel) -> tuple[float | None, bool]:
+        """A network's threshold, or None, and whether it is still being chosen."""
+        path, checksum = self._lab.models.path(model.card.id), model.card.sha256
+        if path is None or model.loaded.info is None:
+            return None, False
+        with self._lock:
+            if checksum not in self._known and checksum not in self._choosing:
+                self._choosing.add(checksum)
+                work = threading.Thread(target=self._choose, args=(model, path), daemon=True)
+                work.start()
+            return self._known.get(checksum), checksum in self._choosing
+
+    def _choose(self, model: StoredModel, path: Path) -> None:
+        from taller_cnn.reader import threshold
+
+        chosen = None
+        place = self._lab.gallery_of(model.card.dataset).place
         try:
-            place = lab.gallery_of(model.card.dataset).place
-            known[checksum] = ensure_threshold(path, model.loaded, place).threshold
-        except TallerError:
-            # The answer then says that there is none.
-            known[checksum] = None
-    return known.get(checksum)
+            # Without digits to choose on, the readings say that there is none.
+            with suppress(TallerError):
+                chosen = threshold.ensure_threshold(path, model.loaded, place).threshold
+        finally:
+            with self._lock:
+                self._known[model.card.sha256] = chosen
+                self._choosing.discard(model.card.sha256)
 
 
 def preview_of(picture: Picture) -> str:

@@ -211,6 +211,9 @@ class Reading(BaseModel):
     threshold: float | None = Field(
         description="less probable digits are uncertain; above 1, all are; null: not known"
     )
+    choosing: bool = Field(
+        default=False, description="whether the threshold is still being chosen, in seconds"
+    )
     text: str
     width: int
     height: int

@@ -72,13 +72,14 @@ export async function fetchDigits(dataset) {
   return picturesOf(images).map((pixels, index) => ({ pixels, label: labels[index] }));
 }
 
-/** The digits in a picture file. */
-export async function readPictureFile(file) {
-  const response = await ask("/api/readings", {
+/** What the reader makes of a page of a picture file. */
+export async function readPictureFile(file, page = 1) {
+  const response = await ask(`/api/readings?preview=true&page=${page}`, {
     method: "POST",
     headers: { "Content-Type": file.type || "application/octet-stream" },
     body: file,
   });
-  const { text, digits } = await response.json();
-  return { text, digits: digits.map((d) => ({ ...d, pixels: picturesOf(d.image)[0] })) };
+  const reading = await response.json();
+  const digits = reading.digits.map((d) => ({ ...d, pixels: picturesOf(d.image)[0] }));
+  return { ...reading, digits };
 }

@@ -6,6 +6,7 @@ import { chance, say, sayPlain } from "./language.js";
 import { makeMistakes } from "./mistakes.js";
 import { argmax, buildNetwork, forward, normalise } from "./network.js";
 import { networkName } from "./network_name.js";
+import { makeScores } from "./scores.js";
 import { EVENTS } from "./session.js";
 import { makeStudy } from "./study_view.js";
 
@@ -29,6 +30,7 @@ export function makeCompare(session) {
     compare.choices,
     compare.none,
     compare.cards,
+    makeScores(session),
     mistakes,
     makeStudy(session),
   );

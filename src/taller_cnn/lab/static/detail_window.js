@@ -2,7 +2,7 @@
 import { makeBigMap, paintBig } from "./big_map.js";
 import { colourOf, maxAbs } from "./colours.js";
 import { make } from "./dom.js";
-import { number, say } from "./language.js";
+import { number, say, text } from "./language.js";
 import { ACTIVATIONS, poolSpan } from "./network.js";
 import { beginAt, go, makeStepper, placeOf, steer, stop } from "./stepper.js";
 
@@ -86,7 +86,7 @@ function sayResult(view, values, result) {
     sayActivation(session, view.total, layer, unit, values[0], result);
     return;
   }
-  const list = values.map((value) => number(value, 2)).join("; ");
+  const list = values.map((value) => number(value, 2)).join(`${text("list_mark")} `);
   const key = layer.mean ? "formula_mean" : "formula_max";
   say(view.total, key, { list, y: result, n: values.length });
 }

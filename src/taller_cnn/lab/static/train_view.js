@@ -193,7 +193,6 @@ function makeKeeping(train) {
   const name = make("input", {
     type: "text",
     id: "keep-name",
-    value: "red-1",
     maxlength: 40,
     pattern: "[a-z0-9][a-z0-9_\\-]*",
     required: true,
@@ -207,9 +206,27 @@ function makeKeeping(train) {
     button("keep", () => {}, { type: "submit", class: "main" }),
     make("p", { class: "hint", id: "keep-hint", text: "keep_hint" }),
   );
+  /** The name that the page proposes, as long as the reader has chosen no other. */
+  let proposed = "";
+  let taken = [];
+  const propose = () => {
+    if (name.value !== proposed) return;
+    let count = 1;
+    while (taken.includes(`${text("default_name")}-${count}`)) count += 1;
+    name.value = proposed = `${text("default_name")}-${count}`;
+  };
+  propose();
+  train.session.on(EVENTS.language, propose);
+  train.session.on(EVENTS.models, (models) => {
+    taken = models.map(({ id }) => id);
+    propose();
+  });
+  name.addEventListener("input", () => markName(name, element, false));
   element.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (!name.checkValidity()) {
+    const isWrong = !name.checkValidity();
+    markName(name, element, isWrong);
+    if (isWrong) {
       name.focus();
       return;
     }
@@ -219,4 +236,11 @@ function makeKeeping(train) {
     });
   });
   return { element };
+}
+
+/** Say beside the name that it cannot be one, in the hint's words. */
+function markName(name, element, isWrong) {
+  element.classList.toggle("wrong", isWrong);
+  if (isWrong) name.setAttribute("aria-invalid", "true");
+  else name.removeAttribute("aria-invalid");
 }
