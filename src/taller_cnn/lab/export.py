@@ -15,6 +15,7 @@ from taller_cnn.lab.arrays import to_base64
 from taller_cnn.lab.bundle import join_modules, modules_of
 from taller_cnn.lab.gallery import Gallery
 from taller_cnn.lab.model_store import StoredModel
+from taller_cnn.lab.problems import LabError
 from taller_cnn.lab.training_digits import training_digits
 from taller_cnn.messages import LANGUAGES, catalogue
 
@@ -107,6 +108,8 @@ def _hash(text: str) -> str:
 
 
 def _data(model: StoredModel, gallery: Gallery, language: str, static: Path) -> dict[str, Any]:
+    if model.safetensors is None:
+        raise LabError(409, "lab_ensemble", members=", ".join(model.card.members))
     digits = gallery.first(EXPORTED_DIGITS)
     return {
         "format": FORMAT,

@@ -28,11 +28,19 @@ function startExport() {
   ]);
   const model = modelOf(bytesOf(data.model).buffer);
   const about = make("p", { class: "hint", text: ["export_lacks", { version: data.version }] });
+  const which = make("p", { class: "export-network", text: networkFacts(model.card) });
   const main = make("main", {}, ...tabs.panels);
   const foot = make("footer", {}, about);
-  document.getElementById("app").append(makeHeader(session), tabs.list, main, foot);
+  document.getElementById("app").append(makeHeader(session), tabs.list, which, main, foot);
   session.setModel(model);
   document.documentElement.dataset.ready = "yes";
+}
+
+/** Which network the page carries, and how good it is. */
+function networkFacts({ id, dataset, test }) {
+  if (!test) return ["export_network_unknown", { id, dataset }];
+  const [low, high] = test.interval_95;
+  return ["export_network", { ...test, id, dataset, low, high }];
 }
 
 startExport();

@@ -30,6 +30,8 @@ export const EVENTS = Object.freeze({
   digits: "digits",
   /** The lab's networks; their cards. */
   models: "models",
+  /** Who the reader is, as `GET /api/health` says it: {role, class_key}. */
+  role: "role",
   /** A training was kept; its network's id. */
   kept: "kept",
   /** Asks the tabs to open one; its id. */
