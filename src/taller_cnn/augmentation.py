@@ -1,4 +1,4 @@
-"""Digits varied at random: turned, slanted, bent, thicker or thinner, blurred, noisy.
+"""Digits varied at random: in other forms, turned, slanted, bent, thicker or thinner, noisy.
 
 A whole batch at a time, each image in its own way, on the device that the images are on. Turning,
 scaling and bending are one resampling: their displacements add up to one field, so that ink is
@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from taller_cnn.allographs import ALLOGRAPHS, with_allographs
 from taller_cnn.config import check_ranges, ranged
 
 CONTROL_POINTS = 6
@@ -54,6 +55,23 @@ class Augmentation:
     """How far grey levels between paper and full ink are bent, darker or lighter."""
     noise: float = ranged(0.0, least=0, most=1)
     """Greatest standard deviation of grey noise, of 1 for full ink; from 0 up."""
+    flagged_ones: float = ranged(0.0, least=0, most=1)
+    """Share of the 1s that get a flag (`taller_cnn.allographs`), 0 to 1, like those below."""
+    footed_ones: float = ranged(0.0, least=0, most=1)
+    """Share of the 1s that get a foot, with or without a flag."""
+    barred_sevens: float = ranged(0.0, least=0, most=1)
+    """Share of the 7s that get a bar."""
+    pointed_fours: float = ranged(0.0, least=0, most=1)
+    """Share of the 4s that become pointed, closed ones."""
+    open_fours: float = ranged(0.0, least=0, most=1)
+    """Share of the other 4s that become open ones, their stem apart."""
+    tailed_nines: float = ranged(0.0, least=0, most=1)
+    """Share of the 9s that get a tail."""
+
+    @property
+    def allographs(self) -> dict[str, float]:
+        """The share of each form that is drawn at all, by its name."""
+        return {name: share for name in ALLOGRAPHS if (share := getattr(self, name))}
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -77,13 +95,24 @@ AUGMENTATIONS: Mapping[str, Augmentation] = types.MappingProxyType(
             blur=0.8,
             contrast=0.6,
             noise=0.08,
+            flagged_ones=0.5,
+            footed_ones=0.3,
+            barred_sevens=0.35,
+            pointed_fours=0.25,
+            open_fours=0.2,
+            tailed_nines=0.25,
         ),
     }
 )
 """The augmentations that a training can name."""
 
 
-def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+def augment(
+    images: Tensor,
+    augmentation: Augmentation,
+    generator: torch.Generator,
+    digits: Tensor | None = None,
+) -> Tensor:
     """Vary every image of a batch in its own way.
 
     Args:
@@ -92,6 +121,8 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
         augmentation: how far.
         generator: what chance is drawn from, on the device of the images; the same state gives
             the same images.
+        digits: which digit each image shows, int64 ``[N]``, any other number for none; without
+            it no digit becomes another form of itself.
 
     Returns:
         ``[N, 1, H, W]``, 0 to 1, in the images' floating-point type or ``float32``.
@@ -100,7 +131,10 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
         images = images.float().div_(255)
     if augmentation == AUGMENTATIONS["none"]:
         return images
-    images = _resampled(images, augmentation, generator)
+    moved = None
+    if augmentation.allographs and digits is not None:
+        images, moved = with_allographs(images, digits, augmentation.allographs, generator)
+    images = _resampled(images, augmentation, generator, moved)
     images = _restroked(images, augmentation, generator)
     if augmentation.noise:
         deviation = augmentation.noise * _uniform(len(images), images, generator).abs()
@@ -194,12 +228,20 @@ def _uniform(n: int, like: Tensor, generator: torch.Generator) -> Tensor:
     )
 
 
-def _resampled(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Turned, slanted, scaled, stretched, shifted and bent."""
+def _resampled(
+    images: Tensor,
+    augmentation: Augmentation,
+    generator: torch.Generator,
+    moved: Tensor | None,
+) -> Tensor:
+    """Turned, slanted, scaled, stretched, shifted and bent; `moved` is undone, pixels [N, 2]."""
     n, _, height, width = images.shape
     if not n or not any(getattr(augmentation, name) for name in _GEOMETRIC):
         return images
     coefficients = _affine(n, images, augmentation, generator)
+    if moved is not None:
+        # From pixels to the sampling grid's -1 to 1.
+        coefficients[:, 2] += moved * moved.new_tensor([2 / width, 2 / height])
     basis = _basis(height, width, images.dtype, images.device)
     if augmentation.elastic:
         points = torch.empty(

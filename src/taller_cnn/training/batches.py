@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from taller_cnn.augmentation import AUGMENTATIONS, augment, cut_amiss
 from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits, normalise
 
+DIGITS = tuple("0123456789")
+"""Names of the classes that are digits."""
 ORDER, VARIATION, DROPOUT = range(3)
 """The streams of chance of a training; its initial weights are drawn from the seed itself."""
 
@@ -66,6 +69,7 @@ class Batches:
         self._scale = digits.scale
         self._chance = torch.Generator(device)
         self._labels = digits.train.labels.to(device)
+        self._digits = _digits_shown(digits).to(device)
         images = digits.train.images
         if not self._varies:
             images = crop(normalise(images, digits.scale, dtype))
@@ -80,7 +84,7 @@ class Batches:
         chosen = self._order_of(epoch)[start : start + self._config.batch_size]
         images = self._images[chosen]
         if self._varies:
-            images = self._varied(images, step)
+            images = self._varied(images, self._digits[self._labels[chosen]], step)
         # `to`, not `contiguous`: with one channel the latter changes nothing, and the convolutions
         # after it would fall back to the slower layout.
         images = images.to(memory_format=torch.channels_last)
@@ -99,12 +103,18 @@ class Batches:
             self._order = epoch, order.to(self._device)
         return self._order[1]
 
-    def _varied(self, images: Tensor, step: int) -> Tensor:
+    def _varied(self, images: Tensor, digits: Tensor, step: int) -> Tensor:
         """Raw digits as the network gets them at a step, and images of none after them."""
         self._chance.manual_seed(stream_seed(self._config.seed, VARIATION, step))
         if self._config.cut_amiss:
             images = images.float().div_(255)
             more = round(self._config.cut_amiss * len(images))
             images = torch.cat([images, cut_amiss(images, more, self._chance)])
-        images = augment(images, AUGMENTATIONS[self._config.augmentation], self._chance)
+            digits = F.pad(digits, (0, more), value=-1)
+        images = augment(images, AUGMENTATIONS[self._config.augmentation], self._chance, digits)
         return self._crop(images.sub_(self._scale.mean).div_(self._scale.std).to(self._dtype))
+
+
+def _digits_shown(digits: Digits) -> Tensor:
+    """Which digit each class is by its name, int64 ``[K]``; -1 for what is none."""
+    return torch.tensor([int(name) if name in DIGITS else -1 for name in digits.class_names])
