@@ -9,13 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from taller_cnn.allographs import ALLOGRAPHS
 from taller_cnn.augmentation import AUGMENTATIONS, Augmentation, augment, cut_amiss, variations
 from taller_cnn.data import Digits
 from taller_cnn.errors import ConfigError
 from taller_cnn.messages import Messages
 
 HANDWRITING = AUGMENTATIONS["handwriting"]
-STRENGTHS = [field.name for field in dataclasses.fields(Augmentation)]
+FIELDS = [field.name for field in dataclasses.fields(Augmentation)]
+STRENGTHS = [name for name in FIELDS if name not in ALLOGRAPHS]
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -97,6 +99,29 @@ def test_each_strength_alone_varies_the_images_within_the_range_of_ink(
     assert float(varied.max()) <= 1
     changed = (varied - images / 255).abs().amax(dim=(1, 2, 3))
     assert float((changed > 0.01).float().mean()) > 0.9
+
+
+def test_other_forms_are_drawn_where_the_digits_are_known_and_stay_in_the_middle(
+    sample_digits: Digits,
+) -> None:
+    images, labels = sample_digits.train.images[:300], sample_digits.train.labels[:300]
+    still = Augmentation(noise=0.0, shift=1e-6, flagged_ones=1.0, footed_ones=1.0)
+    plain = augment(images, still, seeded())
+    drawn = augment(images, still, seeded(), labels)
+    ones = labels == 1
+    changed = (drawn - plain).abs().amax(dim=(1, 2, 3)) > 0.1
+    assert torch.equal(changed, ones)
+    away = (centres(drawn[ones]) - centres(plain[ones])).abs()
+    assert float(away.max()) < 0.2
+
+
+def test_an_augmentation_without_other_forms_draws_the_same_with_the_digits_known(
+    sample_digits: Digits,
+) -> None:
+    images, labels = sample_digits.train.images[:50], sample_digits.train.labels[:50]
+    affine = AUGMENTATIONS["affine"]
+    known = augment(images, affine, seeded(), labels)
+    assert torch.equal(augment(images, affine, seeded()), known)
 
 
 def test_strength_zero_changes_nothing(images: Tensor) -> None:
@@ -193,7 +218,7 @@ def test_contrast_bends_the_greys_between_and_leaves_the_ends() -> None:
     assert float(grey.max()) == pytest.approx(0.75, abs=0.01)
 
 
-@pytest.mark.parametrize("strength", STRENGTHS)
+@pytest.mark.parametrize("strength", FIELDS)
 @pytest.mark.parametrize("value", [-0.1, math.nan, math.inf])
 def test_a_strength_that_makes_no_sense_is_refused(strength: str, value: float) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -2,14 +2,15 @@
 
 An allograph is one of the shapes that a character is written in. Of a batch of digits some get
 another one of theirs: a 1 with a flag or a foot, a 7 with a bar, a 4 pointed or open, a 9 with a
-tail. Strokes are placed by each digit's own height, lean and pen, and drawn as by Mihai and Hare
-(2021, Differentiable Drawing and Sketching): what a stroke covers of a pixel follows from the
-pixel's distance to it.
+tail. Strokes are quadratic Bezier curves, placed by each digit's own height, lean and pen, and
+drawn as by Mihai and Hare (2021, Differentiable Drawing and Sketching): what a stroke covers of a
+pixel follows from the pixel's distance to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -19,8 +20,12 @@ from torch import Tensor
 
 INK = 0.3
 """Grey level from which a pixel counts for a digit's extent, of 1 for full ink."""
-CHANCES = 10
-"""Random numbers that each form takes for each image, whatever becomes of it."""
+PIECES = 3
+"""Straight pieces that a stroke is drawn with."""
+PRESSURE = (0.8, 1.1)
+"""Widths of drawn strokes, as parts of the width of the digit's own."""
+
+Range = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,9 +46,9 @@ class _Hand:
     @classmethod
     def of(cls, images: Tensor) -> _Hand:
         """Measure digits ``[M, H, W]``."""
-        seen = images > INK
         pen = _pen_width(images)
-        (left, right), (top, bottom) = _ends(seen.any(dim=1)), _ends(seen.any(dim=2))
+        left, right = _ends(images.amax(dim=1) > INK)
+        top, bottom = _ends(images.amax(dim=2) > INK)
         inset = pen / 2 - 0.5
         return cls(
             images=images,
@@ -62,17 +67,22 @@ class _Hand:
         """Middle of the ink that is no further than half a stroke from row `y`, ``[M, 2]``."""
         rows = torch.arange(self.images.shape[1], device=y.device, dtype=y.dtype)
         near = ((self.pen[:, None] + 1) / 2 - (rows - y[:, None]).abs()).clamp(0, 1)
-        ink = torch.einsum("mhw,mh->mw", self.images, near)
+        ink = torch.bmm(near[:, None], self.images)[:, 0]
         columns = torch.arange(ink.shape[1], device=y.device, dtype=y.dtype)
         return _point(ink @ columns / ink.sum(dim=1).clamp(min=1e-6), y)
+
+    def part(self, part: slice) -> _Hand:
+        """Some of the digits."""
+        names = ("images", "centre", "top", "bottom", "pen")
+        return _Hand(**{name: getattr(self, name)[part] for name in names})
 
 
 def _pen_width(images: Tensor) -> Tensor:
     """Twice the ink by the length of its outline, ``[M]``: blur changes neither."""
     padded = F.pad(images, (0, 1, 0, 1))
-    across = padded[:, :-1, 1:] - padded[:, :-1, :-1]
-    down = padded[:, 1:, :-1] - padded[:, :-1, :-1]
-    outline = torch.hypot(across, down).sum(dim=(1, 2))
+    across = padded[:, :-1, 1:] - images
+    down = padded[:, 1:, :-1] - images
+    outline = (across.square() + down.square()).sqrt().sum(dim=(1, 2))
     return (2 * images.sum(dim=(1, 2)) / outline.clamp(min=1)).clamp(1.2, 5)
 
 
@@ -86,121 +96,96 @@ def _point(x: Tensor, y: Tensor) -> Tensor:
     return torch.stack([x, y], dim=-1)
 
 
-def _between(chance: Tensor, least: float, most: float | Tensor) -> Tensor:
-    """Numbers from 0 to 1 as numbers from `least` to `most`."""
-    return least + chance * (most - least)
-
-
-def _path(*points: Tensor) -> Tensor:
-    """Segments ``[M, S, 2, 2]``, their start and their end, through points ``[M, 2]``."""
-    path = torch.stack(points, dim=1)
-    return torch.stack([path[:, :-1], path[:, 1:]], dim=2)
-
-
-def _curve(start: Tensor, control: Tensor, end: Tensor, pieces: int = 3) -> Tensor:
-    """Segments along a quadratic Bezier curve, ``[M, pieces, 2, 2]``."""
-    places = [
-        (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * end
-        for t in (i / pieces for i in range(pieces + 1))
-    ]
-    return _path(*places)
-
-
 def _bent(start: Tensor, end: Tensor, bow: Tensor) -> Tensor:
-    """A stroke whose middle leaves the straight line by half of `bow` of its length."""
+    """A stroke whose control point is `bow` of its length aside, ``[M, 3, 2]``."""
     chord = end - start
-    aside = _point(-chord[:, 1], chord[:, 0])
-    return _curve(start, (start + end) / 2 + bow[:, None] * aside, end)
+    aside = chord.flip(1) * bow[:, None] * chord.new_tensor([-1.0, 1.0])
+    return torch.stack([start, (start + end) / 2 + aside, end], dim=1)
 
 
-def _flag(hand: _Hand, chance: Tensor) -> Tensor:
+def _flag(hand: _Hand, values: Tensor) -> Tensor:
     """The upstroke of a 1, from the top of its stem down to the left.
 
     What tells it from the bar of a 7: before the digit leans, it falls by 35 degrees or more, and
     it reaches no further out of the stem than a third of the height.
     """
+    reach, angle, bow = values
     top, bottom = hand.middle(hand.top), hand.middle(hand.bottom)
     lean = ((top - bottom)[:, 0] / hand.height).clamp(-1, 1)
     # A short flag on a wide stem would be hidden in it.
-    out = _between(chance[0], 0.13, 0.33) * hand.height + hand.pen / 2
-    angle = torch.deg2rad(_between(chance[1], 25, 55))
+    out = reach * hand.height + hand.pen / 2
     down = torch.minimum(out / torch.tan(angle), 0.6 * hand.height)
-    tip = top + _point(-out - lean * down, down)
-    return _bent(top, tip, _between(chance[2], -0.2, 0.2))
+    return _bent(top, top + _point(-out - lean * down, down), bow)[:, None]
 
 
-def _foot(hand: _Hand, chance: Tensor) -> Tensor:
+def _foot(hand: _Hand, values: Tensor) -> Tensor:
     """The base of a 1: nearly level, to both sides of its stem."""
-    bottom = hand.middle(hand.bottom)
-    tilt = torch.tan(torch.deg2rad(_between(chance[0], -8, 8)))
-    left, right = (_between(chance[i], 0.1, 0.3) * hand.height for i in (1, 2))
-    return _bent(
-        bottom + _point(-left, left * tilt),
-        bottom + _point(right, -right * tilt),
-        _between(chance[3], -0.08, 0.08),
-    )
+    return _dash(hand, hand.middle(hand.bottom), values)
 
 
-def _bar(hand: _Hand, chance: Tensor) -> Tensor:
+def _bar(hand: _Hand, values: Tensor) -> Tensor:
     """The bar through the stem of a 7."""
-    crossing = hand.middle(hand.top + _between(chance[0], 0.45, 0.65) * hand.height)
-    tilt = torch.tan(torch.deg2rad(_between(chance[1], -12, 25)))
-    left, right = (_between(chance[i], 0.14, 0.32) * hand.height for i in (2, 3))
-    return _bent(
-        crossing + _point(-left, left * tilt),
-        crossing + _point(right, -right * tilt),
-        _between(chance[4], -0.15, 0.15),
-    )
+    return _dash(hand, hand.middle(hand.top + values[0] * hand.height), values[1:])
 
 
-def _tail(hand: _Hand, chance: Tensor) -> Tensor:
+def _dash(hand: _Hand, middle: Tensor, values: Tensor) -> Tensor:
+    """A stroke to the left and the right of a place, rising to the right by its slope."""
+    left, right, slope, bow = values
+    left, right = left * hand.height, right * hand.height
+    start, end = _point(-left, left * slope), _point(right, -right * slope)
+    return _bent(middle + start, middle + end, bow)[:, None]
+
+
+def _tail(hand: _Hand, values: Tensor) -> Tensor:
     """The hook to the left at the foot of a 9; it ends well below the bowl."""
+    reach, rise, dip = values * hand.height
     foot = hand.middle(hand.bottom - 0.1 * hand.height)
-    reach = _between(chance[0], 0.22, 0.45) * hand.height
-    rise = _between(chance[1], -0.02, 0.16) * hand.height
-    dip = _between(chance[2], 0.15, 0.3) * hand.height
-    return _curve(foot, foot + _point(-0.3 * reach, dip), foot + _point(-reach, -rise), pieces=5)
+    control, end = foot + _point(-0.3 * reach, dip), foot + _point(-reach, -rise)
+    return torch.stack([foot, control, end], dim=1)[:, None]
 
 
-def _four(hand: _Hand, chance: Tensor, limb: Tensor, begin: Tensor) -> Tensor:
-    """A whole 4: a limb that falls to the corner and goes across, and a stem.
+def _four(hand: _Hand, values: Tensor, limb: Tensor, begin: Tensor) -> Tensor:
+    """A whole 4: a limb that falls to the corner, a bar from there, and a stem.
 
     Args:
         hand: of the digit whose place it takes.
-        chance: of the rest of its shape.
+        values: of the rest of its shape.
         limb: where the limb begins at the top, as a part of the width, ``[M]``.
         begin: where the stem begins, as a part of the height, ``[M]``.
     """
-    width = _between(chance[2], 0.5, 0.85) * hand.height
-    lean = _between(chance[3], -0.05, 0.35)
-    stem, level = _between(chance[4], 0.6, 0.8), _between(chance[5], 0.55, 0.75)
-    tilt = _between(chance[6], -0.06, 0.06)
-
-    def place(x: Tensor | float, y: Tensor | float) -> Tensor:
-        down = (y - 0.5) * hand.height
-        return hand.centre + _point((x - 0.5) * width - lean * down, down + 0 * width)
-
-    corner = place(_between(chance[7], 0, 0.08), level + tilt)
-    limb_path = _bent(place(limb, 0.0), corner, _between(chance[8], -0.12, 0.12))
-    return torch.cat(
-        [
-            limb_path,
-            _path(corner, place(1.0, level - tilt)),
-            _path(place(stem, begin), place(stem, 1.0)),
-        ],
-        dim=1,
-    )
+    width, lean, stem, level, tilt, corner, bow = values
+    none, all_ = torch.zeros_like(stem), torch.ones_like(stem)
+    ends_x = torch.stack([limb, corner, corner, all_, stem, stem], dim=1) - 0.5
+    ends_y = torch.stack([none, level + tilt, level + tilt, level - tilt, begin, all_], dim=1) - 0.5
+    x = ends_x * width[:, None] - lean[:, None] * ends_y
+    ends = hand.centre[:, None] + _point(x, ends_y) * hand.height[:, None, None]
+    bows = torch.stack([bow, none, none], dim=1).flatten()
+    strokes = _bent(ends[:, 0::2].flatten(0, 1), ends[:, 1::2].flatten(0, 1), bows)
+    return strokes.view(-1, 3, 3, 2)
 
 
-def _pointed_four(hand: _Hand, chance: Tensor) -> Tensor:
+def _pointed_four(hand: _Hand, values: Tensor) -> Tensor:
     """Limb and stem begin at one tip and enclose a triangle with the bar."""
-    stem = _between(chance[4], 0.6, 0.8)
-    return _four(hand, chance, stem + _between(chance[0], -0.05, 0.02), 0.06 * chance[1])
+    (tip, begin), shape = values[:2], values[2:]
+    return _four(hand, shape, shape[2] + tip, begin)
 
 
-def _open_four(hand: _Hand, chance: Tensor) -> Tensor:
+def _open_four(hand: _Hand, values: Tensor) -> Tensor:
     """The stem begins lower than the limb, and apart from it."""
-    return _four(hand, chance, _between(chance[0], 0.15, 0.45), _between(chance[1], 0.1, 0.45))
+    (limb, begin), shape = values[:2], values[2:]
+    return _four(hand, shape, limb, begin)
+
+
+_BOW: Range = (-0.2, 0.2)
+_FOUR: tuple[Range, ...] = (
+    (0.5, 0.85),  # width, as a part of the height
+    (-0.05, 0.35),  # lean, x by y
+    (0.6, 0.8),  # place of the stem, as a part of the width
+    (0.55, 0.75),  # level of the bar, as a part of the height
+    (-0.06, 0.06),  # how much lower it is on the left
+    (0.0, 0.08),  # place of the corner, as a part of the width
+    (-0.12, 0.12),  # bow of the limb
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,19 +194,35 @@ class Allograph:
 
     digit: int
     draw: Callable[[_Hand, Tensor], Tensor]
-    """From M digits and their chances ``[CHANCES - 2, M]``, 0 to 1, to segments."""
+    """From M digits and values ``[V, M]`` to the points of S strokes, ``[M, S, 3, 2]``."""
+    values: tuple[Range, ...]
+    """Least and most of each of the V values; lengths are parts of the digit's height."""
     whole: bool = False
     """Whether the strokes are the whole digit and take the place of its own."""
 
 
 ALLOGRAPHS: Mapping[str, Allograph] = MappingProxyType(
     {
-        "flagged_ones": Allograph(digit=1, draw=_flag),
-        "footed_ones": Allograph(digit=1, draw=_foot),
-        "barred_sevens": Allograph(digit=7, draw=_bar),
-        "pointed_fours": Allograph(digit=4, draw=_pointed_four, whole=True),
-        "open_fours": Allograph(digit=4, draw=_open_four, whole=True),
-        "tailed_nines": Allograph(digit=9, draw=_tail),
+        "flagged_ones": Allograph(
+            digit=1, draw=_flag, values=((0.13, 0.33), (math.radians(25), math.radians(55)), _BOW)
+        ),
+        "footed_ones": Allograph(
+            digit=1, draw=_foot, values=((0.1, 0.3), (0.1, 0.3), (-0.14, 0.14), (-0.08, 0.08))
+        ),
+        "barred_sevens": Allograph(
+            digit=7,
+            draw=_bar,
+            values=((0.45, 0.65), (0.14, 0.32), (0.14, 0.32), (-0.2, 0.45), (-0.15, 0.15)),
+        ),
+        "pointed_fours": Allograph(
+            digit=4, draw=_pointed_four, values=((-0.05, 0.02), (0, 0.06), *_FOUR), whole=True
+        ),
+        "open_fours": Allograph(
+            digit=4, draw=_open_four, values=((0.15, 0.45), (0.1, 0.45), *_FOUR), whole=True
+        ),
+        "tailed_nines": Allograph(
+            digit=9, draw=_tail, values=((0.22, 0.45), (-0.02, 0.16), (0.15, 0.3))
+        ),
     }
 )
 """The forms by name; one that is whole leaves alone what another has drawn."""
@@ -241,43 +242,85 @@ def with_allographs(
     Returns:
         The images, and how far the centre of mass of each moved, in pixels, ``[N, 2]``.
     """
-    drawn = images[:, 0].clone()
-    redrawn = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+    grey = images[:, 0]
+    places, chances = [], []
+    own = torch.ones_like(digits, dtype=torch.bool)
     for name, share in shares.items():
         form = ALLOGRAPHS[name]
         # Drawn for all images, so that what one becomes changes none of the others.
-        chance = torch.rand(CHANCES, len(images), device=images.device, generator=generator)
-        chosen = ((digits == form.digit) & (chance[0] < share) & ~redrawn).nonzero()[:, 0]
-        if not len(chosen):
-            continue
-        hand, chance = _Hand.of(drawn[chosen]), chance[1:, chosen]
-        strokes = _inked(form.draw(hand, chance), hand, _between(chance[-1], 0.8, 1.1))
-        drawn[chosen] = strokes if form.whole else torch.maximum(hand.images, strokes)
+        chance = torch.rand(
+            2 + len(form.values), len(images), device=images.device, generator=generator
+        )
+        chosen = ((digits == form.digit) & (chance[0] < share) & own).nonzero()[:, 0]
         if form.whole:
-            redrawn[chosen] = True
-    return drawn[:, None], _centres(drawn) - _centres(images[:, 0])
+            own[chosen] = False
+        places.append(chosen)
+        chances.append(chance[1:, chosen])
+    place = torch.cat(places)
+    hand = _Hand.of(grey[place])
+    strokes, owners, pressure = _strokes(list(shares), hand, chances)
+    covered = _covered(strokes, (hand.pen * pressure)[owners] / 2, grey.shape[1:])
+    ink = covered * hand.images.amax(dim=(1, 2))[owners, None, None]
+    goal = place[owners][:, None, None].expand_as(ink)
+    drawn = (grey * own[:, None, None]).scatter_reduce(0, goal, ink, "amax")
+    return drawn[:, None], _centres(drawn) - _centres(grey)
 
 
-def _inked(segments: Tensor, hand: _Hand, width: Tensor) -> Tensor:
-    """Segments drawn with each digit's own pen times `width`, ``[M, H, W]``."""
-    start, end = segments[..., 0, :, None, None], segments[..., 1, :, None, None]
-    height, across = hand.images.shape[-2:]
-    y = torch.arange(height, device=segments.device, dtype=segments.dtype)[:, None]
-    x = torch.arange(across, device=segments.device, dtype=segments.dtype)[None, :]
-    step = end - start
-    right, down = x - start[:, :, 0], y - start[:, :, 1]
-    length = step.square().sum(dim=2).clamp(min=1e-6)
-    along = ((right * step[:, :, 0] + down * step[:, :, 1]) / length).clamp(0, 1)
-    distance = torch.hypot(right - along * step[:, :, 0], down - along * step[:, :, 1])
-    half = (hand.pen * width / 2)[:, None, None]
-    covered = (half + 0.5 - distance.amin(dim=1)).clamp(0, 1)
-    return covered * hand.images.amax(dim=(1, 2), keepdim=True)
+def _strokes(
+    names: Sequence[str], hand: _Hand, chances: Sequence[Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The strokes of all forms.
+
+    Args:
+        names: of the forms.
+        hand: of the M digits that get them, form after form.
+        chances: for each form ``[1 + V, m]``, 0 to 1: of the pressure and of its values.
+
+    Returns:
+        Points ``[S, 3, 2]``; to which of the M digits each stroke belongs, int64 ``[S]``; the
+        pressure of each digit ``[M]``.
+    """
+    strokes, owners, pressures, start = [], [], [], 0
+    for name, chance in zip(names, chances, strict=True):
+        form, count = ALLOGRAPHS[name], chance.shape[1]
+        least, most = chance.new_tensor([PRESSURE, *form.values]).T[:, :, None]
+        values = least + chance * (most - least)
+        points = form.draw(hand.part(slice(start, start + count)), values[1:])
+        numbers = torch.arange(start, start + count, device=chance.device)
+        strokes.append(points.flatten(0, 1))
+        owners.append(numbers.repeat_interleave(points.shape[1]))
+        pressures.append(values[0])
+        start += count
+    return torch.cat(strokes), torch.cat(owners), torch.cat(pressures)
+
+
+def _covered(strokes: Tensor, half: Tensor, shape: Sequence[int]) -> Tensor:
+    """What round-ended strokes cover of each pixel, 0 to 1, ``[S, H, W]``.
+
+    Args:
+        strokes: start, control point and end of each, ``[S, 3, 2]``.
+        half: half of each stroke's width, ``[S]``.
+        shape: height and width.
+    """
+    y, x = (torch.arange(side, device=half.device, dtype=half.dtype) for side in shape)
+    t = torch.linspace(0, 1, PIECES + 1, device=half.device)
+    bernstein = torch.stack([(1 - t) ** 2, 2 * t * (1 - t), t**2], dim=1)
+    path = bernstein @ strokes
+    start, step = path[:, :-1], path[:, 1:] - path[:, :-1]
+    right = (x - start[..., :1])[:, :, None, :]
+    down = (y - start[..., 1:])[:, :, :, None]
+    across, along = step[..., 0, None, None], step[..., 1, None, None]
+    length = (across.square() + along.square()).clamp(min=1e-6)
+    # Where on the piece its nearest point is: what x and what y give add up.
+    part = (right * (across / length) + down * (along / length)).clamp_(0, 1)
+    away = (right - part * across).square_() + (down - part * along).square_()
+    return (half[:, None, None] + 0.5 - away.amin(dim=1).sqrt_()).clamp_(0, 1)
 
 
 def _centres(images: Tensor) -> Tensor:
     """Centre of mass of each of ``[N, H, W]``, x and y, ``[N, 2]``; of no ink, the corner."""
-    total = images.sum(dim=(1, 2)).clamp(min=1e-6)
-    rows, columns = (
-        torch.arange(side, device=images.device, dtype=images.dtype) for side in images.shape[1:]
-    )
-    return _point(images.sum(dim=1) @ columns / total, images.sum(dim=2) @ rows / total)
+    height, width = images.shape[1:]
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    weights = torch.stack([x, y, torch.ones_like(x)], dim=2).view(-1, 3)
+    sums = images.flatten(1) @ weights.to(images)
+    return sums[:, :2] / sums[:, 2:].clamp(min=1e-6)
