@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from taller_cnn.augmentation import cut_amiss
+from taller_cnn.augmentation import AUGMENTATIONS, Augmentation, cut_amiss
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits, LabelledImages, normalise
 from taller_cnn.errors import ConfigError, DivergedError
@@ -144,6 +144,31 @@ def test_every_seed_has_an_order_of_its_own(tiny_digits: Digits) -> None:
     first = first_epoch(0)
     assert torch.equal(first, first_epoch(0))
     assert not torch.equal(first, first_epoch(1))
+
+
+def test_other_forms_of_digits_are_drawn_by_the_names_of_the_classes(
+    tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Noise too little to see, so that only forms change images.
+    forms = Augmentation(noise=1e-9, flagged_ones=1.0, footed_ones=1.0)
+    known = {**AUGMENTATIONS, "handwriting": forms}
+    monkeypatch.setattr("taller_cnn.training.batches.AUGMENTATIONS", known)
+
+    def changed_labels(class_names: tuple[str, ...]) -> set[int]:
+        named = dataclasses.replace(tiny_digits, class_names=class_names)
+        config, cpu = QUICK.replace(augmentation="handwriting"), torch.device("cpu")
+        plain = Batches(named, QUICK, cpu, torch.float32, lambda images: images)
+        varied = Batches(named, config, cpu, torch.float32, lambda images: images)
+        labels: set[int] = set()
+        for step in range(plain.per_epoch):
+            away = (plain[step].images - varied[step].images).abs().amax(dim=(1, 2, 3))
+            labels |= set(plain[step].labels[away > 0.1].tolist())
+        return labels
+
+    assert changed_labels(tuple("0123456789")) == {1}
+    assert changed_labels(tuple("0723456189")) == {7}
+    # A data set of clothes has no ones.
+    assert changed_labels(tuple("abcdefghij")) == set()
 
 
 @pytest.mark.parametrize("seed", [0, 1])
