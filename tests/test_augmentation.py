@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from taller_cnn.allographs import ALLOGRAPHS
-from taller_cnn.augmentation import AUGMENTATIONS, Augmentation, augment, cut_amiss, variations
+from taller_cnn.augmentation import AUGMENTATIONS, Augmentation, augment, variations
 from taller_cnn.data import Digits
 from taller_cnn.errors import ConfigError
 from taller_cnn.messages import Messages
@@ -230,21 +230,3 @@ def test_a_strength_that_makes_no_sense_is_refused(strength: str, value: float) 
 def test_a_single_image_and_no_image_at_all_are_fine(images: Tensor) -> None:
     assert augment(images[:1], HANDWRITING, seeded()).shape == (1, 1, 28, 28)
     assert augment(images[:0], HANDWRITING, seeded()).shape == (0, 1, 28, 28)
-
-
-def test_what_is_cut_amiss_is_a_part_of_a_digit_or_more_than_one_and_fits_where_one_does() -> None:
-    bars = torch.cat([bar(40, 4), bar(40, 5)]).repeat(3, 1, 1, 1)
-    cut = cut_amiss(bars, len(bars), seeded())
-    assert torch.equal(cut[:7], cut_amiss(bars, 7, seeded()))
-    assert cut_amiss(bars, 0, seeded()).shape == (0, 1, 28, 28)
-    assert cut.min() >= 0
-    assert cut.max() <= 1
-    columns = (cut.amax(dim=(1, 2)) > 0.5).sum(dim=1)
-    rows = (cut.amax(dim=(1, 3)) > 0.5).sum(dim=1)
-    halves = columns < 8
-    # 8 or 10 columns: 30 to 55% of a bar, or a bar and at least a quarter of the next.
-    assert 60 < int(halves.sum()) < 180
-    assert int(columns[halves].min()) >= 2
-    assert int(columns[~halves].min()) >= 10
-    assert int(columns.max()) <= 21
-    assert rows.min() >= 13

@@ -85,16 +85,16 @@ AUGMENTATIONS: Mapping[str, Augmentation] = types.MappingProxyType(
         # The variety within MNIST itself; benchmarks/best_search.py compares it with others.
         "affine": Augmentation(rotation=12.0, shear=0.2, scale=0.1, stretch=0.15, shift=2.0),
         "handwriting": Augmentation(
-            rotation=15.0,
-            shear=0.3,
-            scale=0.12,
-            stretch=0.2,
+            rotation=10.0,
+            shear=0.2,
+            scale=0.1,
+            stretch=0.15,
             shift=1.5,
-            elastic=0.7,
+            elastic=0.4,
             thickness=0.6,
-            blur=0.8,
-            contrast=0.6,
-            noise=0.08,
+            blur=0.6,
+            contrast=0.5,
+            noise=0.05,
             flagged_ones=0.5,
             footed_ones=0.3,
             barred_sevens=0.35,
@@ -142,60 +142,6 @@ def augment(
         images = torch.addcmul(images, noise, deviation)
     # Interpolation keeps the range, so that only these can have left it.
     return images.clamp(0, 1)
-
-
-def cut_amiss(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """What is left where writing is cut in the wrong place: no digit, or more than one.
-
-    Each of the first `count` images becomes a part of itself or, as often, itself with a part or
-    all of the one after it in the batch, so high and wide as a digit would be: what a reader sees
-    that tries cuts.
-
-    Args:
-        images: ``[N, 1, H, W]`` floating point, 0 to 1, bright strokes on a dark ground.
-        count: at most N.
-        generator: what chance is drawn from, on the device of the images.
-
-    Returns:
-        ``[count, 1, H, W]``, 0 to 1.
-    """
-    n, _, height, width = images.shape
-    images, others = images[:count], images.roll(-1, dims=0)[:count]
-    (left, first), (other_left, second) = _extent(images), _extent(others)
-    # Drawn for all, so that how many are asked for changes none of them.
-    part, mirrored, halved = torch.rand(3, n, device=images.device, generator=generator)[:, :count]
-    mirrored, halved = mirrored < 0.5, halved < 0.5
-    # A third of a narrow digit is nothing, and half a 1 is one.
-    halved &= first > width / 4
-    kept = torch.where(halved, first * (0.3 + 0.25 * part), first + second * (0.25 + 0.75 * part))
-    start = torch.where(mirrored, torch.where(halved, first, first + second) - kept, 0)
-    # From a place in the result to one in the writing: no wider than MNIST's 20 pixels.
-    scale = (kept / (20 / 28 * width)).clamp(min=1)
-    across = torch.arange(width, device=images.device) - (width - 1) / 2
-    down = torch.arange(height, device=images.device) - (height - 1) / 2
-    x = scale[:, None] * across + (start + kept / 2)[:, None]
-    y = scale[:, None] * down + (height - 1) / 2
-    inside = (x >= start[:, None]) & (x <= (start + kept)[:, None])
-    mine = _taken(images, x + left[:, None], y)
-    after = _taken(others, x - first[:, None] + other_left[:, None], y)
-    whole = torch.where(halved[:, None, None, None], mine, torch.maximum(mine, after))
-    return whole * inside[:, None, None]
-
-
-def _extent(images: Tensor) -> tuple[Tensor, Tensor]:
-    """The first column with ink of each image, and how many there are from it to the last."""
-    seen = (images.amax(dim=(1, 2)) > 0.3).float()
-    left = seen.argmax(dim=1)
-    right = images.shape[-1] - seen.flip(1).argmax(dim=1)
-    return left, right - left
-
-
-def _taken(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Each image where its own columns ``x [N, W]`` and rows ``y [N, H]`` meet, in pixels."""
-    n, _, height, width = images.shape
-    columns = ((2 * x + 1) / width - 1)[:, None, :].expand(n, height, width)
-    rows = ((2 * y + 1) / height - 1)[:, :, None].expand(n, height, width)
-    return F.grid_sample(images, torch.stack([columns, rows], dim=3), align_corners=False)
 
 
 def variations(

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from taller_cnn.augmentation import AUGMENTATIONS, Augmentation, cut_amiss
+from taller_cnn.augmentation import AUGMENTATIONS, Augmentation
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits, LabelledImages, normalise
 from taller_cnn.errors import ConfigError, DivergedError
@@ -232,7 +232,7 @@ FAST = QUICK.replace(
 
 
 VARIED = QUICK.replace(augmentation="handwriting")
-ALL_AT_ONCE = FAST.replace(augmentation="handwriting", cut_amiss=0.2)
+ALL_AT_ONCE = FAST.replace(augmentation="handwriting")
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -335,31 +335,6 @@ def test_recorded_scores_are_those_of_the_final_weights(tiny_digits: Digits) -> 
     assert results[-1].test == again.score
     assert training.test is not None
     assert training.test.accuracy == again.accuracy
-
-
-def test_what_is_cut_amiss_is_seen_beside_the_digits_and_leaves_the_network_unsure(
-    tiny_digits: Digits,
-) -> None:
-    seen: list[int] = []
-
-    class Spy(SimpleCNN):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            seen.append(len(x))
-            return super().forward(x)
-
-    images = tiny_digits.train.images.float() / 255
-    strange = cut_amiss(images, len(images), torch.Generator().manual_seed(3))
-    sure = []
-    for part in (0.0, 0.5):
-        model = Spy(SMALL)
-        config = QUICK.replace(epochs=15, cut_amiss=part, augmentation="affine")
-        finish(train(model, tiny_digits, config, score="last-epoch"))
-        with torch.no_grad():
-            logits = model.eval()((strange - tiny_digits.scale.mean) / tiny_digits.scale.std)
-        sure.append(float(logits.softmax(dim=1).amax(dim=1).mean()))
-    assert seen[0] == QUICK.batch_size
-    assert QUICK.batch_size + round(0.5 * QUICK.batch_size) in seen
-    assert sure[1] < sure[0] - 0.05
 
 
 def test_a_finished_training_that_is_resumed_has_its_network_at_once(tiny_digits: Digits) -> None:

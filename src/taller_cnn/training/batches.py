@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from taller_cnn.augmentation import AUGMENTATIONS, augment, cut_amiss
+from taller_cnn.augmentation import AUGMENTATIONS, augment
 from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits, normalise
 
@@ -37,9 +36,9 @@ class Batch:
     """The network's input for one step."""
 
     images: Tensor
-    """Normalised ``[N + M, 1, H, W]``: N digits, then M images that are none."""
+    """Normalised ``[N, 1, H, W]``."""
     labels: Tensor
-    """Of the digits, int64 ``[N]``."""
+    """Int64 ``[N]``."""
 
 
 class Batches:
@@ -93,7 +92,7 @@ class Batches:
     @property
     def _varies(self) -> bool:
         """Whether a digit is another image each time."""
-        return self._config.augmentation != "none" or self._config.cut_amiss > 0
+        return self._config.augmentation != "none"
 
     def _order_of(self, epoch: int) -> Tensor:
         """The order of the digits in one epoch."""
@@ -104,13 +103,8 @@ class Batches:
         return self._order[1]
 
     def _varied(self, images: Tensor, digits: Tensor, step: int) -> Tensor:
-        """Raw digits as the network gets them at a step, and images of none after them."""
+        """Raw digits as the network gets them at a step."""
         self._chance.manual_seed(stream_seed(self._config.seed, VARIATION, step))
-        if self._config.cut_amiss:
-            images = images.float().div_(255)
-            more = round(self._config.cut_amiss * len(images))
-            images = torch.cat([images, cut_amiss(images, more, self._chance)])
-            digits = F.pad(digits, (0, more), value=-1)
         images = augment(images, AUGMENTATIONS[self._config.augmentation], self._chance, digits)
         return self._crop(images.sub_(self._scale.mean).div_(self._scale.std).to(self._dtype))
 
