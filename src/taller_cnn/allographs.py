@@ -228,6 +228,11 @@ ALLOGRAPHS: Mapping[str, Allograph] = MappingProxyType(
 """The forms by name; one that is whole leaves alone what another has drawn."""
 
 
+def digits_shown(class_names: Sequence[str]) -> Tensor:
+    """Which digit each class is by its name, int64 ``[K]``; -1 for what is none."""
+    return torch.tensor([int(name) if name in tuple("0123456789") else -1 for name in class_names])
+
+
 def with_allographs(
     images: Tensor, digits: Tensor, shares: Mapping[str, float], generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:

@@ -145,7 +145,12 @@ def augment(
 
 
 def variations(
-    images: Tensor, labels: Tensor, augmentation: Augmentation, seed: int, n: int = 10
+    images: Tensor,
+    labels: Tensor,
+    augmentation: Augmentation,
+    seed: int,
+    n: int = 10,
+    digits: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The first image of each class as it is, and what becomes of it.
 
@@ -155,6 +160,7 @@ def variations(
         augmentation: how far.
         seed: of what is drawn.
         n: images per class, the one as it is among them.
+        digits: which digit each image shows, as for `augment`.
 
     Returns:
         ``uint8 [K * n, 1, H, W]`` and their labels, class by class.
@@ -162,7 +168,8 @@ def variations(
     firsts = [int((labels == label).nonzero()[0, 0]) for label in torch.unique(labels)]
     positions = torch.tensor(firsts).repeat_interleave(n)
     generator = torch.Generator().manual_seed(seed)
-    varied = augment(images[positions], augmentation, generator).mul(255).round().byte()
+    shown = None if digits is None else digits[positions]
+    varied = augment(images[positions], augmentation, generator, shown).mul(255).round().byte()
     varied[::n] = images[firsts]
     return varied, labels[positions]
 

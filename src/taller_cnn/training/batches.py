@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from taller_cnn.allographs import digits_shown
 from taller_cnn.augmentation import AUGMENTATIONS, augment
 from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits, normalise
 
-DIGITS = tuple("0123456789")
-"""Names of the classes that are digits."""
 ORDER, VARIATION, DROPOUT = range(3)
 """The streams of chance of a training; its initial weights are drawn from the seed itself."""
 
@@ -68,7 +67,7 @@ class Batches:
         self._scale = digits.scale
         self._chance = torch.Generator(device)
         self._labels = digits.train.labels.to(device)
-        self._digits = _digits_shown(digits).to(device)
+        self._digits = digits_shown(digits.class_names).to(device)
         images = digits.train.images
         if not self._varies:
             images = crop(normalise(images, digits.scale, dtype))
@@ -107,8 +106,3 @@ class Batches:
         self._chance.manual_seed(stream_seed(self._config.seed, VARIATION, step))
         images = augment(images, AUGMENTATIONS[self._config.augmentation], self._chance, digits)
         return self._crop(images.sub_(self._scale.mean).div_(self._scale.std).to(self._dtype))
-
-
-def _digits_shown(digits: Digits) -> Tensor:
-    """Which digit each class is by its name, int64 ``[K]``; -1 for what is none."""
-    return torch.tensor([int(name) if name in DIGITS else -1 for name in digits.class_names])
