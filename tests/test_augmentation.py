@@ -71,6 +71,15 @@ def test_variations_show_a_digit_of_each_class_as_it_is_and_then_varied(
         assert len({other.numpy().tobytes() for other in (first, *others)}) == 4
 
 
+def test_variations_of_known_digits_show_their_other_forms(sample_digits: Digits) -> None:
+    images, labels = sample_digits.train.images, sample_digits.train.labels
+    # Noise too little for a grey level.
+    forms = Augmentation(noise=1e-9, flagged_ones=1.0)
+    varied, classes = variations(images, labels, forms, seed=1, n=3, digits=labels)
+    changed = (varied[1::3] != varied[::3]).flatten(1).any(dim=1)
+    assert torch.equal(changed, classes[::3] == 1)
+
+
 def test_chance_comes_from_the_given_generator_alone(images: Tensor) -> None:
     before = torch.random.get_rng_state()
     augment(images, HANDWRITING, seeded())
