@@ -9,11 +9,13 @@ quarter of a digit, a red margin, JPEG at quality 30, drawings that fill the fra
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+from scene_hands import HANDS, Form
 from scene_parts import (
     Generator,
     Grey,
@@ -39,6 +41,8 @@ from taller_cnn.data import LabelledImages
 from taller_cnn.reader.finding import Options
 from taller_cnn.reader.writing import Pen, written
 
+Pixels = NDArray[np.uint8]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
@@ -60,19 +64,38 @@ def scenes(split: LabelledImages, n: int, seed: int, kinds: list[str] | None = N
     images, labels = split.images.numpy()[:, 0], split.labels.numpy()
     for kind in kinds or list(SCENES):
         generator = np.random.default_rng([seed, sum(map(ord, kind))])
-
-        def write(count: int, height: float, width: float) -> tuple[list[Grey], str]:
-            chosen = generator.integers(0, len(labels), count)  # noqa: B023
-            pen = Pen(height=max(round(height), 4), width=width)
-            return (
-                [written(images[i], pen, generator) for i in chosen],  # noqa: B023
-                "".join(str(labels[i]) for i in chosen),
-            )
-
+        forms = HANDS.get(kind, {})
+        # A picture of one digit in another form is of a digit that has one.
+        alone = bool(forms) and not kind.startswith("several")
+        pool = np.flatnonzero(np.isin(labels, list(forms))) if alone else np.arange(len(labels))
+        write = writer(images, labels, pool, forms, generator)
         for _ in range(n if not kind.startswith("several") else max(1, n // 3)):
             data, text = SCENES[kind](write, generator)
             result.append(Scene(data=data, text=text, kind=kind))
     return result
+
+
+def writer(
+    images: Pixels,
+    labels: NDArray[np.int64],
+    pool: NDArray[np.int64],
+    forms: Mapping[int, Form],
+    generator: Generator,
+) -> Writer:
+    """Writes the digits whose places are in `pool`, each in its form if it has one."""
+
+    def write(count: int, height: float, width: float) -> tuple[list[Grey], str]:
+        chosen = pool[generator.integers(0, len(pool), count)]
+        pen = Pen(height=max(round(height), 4), width=width)
+        pieces = [written(images[i], pen, generator) for i in chosen]
+        names = [int(labels[i]) for i in chosen]
+        pieces = [
+            forms[name](piece, generator) if name in forms else piece
+            for name, piece in zip(names, pieces, strict=True)
+        ]
+        return pieces, "".join(map(str, names))
+
+    return write
 
 
 def on_paper(
@@ -319,6 +342,12 @@ def several(
     return draw
 
 
+def hand(write: Writer, g: Generator) -> tuple[bytes, str]:
+    """A digit in another form, photographed, close or not, scanned or drawn on a screen."""
+    draws = (photo, close_up, scan, mouse(dark=True, filling=False))
+    return draws[int(g.integers(len(draws)))](write, g)
+
+
 SCENES: dict[str, Callable[[Writer, Generator], tuple[bytes, str]]] = {
     "photo": photo,
     "close-up": close_up,
@@ -348,4 +377,6 @@ SCENES: dict[str, Callable[[Writer, Generator], tuple[bytes, str]]] = {
     "several, squared": several((0.1, 0.6), "squared"),
     "several, slanted": several((0.1, 0.6), slant=14.0, count=(4, 8)),
     **TROUBLES,
+    **{kind: hand for kind in HANDS if not kind.startswith("several")},
+    "several, continental": several((0.1, 0.8)),
 }

@@ -9,13 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from taller_cnn.augmentation import AUGMENTATIONS, Augmentation, augment, cut_amiss, variations
+from taller_cnn.allographs import ALLOGRAPHS
+from taller_cnn.augmentation import AUGMENTATIONS, Augmentation, augment, variations
 from taller_cnn.data import Digits
 from taller_cnn.errors import ConfigError
 from taller_cnn.messages import Messages
 
 HANDWRITING = AUGMENTATIONS["handwriting"]
-STRENGTHS = [field.name for field in dataclasses.fields(Augmentation)]
+FIELDS = [field.name for field in dataclasses.fields(Augmentation)]
+STRENGTHS = [name for name in FIELDS if name not in ALLOGRAPHS]
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -69,6 +71,15 @@ def test_variations_show_a_digit_of_each_class_as_it_is_and_then_varied(
         assert len({other.numpy().tobytes() for other in (first, *others)}) == 4
 
 
+def test_variations_of_known_digits_show_their_other_forms(sample_digits: Digits) -> None:
+    images, labels = sample_digits.train.images, sample_digits.train.labels
+    # Noise too little for a grey level.
+    forms = Augmentation(noise=1e-9, flagged_ones=1.0)
+    varied, classes = variations(images, labels, forms, seed=1, n=3, digits=labels)
+    changed = (varied[1::3] != varied[::3]).flatten(1).any(dim=1)
+    assert torch.equal(changed, classes[::3] == 1)
+
+
 def test_chance_comes_from_the_given_generator_alone(images: Tensor) -> None:
     before = torch.random.get_rng_state()
     augment(images, HANDWRITING, seeded())
@@ -97,6 +108,29 @@ def test_each_strength_alone_varies_the_images_within_the_range_of_ink(
     assert float(varied.max()) <= 1
     changed = (varied - images / 255).abs().amax(dim=(1, 2, 3))
     assert float((changed > 0.01).float().mean()) > 0.9
+
+
+def test_other_forms_are_drawn_where_the_digits_are_known_and_stay_in_the_middle(
+    sample_digits: Digits,
+) -> None:
+    images, labels = sample_digits.train.images[:300], sample_digits.train.labels[:300]
+    still = Augmentation(noise=0.0, shift=1e-6, flagged_ones=1.0, footed_ones=1.0)
+    plain = augment(images, still, seeded())
+    drawn = augment(images, still, seeded(), labels)
+    ones = labels == 1
+    changed = (drawn - plain).abs().amax(dim=(1, 2, 3)) > 0.1
+    assert torch.equal(changed, ones)
+    away = (centres(drawn[ones]) - centres(plain[ones])).abs()
+    assert float(away.max()) < 0.2
+
+
+def test_an_augmentation_without_other_forms_draws_the_same_with_the_digits_known(
+    sample_digits: Digits,
+) -> None:
+    images, labels = sample_digits.train.images[:50], sample_digits.train.labels[:50]
+    affine = AUGMENTATIONS["affine"]
+    known = augment(images, affine, seeded(), labels)
+    assert torch.equal(augment(images, affine, seeded()), known)
 
 
 def test_strength_zero_changes_nothing(images: Tensor) -> None:
@@ -193,7 +227,7 @@ def test_contrast_bends_the_greys_between_and_leaves_the_ends() -> None:
     assert float(grey.max()) == pytest.approx(0.75, abs=0.01)
 
 
-@pytest.mark.parametrize("strength", STRENGTHS)
+@pytest.mark.parametrize("strength", FIELDS)
 @pytest.mark.parametrize("value", [-0.1, math.nan, math.inf])
 def test_a_strength_that_makes_no_sense_is_refused(strength: str, value: float) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -205,21 +239,3 @@ def test_a_strength_that_makes_no_sense_is_refused(strength: str, value: float) 
 def test_a_single_image_and_no_image_at_all_are_fine(images: Tensor) -> None:
     assert augment(images[:1], HANDWRITING, seeded()).shape == (1, 1, 28, 28)
     assert augment(images[:0], HANDWRITING, seeded()).shape == (0, 1, 28, 28)
-
-
-def test_what_is_cut_amiss_is_a_part_of_a_digit_or_more_than_one_and_fits_where_one_does() -> None:
-    bars = torch.cat([bar(40, 4), bar(40, 5)]).repeat(3, 1, 1, 1)
-    cut = cut_amiss(bars, len(bars), seeded())
-    assert torch.equal(cut[:7], cut_amiss(bars, 7, seeded()))
-    assert cut_amiss(bars, 0, seeded()).shape == (0, 1, 28, 28)
-    assert cut.min() >= 0
-    assert cut.max() <= 1
-    columns = (cut.amax(dim=(1, 2)) > 0.5).sum(dim=1)
-    rows = (cut.amax(dim=(1, 3)) > 0.5).sum(dim=1)
-    halves = columns < 8
-    # 8 or 10 columns: 30 to 55% of a bar, or a bar and at least a quarter of the next.
-    assert 60 < int(halves.sum()) < 180
-    assert int(columns[halves].min()) >= 2
-    assert int(columns[~halves].min()) >= 10
-    assert int(columns.max()) <= 21
-    assert rows.min() >= 13

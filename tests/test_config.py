@@ -53,7 +53,6 @@ INSIDE: list[tuple[Config, str, Any]] = [
     (TrainConfig, "middle", True),
     (TrainConfig, "augmentation", "handwriting"),
     (TrainConfig, "augmentation", "affine"),
-    (TrainConfig, "cut_amiss", 0.25),
     (TrainConfig, "holdout", 0),
     (TrainConfig, "holdout", 60_000),
     (TrainConfig, "seed", 2**31 - 1),
@@ -102,7 +101,6 @@ BEYOND: list[tuple[Config, str, Any, str]] = [
     (TrainConfig, "label_smoothing", -1.0, "-1"),
     (TrainConfig, "first_layer", "frozen", "frozen"),
     (TrainConfig, "augmentation", "mirrored", "mirrored"),
-    (TrainConfig, "cut_amiss", 1.0, "1"),
     (TrainConfig, "holdout", -1, "-1"),
     (TrainConfig, "holdout", 60_001, "60001"),
     (TrainConfig, "seed", -1, "-1"),
@@ -309,7 +307,6 @@ def test_the_handwriting_recipe_varies_the_digits_of_the_seeds_network_and_holds
     assert train.holdout == 5000
     others = {name for name in RECIPES if recipe(name)[1].augmentation == "handwriting"}
     assert others == {"handwriting"}
-    assert {name for name in RECIPES if recipe(name)[1].cut_amiss} == {"handwriting"}
 
 
 def test_the_best_recipe_is_six_convolutions_of_normalised_maps_without_a_hidden_layer() -> None:

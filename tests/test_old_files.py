@@ -75,6 +75,8 @@ def test_options_that_are_gone_are_told_of_the_networks_that_used_them(name: str
     removed = {
         "best.pt": ("weight_average",),
         "distilled.pt": ("weight_average", "distillation"),
+        "handwriting.pt": ("cut_amiss",),
+        "with_robust.robust.pt": ("cut_amiss",),
     }.get(name, ())
     assert loaded.info is not None
     assert loaded.info.removed == removed

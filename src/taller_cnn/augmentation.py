@@ -1,4 +1,4 @@
-"""Digits varied at random: turned, slanted, bent, thicker or thinner, blurred, noisy.
+"""Digits varied at random: in other forms, turned, slanted, bent, thicker or thinner, noisy.
 
 A whole batch at a time, each image in its own way, on the device that the images are on. Turning,
 scaling and bending are one resampling: their displacements add up to one field, so that ink is
@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from taller_cnn.allographs import ALLOGRAPHS, with_allographs
 from taller_cnn.config import check_ranges, ranged
 
 CONTROL_POINTS = 6
@@ -54,6 +55,23 @@ class Augmentation:
     """How far grey levels between paper and full ink are bent, darker or lighter."""
     noise: float = ranged(0.0, least=0, most=1)
     """Greatest standard deviation of grey noise, of 1 for full ink; from 0 up."""
+    flagged_ones: float = ranged(0.0, least=0, most=1)
+    """Share of the 1s that get a flag (`taller_cnn.allographs`), 0 to 1, like those below."""
+    footed_ones: float = ranged(0.0, least=0, most=1)
+    """Share of the 1s that get a foot, with or without a flag."""
+    barred_sevens: float = ranged(0.0, least=0, most=1)
+    """Share of the 7s that get a bar."""
+    pointed_fours: float = ranged(0.0, least=0, most=1)
+    """Share of the 4s that become pointed, closed ones."""
+    open_fours: float = ranged(0.0, least=0, most=1)
+    """Share of the other 4s that become open ones, their stem apart."""
+    tailed_nines: float = ranged(0.0, least=0, most=1)
+    """Share of the 9s that get a tail."""
+
+    @property
+    def allographs(self) -> dict[str, float]:
+        """The share of each form that is drawn at all, by its name."""
+        return {name: share for name in ALLOGRAPHS if (share := getattr(self, name))}
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -67,23 +85,34 @@ AUGMENTATIONS: Mapping[str, Augmentation] = types.MappingProxyType(
         # The variety within MNIST itself; benchmarks/best_search.py compares it with others.
         "affine": Augmentation(rotation=12.0, shear=0.2, scale=0.1, stretch=0.15, shift=2.0),
         "handwriting": Augmentation(
-            rotation=15.0,
-            shear=0.3,
-            scale=0.12,
-            stretch=0.2,
+            rotation=10.0,
+            shear=0.2,
+            scale=0.1,
+            stretch=0.15,
             shift=1.5,
-            elastic=0.7,
+            elastic=0.4,
             thickness=0.6,
-            blur=0.8,
-            contrast=0.6,
-            noise=0.08,
+            blur=0.6,
+            contrast=0.5,
+            noise=0.05,
+            flagged_ones=0.5,
+            footed_ones=0.3,
+            barred_sevens=0.35,
+            pointed_fours=0.25,
+            open_fours=0.2,
+            tailed_nines=0.25,
         ),
     }
 )
 """The augmentations that a training can name."""
 
 
-def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+def augment(
+    images: Tensor,
+    augmentation: Augmentation,
+    generator: torch.Generator,
+    digits: Tensor | None = None,
+) -> Tensor:
     """Vary every image of a batch in its own way.
 
     Args:
@@ -92,6 +121,8 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
         augmentation: how far.
         generator: what chance is drawn from, on the device of the images; the same state gives
             the same images.
+        digits: which digit each image shows, int64 ``[N]``, any other number for none; without
+            it no digit becomes another form of itself.
 
     Returns:
         ``[N, 1, H, W]``, 0 to 1, in the images' floating-point type or ``float32``.
@@ -100,7 +131,10 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
         images = images.float().div_(255)
     if augmentation == AUGMENTATIONS["none"]:
         return images
-    images = _resampled(images, augmentation, generator)
+    moved = None
+    if augmentation.allographs and digits is not None:
+        images, moved = with_allographs(images, digits, augmentation.allographs, generator)
+    images = _resampled(images, augmentation, generator, moved)
     images = _restroked(images, augmentation, generator)
     if augmentation.noise:
         deviation = augmentation.noise * _uniform(len(images), images, generator).abs()
@@ -110,62 +144,13 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
     return images.clamp(0, 1)
 
 
-def cut_amiss(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """What is left where writing is cut in the wrong place: no digit, or more than one.
-
-    Each of the first `count` images becomes a part of itself or, as often, itself with a part or
-    all of the one after it in the batch, so high and wide as a digit would be: what a reader sees
-    that tries cuts.
-
-    Args:
-        images: ``[N, 1, H, W]`` floating point, 0 to 1, bright strokes on a dark ground.
-        count: at most N.
-        generator: what chance is drawn from, on the device of the images.
-
-    Returns:
-        ``[count, 1, H, W]``, 0 to 1.
-    """
-    n, _, height, width = images.shape
-    images, others = images[:count], images.roll(-1, dims=0)[:count]
-    (left, first), (other_left, second) = _extent(images), _extent(others)
-    # Drawn for all, so that how many are asked for changes none of them.
-    part, mirrored, halved = torch.rand(3, n, device=images.device, generator=generator)[:, :count]
-    mirrored, halved = mirrored < 0.5, halved < 0.5
-    # A third of a narrow digit is nothing, and half a 1 is one.
-    halved &= first > width / 4
-    kept = torch.where(halved, first * (0.3 + 0.25 * part), first + second * (0.25 + 0.75 * part))
-    start = torch.where(mirrored, torch.where(halved, first, first + second) - kept, 0)
-    # From a place in the result to one in the writing: no wider than MNIST's 20 pixels.
-    scale = (kept / (20 / 28 * width)).clamp(min=1)
-    across = torch.arange(width, device=images.device) - (width - 1) / 2
-    down = torch.arange(height, device=images.device) - (height - 1) / 2
-    x = scale[:, None] * across + (start + kept / 2)[:, None]
-    y = scale[:, None] * down + (height - 1) / 2
-    inside = (x >= start[:, None]) & (x <= (start + kept)[:, None])
-    mine = _taken(images, x + left[:, None], y)
-    after = _taken(others, x - first[:, None] + other_left[:, None], y)
-    whole = torch.where(halved[:, None, None, None], mine, torch.maximum(mine, after))
-    return whole * inside[:, None, None]
-
-
-def _extent(images: Tensor) -> tuple[Tensor, Tensor]:
-    """The first column with ink of each image, and how many there are from it to the last."""
-    seen = (images.amax(dim=(1, 2)) > 0.3).float()
-    left = seen.argmax(dim=1)
-    right = images.shape[-1] - seen.flip(1).argmax(dim=1)
-    return left, right - left
-
-
-def _taken(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Each image where its own columns ``x [N, W]`` and rows ``y [N, H]`` meet, in pixels."""
-    n, _, height, width = images.shape
-    columns = ((2 * x + 1) / width - 1)[:, None, :].expand(n, height, width)
-    rows = ((2 * y + 1) / height - 1)[:, :, None].expand(n, height, width)
-    return F.grid_sample(images, torch.stack([columns, rows], dim=3), align_corners=False)
-
-
 def variations(
-    images: Tensor, labels: Tensor, augmentation: Augmentation, seed: int, n: int = 10
+    images: Tensor,
+    labels: Tensor,
+    augmentation: Augmentation,
+    seed: int,
+    n: int = 10,
+    digits: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The first image of each class as it is, and what becomes of it.
 
@@ -175,6 +160,7 @@ def variations(
         augmentation: how far.
         seed: of what is drawn.
         n: images per class, the one as it is among them.
+        digits: which digit each image shows, as for `augment`.
 
     Returns:
         ``uint8 [K * n, 1, H, W]`` and their labels, class by class.
@@ -182,7 +168,8 @@ def variations(
     firsts = [int((labels == label).nonzero()[0, 0]) for label in torch.unique(labels)]
     positions = torch.tensor(firsts).repeat_interleave(n)
     generator = torch.Generator().manual_seed(seed)
-    varied = augment(images[positions], augmentation, generator).mul(255).round().byte()
+    shown = None if digits is None else digits[positions]
+    varied = augment(images[positions], augmentation, generator, shown).mul(255).round().byte()
     varied[::n] = images[firsts]
     return varied, labels[positions]
 
@@ -194,12 +181,20 @@ def _uniform(n: int, like: Tensor, generator: torch.Generator) -> Tensor:
     )
 
 
-def _resampled(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Turned, slanted, scaled, stretched, shifted and bent."""
+def _resampled(
+    images: Tensor,
+    augmentation: Augmentation,
+    generator: torch.Generator,
+    moved: Tensor | None,
+) -> Tensor:
+    """Turned, slanted, scaled, stretched, shifted and bent; `moved` is undone, pixels [N, 2]."""
     n, _, height, width = images.shape
     if not n or not any(getattr(augmentation, name) for name in _GEOMETRIC):
         return images
     coefficients = _affine(n, images, augmentation, generator)
+    if moved is not None:
+        # From pixels to the sampling grid's -1 to 1.
+        coefficients[:, 2] += moved * moved.new_tensor([2 / width, 2 / height])
     basis = _basis(height, width, images.dtype, images.device)
     if augmentation.elastic:
         points = torch.empty(

@@ -197,9 +197,6 @@ class TrainConfig(_Config):
     """Train on the middle 26 x 26 pixels only; the network stays the same."""
     augmentation: Literal["none", "affine", "handwriting"] = "none"
     """Vary the training digits, each time in another way (`taller_cnn.augmentation`)."""
-    cut_amiss: float = ranged(0.0, least=0, below=1)
-    """As a part of the batch, images more that are cut in the wrong place, halves of digits and
-    pairs, with no class as their target: 0 <= cut_amiss < 1."""
     holdout: int = ranged(5000, least=0, most=60_000)
     """Training digits held out as the validation split; 0 trains on all."""
     seed: int = ranged(0, least=0, most=2**31 - 1)
@@ -254,7 +251,7 @@ _ONE_PASS = {
     "label_smoothing": 0.1,
 }
 
-_REMOVED = {"muon_momentum": 0.7, "weight_average": 0.0, "distillation": 0.0}
+_REMOVED = {"muon_momentum": 0.7, "weight_average": 0.0, "distillation": 0.0, "cut_amiss": 0.0}
 """Fields of a training that older versions had, and what they were if nobody set them."""
 
 RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
@@ -305,7 +302,6 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
                 "optimizer": "adamw",
                 "schedule": "one-cycle",
                 "augmentation": "handwriting",
-                "cut_amiss": 0.15,
             },
         ),
     }

@@ -210,7 +210,7 @@ def test_a_run_stopped_by_a_version_with_fewer_options_is_resumed(
     stop_after(request_here, EpochResult)
     path = request_here.files.checkpoint
     value = read_tensors(path)
-    del value["model"]["convs_per_pool"], value["train"]["cut_amiss"]
+    del value["model"]["convs_per_pool"], value["train"]["augmentation"]
     write_tensors(path, value)
     assert len(complete(changed(request_here, resume=True)).history.epochs) == 2
 

@@ -53,7 +53,6 @@ DEFAULTS_OF_REVISION_3 = {
     "first_layer": "learned",
     "middle": False,
     "augmentation": "none",
-    "cut_amiss": 0.0,
     "holdout": 5000,
     "seed": 0,
     "device": "auto",

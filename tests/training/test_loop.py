@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from taller_cnn.augmentation import cut_amiss
+from taller_cnn.augmentation import AUGMENTATIONS, Augmentation
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits, LabelledImages, normalise
 from taller_cnn.errors import ConfigError, DivergedError
@@ -146,6 +146,31 @@ def test_every_seed_has_an_order_of_its_own(tiny_digits: Digits) -> None:
     assert not torch.equal(first, first_epoch(1))
 
 
+def test_other_forms_of_digits_are_drawn_by_the_names_of_the_classes(
+    tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Noise too little to see, so that only forms change images.
+    forms = Augmentation(noise=1e-9, flagged_ones=1.0, footed_ones=1.0)
+    known = {**AUGMENTATIONS, "handwriting": forms}
+    monkeypatch.setattr("taller_cnn.training.batches.AUGMENTATIONS", known)
+
+    def changed_labels(class_names: tuple[str, ...]) -> set[int]:
+        named = dataclasses.replace(tiny_digits, class_names=class_names)
+        config, cpu = QUICK.replace(augmentation="handwriting"), torch.device("cpu")
+        plain = Batches(named, QUICK, cpu, torch.float32, lambda images: images)
+        varied = Batches(named, config, cpu, torch.float32, lambda images: images)
+        labels: set[int] = set()
+        for step in range(plain.per_epoch):
+            away = (plain[step].images - varied[step].images).abs().amax(dim=(1, 2, 3))
+            labels |= set(plain[step].labels[away > 0.1].tolist())
+        return labels
+
+    assert changed_labels(tuple("0123456789")) == {1}
+    assert changed_labels(tuple("0723456189")) == {7}
+    # A data set of clothes has no ones.
+    assert changed_labels(tuple("abcdefghij")) == set()
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_what_is_drawn_for_one_thing_is_drawn_for_no_other(seed: int) -> None:
     # One stream for several things: the first order would follow from the initial weights.
@@ -207,7 +232,7 @@ FAST = QUICK.replace(
 
 
 VARIED = QUICK.replace(augmentation="handwriting")
-ALL_AT_ONCE = FAST.replace(augmentation="handwriting", cut_amiss=0.2)
+ALL_AT_ONCE = FAST.replace(augmentation="handwriting")
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -310,31 +335,6 @@ def test_recorded_scores_are_those_of_the_final_weights(tiny_digits: Digits) -> 
     assert results[-1].test == again.score
     assert training.test is not None
     assert training.test.accuracy == again.accuracy
-
-
-def test_what_is_cut_amiss_is_seen_beside_the_digits_and_leaves_the_network_unsure(
-    tiny_digits: Digits,
-) -> None:
-    seen: list[int] = []
-
-    class Spy(SimpleCNN):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            seen.append(len(x))
-            return super().forward(x)
-
-    images = tiny_digits.train.images.float() / 255
-    strange = cut_amiss(images, len(images), torch.Generator().manual_seed(3))
-    sure = []
-    for part in (0.0, 0.5):
-        model = Spy(SMALL)
-        config = QUICK.replace(epochs=15, cut_amiss=part, augmentation="affine")
-        finish(train(model, tiny_digits, config, score="last-epoch"))
-        with torch.no_grad():
-            logits = model.eval()((strange - tiny_digits.scale.mean) / tiny_digits.scale.std)
-        sure.append(float(logits.softmax(dim=1).amax(dim=1).mean()))
-    assert seen[0] == QUICK.batch_size
-    assert QUICK.batch_size + round(0.5 * QUICK.batch_size) in seen
-    assert sure[1] < sure[0] - 0.05
 
 
 def test_a_finished_training_that_is_resumed_has_its_network_at_once(tiny_digits: Digits) -> None:

@@ -78,6 +78,7 @@ def data(
 def _draw(digits: Digits, path: Path, terminal: Terminal, augmented: str | None = None) -> Path:
     """Draw digits of each class into `path`, or variations of one of each."""
     from taller_cnn import figures
+    from taller_cnn.allographs import digits_shown
     from taller_cnn.augmentation import AUGMENTATIONS, variations
     from taller_cnn.data import display_class_names
 
@@ -86,7 +87,8 @@ def _draw(digits: Digits, path: Path, terminal: Terminal, augmented: str | None 
     names = display_class_names(digits.name, say)
     images, labels = digits.train.images, digits.train.labels
     if augmented:
-        images, labels = variations(images, labels, AUGMENTATIONS[augmented], seed=0)
+        shown = digits_shown(digits.class_names)[labels]
+        images, labels = variations(images, labels, AUGMENTATIONS[augmented], 0, digits=shown)
     figures.save_figure(
         lambda: figures.digits_figure(images, labels, names, say, note, augmented), path
     )

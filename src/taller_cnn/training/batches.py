@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from taller_cnn.augmentation import AUGMENTATIONS, augment, cut_amiss
+from taller_cnn.allographs import digits_shown
+from taller_cnn.augmentation import AUGMENTATIONS, augment
 from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits, normalise
 
@@ -34,9 +35,9 @@ class Batch:
     """The network's input for one step."""
 
     images: Tensor
-    """Normalised ``[N + M, 1, H, W]``: N digits, then M images that are none."""
+    """Normalised ``[N, 1, H, W]``."""
     labels: Tensor
-    """Of the digits, int64 ``[N]``."""
+    """Int64 ``[N]``."""
 
 
 class Batches:
@@ -66,6 +67,7 @@ class Batches:
         self._scale = digits.scale
         self._chance = torch.Generator(device)
         self._labels = digits.train.labels.to(device)
+        self._digits = digits_shown(digits.class_names).to(device)
         images = digits.train.images
         if not self._varies:
             images = crop(normalise(images, digits.scale, dtype))
@@ -80,7 +82,7 @@ class Batches:
         chosen = self._order_of(epoch)[start : start + self._config.batch_size]
         images = self._images[chosen]
         if self._varies:
-            images = self._varied(images, step)
+            images = self._varied(images, self._digits[self._labels[chosen]], step)
         # `to`, not `contiguous`: with one channel the latter changes nothing, and the convolutions
         # after it would fall back to the slower layout.
         images = images.to(memory_format=torch.channels_last)
@@ -89,7 +91,7 @@ class Batches:
     @property
     def _varies(self) -> bool:
         """Whether a digit is another image each time."""
-        return self._config.augmentation != "none" or self._config.cut_amiss > 0
+        return self._config.augmentation != "none"
 
     def _order_of(self, epoch: int) -> Tensor:
         """The order of the digits in one epoch."""
@@ -99,12 +101,8 @@ class Batches:
             self._order = epoch, order.to(self._device)
         return self._order[1]
 
-    def _varied(self, images: Tensor, step: int) -> Tensor:
-        """Raw digits as the network gets them at a step, and images of none after them."""
+    def _varied(self, images: Tensor, digits: Tensor, step: int) -> Tensor:
+        """Raw digits as the network gets them at a step."""
         self._chance.manual_seed(stream_seed(self._config.seed, VARIATION, step))
-        if self._config.cut_amiss:
-            images = images.float().div_(255)
-            more = round(self._config.cut_amiss * len(images))
-            images = torch.cat([images, cut_amiss(images, more, self._chance)])
-        images = augment(images, AUGMENTATIONS[self._config.augmentation], self._chance)
+        images = augment(images, AUGMENTATIONS[self._config.augmentation], self._chance, digits)
         return self._crop(images.sub_(self._scale.mean).div_(self._scale.std).to(self._dtype))

@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 
 from taller_cnn.config import TrainConfig
 from taller_cnn.data import Digits, LabelledImages, stratified_mask
@@ -28,7 +29,7 @@ from taller_cnn.model import SimpleCNN
 from taller_cnn.training.batches import DROPOUT, Batches, stream_seed
 from taller_cnn.training.events import CurvePoint, EpochResult, History, Progress, TrainState
 from taller_cnn.training.fast import trained_form
-from taller_cnn.training.objective import RunningScore, batch_loss
+from taller_cnn.training.objective import RunningScore
 from taller_cnn.training.optimizers import lr_scale, make_optimizers
 
 PROGRESS_SECONDS = 0.1
@@ -173,12 +174,14 @@ class Training(Iterator[Progress | EpochResult]):
             optimizer.zero_grad()
         with self._autocast():
             logits = self._form(batch.images)
-        logits = logits.float()
-        batch_loss(logits, batch.labels, self.config).backward()  # type: ignore[no-untyped-call]
+        logits, smoothing = logits.float(), self.config.label_smoothing
+        # Szegedy et al. 2016.
+        loss = F.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
+        loss.backward()  # type: ignore[no-untyped-call]
         scale = lr_scale(self.config, self.step, self.steps)
         for optimizer in self._optimizers:
             optimizer.step(scale)
-        self._running.add(logits.detach()[: len(batch.labels)], batch.labels)
+        self._running.add(logits.detach(), batch.labels)
         self.step += 1
 
     def _planned_looks(self) -> dict[int, bool]:
