@@ -15,13 +15,19 @@ from PIL import Image
 from taller_cnn.reader.border import COVERING, without_border
 from taller_cnn.reader.ink import noise_of
 from taller_cnn.reader.light import enlarged, grey, ink_on_ground
-from taller_cnn.reader.marks import Box, Mark, Rejected, marks_in
-from taller_cnn.reader.preparation import BOX, FAINT, SIDE, prepare
+from taller_cnn.reader.marks import Box, Mark, Rejected, box_of, marks_in
+from taller_cnn.reader.preparation import (
+    BOX,
+    FAINT,
+    SIDE,
+    extent,
+    prepare,
+    stroke_width,
+    with_usual_strokes,
+)
 from taller_cnn.reader.ruling import without_ruling
 from taller_cnn.reader.sheet import without_table
 from taller_cnn.reader.splitting import Part, cut_paths, part_of, runs, stands_apart
-from taller_cnn.reader.strokes import stroke_width, with_usual_strokes
-from taller_cnn.reader.textlines import lines_of, slope_of
 
 Grey = NDArray[np.float32]
 
@@ -43,6 +49,8 @@ READY_LONGER = 2
 """Pixels by which the digit in it may be longer or shorter than MNIST's 20: 2 of 1,000 are."""
 READY_OFF = 1.0
 """Pixels by which its centre of mass may lie off the middle."""
+SLOPES = np.tan(np.radians(np.arange(-20, 21)))
+"""Slopes of lines of writing that are considered."""
 STRAIGHT = 0.035
 """Lines that slope less than this are read as they are."""
 WIDE = 0.85
@@ -172,10 +180,10 @@ def _ready_made(whole: Grey) -> NDArray[np.uint8] | None:
     if light - dark > READY_EVEN or min(dark, 1 - light) > READY_EVEN:
         return None
     ink = whole if dark <= READY_EVEN else 1 - whole
-    rows, columns = (np.flatnonzero((ink > FAINT).any(axis=axis)) for axis in (1, 0))
-    if not len(rows) or ink.max() < READY_CONTRAST:
+    box = extent(ink)
+    if box is None or ink.max() < READY_CONTRAST:
         return None
-    longest = max(int(side[-1] - side[0]) + 1 for side in (rows, columns))
+    longest = max(side.stop - side.start for side in box)
     centre = [float(np.average(np.arange(SIDE), weights=ink.sum(axis=axis))) for axis in (1, 0)]
     off = max(abs(place - (SIDE - 1) / 2) for place in centre)
     if abs(longest - BOX) > READY_LONGER or off > READY_OFF:
@@ -186,10 +194,10 @@ def _ready_made(whole: Grey) -> NDArray[np.uint8] | None:
 
 def _as_it_is(image: NDArray[np.uint8], whole: Grey) -> Found:
     ink = image.astype(np.float32) / np.float32(255)
-    rows, columns = (np.flatnonzero((ink > FAINT).any(axis=axis)) for axis in (1, 0))
-    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    place = extent(ink)
+    assert place is not None, "there is ink in what is ready-made"
     steps = {"grey": whole, "light": ink, "ink": ink, "mask": ink > FAINT}
-    return Found(boxes=(box,), images28=image[None], lines=(0,), steps=steps)
+    return Found(boxes=(box_of(place),), images28=image[None], lines=(0,), steps=steps)
 
 
 def _written(flat: Grey, factor: int, *, single: bool) -> _Written:
@@ -204,7 +212,7 @@ def _written(flat: Grey, factor: int, *, single: bool) -> _Written:
 
 def _prepared(ink: _Ink, marks: list[Mark], rejected: list[Rejected], *, single: bool) -> Found:
     """The marks in reading order, each as MNIST would have it, and cut where it may be several."""
-    slope = 0.0 if single else slope_of(marks)
+    slope = slope_of(marks)
     lines = lines_of(marks, slope)
     ordered = [marks[index] for line in lines for index in line]
     images, splits = [], []
@@ -222,6 +230,48 @@ def _prepared(ink: _Ink, marks: list[Mark], rejected: list[Rejected], *, single:
         rejected=tuple(rejected),
         splits=tuple(splits),
     )
+
+
+def slope_of(marks: list[Mark]) -> float:
+    """How much the lines of writing fall from left to right, in pixels per pixel.
+
+    The slope that lets the marks' middles fall into the fewest and narrowest rows; a steep one
+    must be that much better.
+    """
+    if len(marks) < 3:
+        return 0.0
+    x, y, size = _middles(marks)
+    costs = []
+    for slope in SLOPES:
+        levels = np.sort(y - slope * x)
+        costs.append(np.minimum(np.diff(levels), 0.6 * size).sum() + 0.4 * size * abs(slope))
+    return float(SLOPES[int(np.argmin(costs))])
+
+
+def lines_of(marks: list[Mark], slope: float) -> list[list[int]]:
+    """The marks' indices, line by line from the top, each from left to right."""
+    if not marks:
+        return []
+    x, y, size = _middles(marks)
+    levels = y - slope * x
+    lines: list[list[int]] = []
+    middles: list[float] = []
+    for index in np.argsort(levels, kind="stable"):
+        if lines and levels[index] - middles[-1] < 0.5 * size:
+            lines[-1].append(int(index))
+            middles[-1] = float(np.median(levels[lines[-1]]))
+        else:
+            lines.append([int(index)])
+            middles.append(float(levels[index]))
+    return [sorted(line, key=lambda i: float(x[i])) for line in lines]
+
+
+def _middles(
+    marks: list[Mark],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    boxes = np.array([mark.box for mark in marks], dtype=float)
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    return x, y, float(np.median(boxes[:, 3] - boxes[:, 1]))
 
 
 def _ink_of(ink: _Ink, mark: Mark) -> Grey:
@@ -263,10 +313,8 @@ def _straightened(ink: Grey, slope: float) -> Grey:
 
 
 def _cut(ink: Grey) -> Grey:
-    rows, columns = (np.flatnonzero((ink > 0.1).any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return ink
-    return np.ascontiguousarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    box = extent(ink)
+    return ink if box is None else ink[box]
 
 
 def _may_be_several(whole: Grey, size: float, *, alone: bool) -> bool:
@@ -286,8 +334,9 @@ def _split(index: int, mark: Mark, whole: Grey, start: int, size: float, slope: 
     boxes, images = [], []
     for part in parts:
         ink = part_of(whole, paths[part.start], paths[part.stop])
-        seen = np.flatnonzero((ink > 0.1).any(axis=0))
-        boxes.append((start + int(seen[0]), mark.box[1], start + int(seen[-1]) + 1, mark.box[3]))
+        place = extent(ink)
+        assert place is not None, "runs have ink"
+        boxes.append((start + place[1].start, mark.box[1], start + place[1].stop, mark.box[3]))
         images.append(_image28(ink, slope))
     return Split(index=index, parts=tuple(parts), boxes=tuple(boxes), images28=np.stack(images))
 
