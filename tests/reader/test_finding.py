@@ -6,8 +6,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from taller_cnn.data import Digits
-from taller_cnn.reader.finding import Options, find, lines_of, slope_of
-from taller_cnn.reader.marks import Mark
+from taller_cnn.errors import Phrase
+from taller_cnn.reader.finding import (
+    Options,
+    _Ink,
+    _may_be_around,
+    find,
+    lines_of,
+    slope_of,
+)
+from taller_cnn.reader.marks import Mark, Rejected
 
 STEP = 90
 
@@ -97,6 +105,18 @@ def test_a_digit_cut_out_at_its_own_box_is_found_whole(
         )
         (box,) = find(large if light_on_dark else 255 - large, Options(single=single)).boxes
         np.testing.assert_allclose(box, (0, 0, large.shape[1], large.shape[0]), atol=20)
+
+
+@pytest.mark.parametrize(("marks", "side", "may"), [(3, 30, True), (6, 30, False), (1, 80, False)])
+def test_only_a_few_small_marks_can_be_what_a_digit_cut_out_close_leaves(
+    marks: int, side: int, may: bool
+) -> None:
+    nothing = np.zeros((100, 200), np.float32)
+    ink = _Ink(flat=nothing, strength=nothing, labels=nothing.astype(np.int32), margin=2)
+    small = [Mark(box=(x, 10, x + side, 40), pieces=(x + 1,)) for x in range(marks)]
+    edge = [Rejected(box=(0, 0, 200, 5), reason=Phrase("reader_edge"))]
+    assert _may_be_around((ink, small, edge), anything=False) is may
+    assert not _may_be_around((ink, small, []), anything=False)
 
 
 @pytest.mark.parametrize(("page", "ground"), [(255, 0), (0, 255), (200, 30)])

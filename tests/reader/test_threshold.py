@@ -67,16 +67,15 @@ def test_the_chosen_threshold_has_its_precision_on_marks_of_the_same_seed(
     sample_digits: Digits, network: SimpleCNN
 ) -> None:
     reader = Reader(model=network)
-    chosen = choose_threshold(reader, sample_digits.validation, drawn=600, seed=1, precision=0.95)
+    chosen = choose_threshold(reader, sample_digits.validation, drawn=600, seed=1, precision=0.97)
     images, labels = warped(sample_digits.validation, 600, 1)
     rows = probabilities_of([images], reader)
     believed = (rows.argmax(axis=1) == labels)[rows.max(axis=1) >= chosen.threshold]
     assert chosen.n == 600
-    assert LEAST < chosen.threshold < 1
+    assert LEAST <= chosen.threshold < 1
     assert chosen.precision == pytest.approx(believed.mean())
     assert chosen.coverage == pytest.approx(len(believed) / 600)
-    assert 0.95 <= chosen.precision < 0.97
-    assert chosen.coverage > 0.3
+    assert chosen.precision >= 0.97
 
 
 def test_the_same_seed_warps_alike_and_no_other_chance_is_drawn_from(
@@ -108,7 +107,7 @@ def test_some_marks_are_of_no_class_and_unlike_the_digits(
     others = labels == NO_CLASS
     assert others.mean() == pytest.approx(OTHER_MARKS, abs=0.001)
     sure = probabilities_of([images], Reader(model=network)).max(axis=1)
-    assert np.median(sure[others]) < np.median(sure[~others]) - 0.2
+    assert np.median(sure[others]) < 0.75 * np.median(sure[~others])
 
 
 class Shape(torch.nn.Module):
@@ -144,12 +143,12 @@ def test_networks_of_any_number_of_classes_have_a_threshold(
     assert (wrong.precision, wrong.coverage, wrong.n) == (0.0, 0.0, 400)
 
 
-def test_no_threshold_is_so_low_that_another_class_could_be_as_probable(
+def test_no_threshold_is_lower_than_the_least(
     sample_digits: Digits,
 ) -> None:
     reader = Reader(model=Shape(10, 0.3).eval())
     timid = choose_threshold(reader, alike(sample_digits, 0), drawn=400, precision=0.9)
-    assert timid.threshold >= LEAST
+    assert timid.threshold == LEAST
     assert timid.coverage == 0
 
 

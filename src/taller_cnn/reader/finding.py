@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from taller_cnn.reader.border import COVERING, without_border
 from taller_cnn.reader.ink import noise_of
@@ -33,8 +32,10 @@ Grey = NDArray[np.float32]
 
 TINY = 64
 """A picture whose sides are no longer than this many pixels is one digit."""
-HALF = 0.5
-"""Of the picture's longer side, that something written in a picture cut out close has."""
+LEFT = 3
+"""Most marks that the strokes of one digit, taken for the paper, leave between them."""
+LARGEST_LEFT = 0.35
+"""Of the picture's longer side: longer marks are no such gaps."""
 NARROW = 0.4
 """Of the shorter side, that a digit cut out at its own box takes, soft edges aside: of a 1 four
 pixels wide two are full ink."""
@@ -51,8 +52,6 @@ READY_OFF = 1.0
 """Pixels by which its centre of mass may lie off the middle."""
 SLOPES = np.tan(np.radians(np.arange(-20, 21)))
 """Slopes of lines of writing that are considered."""
-STRAIGHT = 0.035
-"""Lines that slope less than this are read as they are."""
 WIDE = 0.85
 """Width by height from which a mark may be two digits that touch."""
 WIDE_ALONE = 1.25
@@ -149,11 +148,12 @@ def _may_be_around(written: _Written, *, anything: bool) -> bool:
     """Whether what was taken for ink may be what is around a digit that was cut out close.
 
     The strokes of such a digit may be most of its picture, and are then taken for the paper: what
-    is left lies at the border, and the rest is small, or `anything` in a tiny picture.
+    is left lies at the border, and in a few gaps between them, or `anything` in a tiny picture.
     """
     ink, marks, rejected = written
-    small = all(mark.size < HALF * max(ink.labels.shape) for mark in marks)
-    return (anything or small) and any(each.reason.key == "reader_edge" for each in rejected)
+    small = all(mark.size < LARGEST_LEFT * max(ink.labels.shape) for mark in marks)
+    are_gaps = anything or (small and len(marks) <= LEFT)
+    return are_gaps and any(each.reason.key == "reader_edge" for each in rejected)
 
 
 def _is_cut_out(written: _Written) -> bool:
@@ -212,17 +212,16 @@ def _written(flat: Grey, factor: int, *, single: bool) -> _Written:
 
 def _prepared(ink: _Ink, marks: list[Mark], rejected: list[Rejected], *, single: bool) -> Found:
     """The marks in reading order, each as MNIST would have it, and cut where it may be several."""
-    slope = slope_of(marks)
-    lines = lines_of(marks, slope)
+    lines = lines_of(marks, slope_of(marks))
     ordered = [marks[index] for line in lines for index in line]
     images, splits = [], []
     size = float(np.median([mark.height for mark in ordered])) if ordered else 0.0
     for index, mark in enumerate(ordered):
         whole = _ink_of(ink, mark)
-        images.append(_image28(whole, slope))
+        images.append(_image28(whole))
         if not single and _may_be_several(whole, size, alone=len(ordered) == 1):
             start = max(mark.box[0] - ink.margin, 0)
-            splits.append(_split(index, mark, whole, start, size, slope))
+            splits.append(_split(index, mark, whole, start, size))
     return Found(
         boxes=tuple(mark.box for mark in ordered),
         images28=np.stack(images) if images else np.zeros((0, SIDE, SIDE), np.uint8),
@@ -299,17 +298,8 @@ def _stroke(labels: NDArray[np.int32], marks: list[Mark]) -> float:
     return stroke_width(mark.covers(labels[top:bottom, left:right]).astype(np.float32))
 
 
-def _image28(ink: Grey, slope: float) -> NDArray[np.uint8]:
-    if abs(slope) > STRAIGHT:
-        ink = _straightened(ink, slope)
+def _image28(ink: Grey) -> NDArray[np.uint8]:
     return prepare(with_usual_strokes(_cut(ink)))
-
-
-def _straightened(ink: Grey, slope: float) -> Grey:
-    """Turned so that its line of writing would be level."""
-    angle = float(np.degrees(np.arctan(slope)))
-    turned = Image.fromarray(ink).rotate(angle, Image.Resampling.BILINEAR, expand=True)
-    return np.asarray(turned)
 
 
 def _cut(ink: Grey) -> Grey:
@@ -325,7 +315,7 @@ def _may_be_several(whole: Grey, size: float, *, alone: bool) -> bool:
     return ratio >= (WIDE_ALONE if alone else WIDE) or stands_apart(_cut(whole))
 
 
-def _split(index: int, mark: Mark, whole: Grey, start: int, size: float, slope: float) -> Split:
+def _split(index: int, mark: Mark, whole: Grey, start: int, size: float) -> Split:
     """Args: `start` is the column of the picture that `whole` begins in."""
     size = min(size, float(len(whole)))
     stroke = stroke_width(whole)
@@ -337,7 +327,7 @@ def _split(index: int, mark: Mark, whole: Grey, start: int, size: float, slope: 
         place = extent(ink)
         assert place is not None, "runs have ink"
         boxes.append((start + place[1].start, mark.box[1], start + place[1].stop, mark.box[3]))
-        images.append(_image28(ink, slope))
+        images.append(_image28(ink))
     return Split(index=index, parts=tuple(parts), boxes=tuple(boxes), images28=np.stack(images))
 
 
