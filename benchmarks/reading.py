@@ -4,7 +4,7 @@
 
 - MNIST test digits drawn ten times as large, at odd places, in both polarities, on coloured
   paper, against the same digits as they are.
-- MNIST test digits written on paper and photographed (`taller_cnn.reader.rendering`), by kind.
+- MNIST test digits written on paper and photographed (`rendering`), by kind.
 - The 1,797 digits of 13 other writers in scikit-learn (UCI, 8x8 pixels).
 - Photos: a folder with ``labels.csv`` whose columns ``file`` and ``label`` say what is in them.
 
@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from rendering import KINDS, rendered_pictures
 from reporting import table, write_results
 from time_to_accuracy import ROOT, digits, digits_place
 
@@ -35,7 +36,6 @@ from taller_cnn.data import LabelledImages
 from taller_cnn.evaluation import evaluate, wilson_interval
 from taller_cnn.reader.finding import Found, find
 from taller_cnn.reader.reading import PictureReading, Reader, read_found
-from taller_cnn.reader.rendering import KINDS, rendered_pictures
 from taller_cnn.reader.robust import robust_network, robust_path
 from taller_cnn.reader.threshold import ensure_threshold
 

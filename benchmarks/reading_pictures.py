@@ -22,13 +22,14 @@ from taller_cnn.reader.drawing import steps_strip
 from taller_cnn.reader.finding import Options, find
 from taller_cnn.reader.ink import ink_mask, noise_of, otsu
 from taller_cnn.reader.light import grey, ink_strength
-from taller_cnn.reader.preparation import prepare
+from taller_cnn.reader.preparation import prepare, with_usual_strokes
 from taller_cnn.reader.reading import Reader, read
-from taller_cnn.reader.rendering import rendered_pictures
 from taller_cnn.reader.ruling import without_ruling
 from taller_cnn.reader.sheet import without_table
-from taller_cnn.reader.strokes import with_usual_strokes
-from taller_cnn.reader.writing import Pen, written
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+from rendering import rendered_pictures
+from writing import Pen, written
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 Grey = NDArray[np.float32]

@@ -24,11 +24,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PIL import Image
+from rendering import rendered_pictures
 from reporting import table, write_results
 from time_to_accuracy import ROOT, digits
 
 from taller_cnn.data import LabelledImages
-from taller_cnn.reader.rendering import rendered_pictures
 
 
 def predict(workdir: Path, files: Sequence[Path]) -> tuple[float, float]:

@@ -2,9 +2,8 @@
 
     scenes(split, n, seed)  ->  picture files, each with what is written in it
 
-`taller_cnn.reader.rendering` makes the pictures that thresholds are chosen with. These are others,
-and harder: a page with one small digit, a desk around it, faint pencil, a marker, squares of a
-quarter of a digit, a red margin, JPEG at quality 30, drawings that fill the frame.
+A page with one small digit, a desk around it, faint pencil, a marker, squares of a quarter of a
+digit, a red margin, JPEG at quality 30, drawings that fill the frame.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ from scene_parts import (
 )
 from scene_troubles import TROUBLES
 from scipy.ndimage import gaussian_filter, map_coordinates
+from writing import Pen, written
 
 from taller_cnn.data import LabelledImages
 from taller_cnn.reader.finding import Options
-from taller_cnn.reader.writing import Pen, written
 
 Pixels = NDArray[np.uint8]
 

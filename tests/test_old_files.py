@@ -146,13 +146,16 @@ def test_the_threshold_of_a_network_is_the_one_beside_it(
     assert kept_threshold(OLD / "workshop.pt") is None
 
 
+def test_a_robust_network_of_an_older_recipe_is_no_longer_taken() -> None:
+    assert ready_robust(OLD / "with_robust.pt") is None
+
+
 def test_the_robust_network_of_a_network_is_the_one_beside_it(
     sample_digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threshold, "REVISION", 3)
     recorded = MANIFEST["with_robust.pt"]["robust"]
-    robust = ready_robust(OLD / "with_robust.pt")
-    assert robust is not None
+    robust = load_model(robust_path(OLD / "with_robust.pt"))
     assert tensor_hash(robust) == recorded["tensors"]
     check_answers(robust, sample_digits, recorded["evaluate"])
     kept = kept_threshold(robust_path(OLD / "with_robust.pt"))

@@ -64,6 +64,9 @@ class ModelInfo:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] | None = None
     """The network that its training began with: ``file`` and ``sha256``; None for none."""
+    augmentation: Mapping[str, float] = field(default_factory=dict)
+    """Strengths of the augmentation that its training named; empty where it had none, or where
+    an older version did not write them."""
     removed: tuple[str, ...] = ()
     """Options of its training that there are no more."""
 
@@ -82,6 +85,7 @@ class ModelInfo:
             "metrics": dict(self.metrics),
             "provenance": dict(self.provenance),
             **({"from": dict(self.origin)} if self.origin else {}),
+            **({"augmentation": dict(self.augmentation)} if self.augmentation else {}),
         }
 
     @classmethod
@@ -108,6 +112,7 @@ class ModelInfo:
             metrics=dict(value.get("metrics", {})),
             provenance=dict(value.get("provenance", {})),
             origin=dict(value["from"]) if value.get("from") else None,
+            augmentation=dict(value.get("augmentation", {})),
         )
 
 

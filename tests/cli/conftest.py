@@ -60,10 +60,10 @@ def _plain_terminal(
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _few_pictures_for_thresholds() -> Iterator[None]:
-    """Each training ends with the choice of a threshold, otherwise on 140 pictures."""
+def _few_marks_for_thresholds() -> Iterator[None]:
+    """A first reading chooses a threshold, otherwise on thousands of marks."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("taller_cnn.reader.threshold.PICTURES", 4)
+        patch.setattr("taller_cnn.reader.threshold.DRAWN", 100)
         yield
 
 

@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from taller_cnn.augmentation import AUGMENTATIONS
 from taller_cnn.checkpoints import load_model, save_model
+from taller_cnn.config import recipe
 from taller_cnn.data import Digits
 from taller_cnn.files import sha256
-from taller_cnn.model import network_inside
+from taller_cnn.model import SimpleCNN
 from taller_cnn.reader import files as files_module
 from taller_cnn.reader import robust, threshold
 
@@ -183,9 +185,11 @@ def test_the_robust_network_beside_the_own_one_is_used(
     model = own / "modelo" / "cnn_mnist"
     trained = load_model(model.with_suffix(".pt"))
     assert trained.info is not None
-    train = trained.info.train.replace(recipe="handwriting")
+    config, train = recipe("handwriting")
+    strengths = asdict(AUGMENTATIONS[train.augmentation])
+    about = replace(trained.info, model=config, train=train, augmentation=strengths)
     kept = Path(f"{model}.robust.pt")
-    save_model(network_inside(trained.model), kept, replace(trained.info, train=train))
+    save_model(SimpleCNN(config, seed=0), kept, about)
     record = json.loads(threshold.threshold_path(model.with_suffix(".pt")).read_text())
     record["sha256"] = sha256(kept.read_bytes())
     threshold.threshold_path(kept).write_text(json.dumps(record))

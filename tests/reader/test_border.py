@@ -77,17 +77,3 @@ def test_digits_of_a_strip_that_reach_its_upper_and_lower_edge_stay() -> None:
     _, mask, rejected = without_border(strip, 0.0)
     assert not rejected
     assert (mask == (strip > 0)).mean() > 0.98
-
-
-def test_a_straight_line_from_side_to_side_is_left_out_unless_it_is_all_there_is() -> None:
-    strength = page()
-    for column in range(500):
-        strength[100 + column // 5 : 103 + column // 5, column] = 0.8
-    _, mask, _ = without_border(strength, 0.0)
-    assert mask.any()
-    for x in (80, 420):
-        ring(strength, x, 250, 0.8, radius=30)
-        ring(strength, x, 50, 0.8, radius=30)
-    _, mask, rejected = without_border(strength, 0.0)
-    assert reasons(rejected) == {"reader_edge"}
-    assert not mask[130:170, 200:300].any()

@@ -6,7 +6,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from taller_cnn.data import Digits
-from taller_cnn.reader.finding import Options, find
+from taller_cnn.errors import Phrase
+from taller_cnn.reader.finding import (
+    Options,
+    _Ink,
+    _may_be_around,
+    find,
+    lines_of,
+    slope_of,
+)
+from taller_cnn.reader.marks import Mark, Rejected
 
 STEP = 90
 
@@ -98,6 +107,18 @@ def test_a_digit_cut_out_at_its_own_box_is_found_whole(
         np.testing.assert_allclose(box, (0, 0, large.shape[1], large.shape[0]), atol=20)
 
 
+@pytest.mark.parametrize(("marks", "side", "may"), [(3, 30, True), (6, 30, False), (1, 80, False)])
+def test_only_a_few_small_marks_can_be_what_a_digit_cut_out_close_leaves(
+    marks: int, side: int, may: bool
+) -> None:
+    nothing = np.zeros((100, 200), np.float32)
+    ink = _Ink(flat=nothing, strength=nothing, labels=nothing.astype(np.int32), margin=2)
+    small = [Mark(box=(x, 10, x + side, 40), pieces=(x + 1,)) for x in range(marks)]
+    edge = [Rejected(box=(0, 0, 200, 5), reason=Phrase("reader_edge"))]
+    assert _may_be_around((ink, small, edge), anything=False) is may
+    assert not _may_be_around((ink, small, []), anything=False)
+
+
 @pytest.mark.parametrize(("page", "ground"), [(255, 0), (0, 255), (200, 30)])
 def test_only_the_digit_in_a_canvas_of_another_tone_is_found(page: int, ground: int) -> None:
     picture = np.full((600, 800), page, np.uint8)
@@ -133,3 +154,38 @@ def test_a_vignette_leaves_nothing_in_the_corners(sample_digits: Digits) -> None
     y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in page.shape), indexing="ij")
     found = find((page * (1 - 0.35 * np.hypot(x, y) ** 3)).astype(np.uint8))
     assert found.lines == (0, 0, 0, 0, 1, 1, 1, 1)
+
+
+# ------------------------------------------------------------------------- lines of writing
+
+
+def marks(*places: tuple[float, float]) -> list[Mark]:
+    """Marks of 40 by 60 pixels with their middles there."""
+    boxes = [(round(x) - 20, round(y) - 30, round(x) + 20, round(y) + 30) for x, y in places]
+    return [Mark(box=box, pieces=(1,)) for box in boxes]
+
+
+def two_lines(slope: float) -> list[Mark]:
+    wobble = np.random.default_rng(0).normal(0, 3, 12)
+    return marks(
+        *((60 * i, 200 + line * 100 + slope * 60 * i + wobble[6 * line + i])
+          for line in range(2) for i in range(6))
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("slope", [-0.25, -0.1, 0.0, 0.1, 0.25])
+def test_the_slope_of_slanted_lines_is_found(slope: float) -> None:
+    written = two_lines(slope)
+    found = slope_of(written)
+    assert found == pytest.approx(slope, abs=0.04)
+    assert lines_of(written, found) == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
+
+
+def test_order_is_by_line_and_then_from_left_to_right() -> None:
+    written = marks((200, 300), (300, 50), (100, 55), (50, 310), (200, 45))
+    assert lines_of(written, 0.0) == [[2, 4, 1], [3, 0]]
+
+
+def test_two_marks_have_no_slope_and_none_no_lines() -> None:
+    assert slope_of(marks((0, 0), (60, 30))) == 0
+    assert lines_of([], 0.0) == []

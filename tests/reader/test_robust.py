@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from taller_cnn import config
+from taller_cnn.augmentation import AUGMENTATIONS
 from taller_cnn.checkpoints import LoadedModel, ModelInfo, load_model, save_model
 from taller_cnn.config import ModelConfig, Recipe, TrainConfig
 from taller_cnn.data import Digits, DigitsPlace
@@ -137,6 +139,31 @@ def test_a_robust_network_of_the_digits_that_are_there_is_not_trained_again(
     robust(model_path, sample_dir)
     # The user's own was trained on other digits, which are not to be had any more.
     save_own(model_path, sample_digits, "0" * 16)
+    assert len(robust(model_path, sample_dir)) == 1
+
+
+@pytest.mark.parametrize("changed", ["epochs", "strength"])
+def test_one_that_was_trained_otherwise_than_the_recipe_is_now_is_trained_again(
+    model_path: Path, sample_dir: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    robust(model_path, sample_dir)
+    if changed == "epochs":
+        usual = config.RECIPES["handwriting"]
+        longer = Recipe(model=usual.model, train={**usual.train, "epochs": 1.5})
+        monkeypatch.setattr(config, "RECIPES", {**config.RECIPES, "handwriting": longer})
+    else:
+        weaker = replace(AUGMENTATIONS["handwriting"], noise=0.01)
+        strengths = {**AUGMENTATIONS, "handwriting": weaker}
+        monkeypatch.setattr("taller_cnn.reader.robust.AUGMENTATIONS", strengths)
+        monkeypatch.setattr("taller_cnn.runs.results.AUGMENTATIONS", strengths)
+    assert ready_robust(model_path) is None
+    assert len(robust(model_path, sample_dir)) > 1
+    assert ready_robust(model_path) is not None
+
+
+def test_one_with_another_seed_is_taken(model_path: Path, sample_dir: Path) -> None:
+    place = DigitsPlace(data_dir=sample_dir, sample_dir=sample_dir, source="sample")
+    list(robust_network(model_path, threading.Event(), place, seed=3))
     assert len(robust(model_path, sample_dir)) == 1
 
 

@@ -1,4 +1,4 @@
-"""The threshold: what counts as right, what is chosen, and for which weights it is kept."""
+"""The threshold: what is warped, what is chosen, and for which weights it is kept."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ import torch
 
 from taller_cnn.checkpoints import LoadedModel, ModelInfo, save_model, weights_checksum
 from taller_cnn.config import ModelConfig, recipe
-from taller_cnn.data import Digits, DigitsPlace
+from taller_cnn.data import Digits, DigitsPlace, LabelledImages
 from taller_cnn.errors import DataError, InputError, ModelError
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN
-from taller_cnn.reader.finding import find
-from taller_cnn.reader.reading import DigitReading, PictureReading, Reader
-from taller_cnn.reader.rendering import RenderedDigit, RenderedPicture, rendered_pictures
+from taller_cnn.reader.reading import Reader, probabilities_of
 from taller_cnn.reader.threshold import (
-    HEIGHTS,
     LEAST,
+    NO_CLASS,
+    OTHER_MARKS,
     REVISION,
     choose_threshold,
     ensure_threshold,
-    judged,
-    judgements,
     kept_threshold,
     threshold_path,
+    warped,
 )
 from taller_cnn.training import train
 
@@ -65,84 +63,98 @@ def info(digits: Digits, holdout: int = 5000, checksum: str | None = None) -> Mo
     )
 
 
-def written(*marks: tuple[int, int | None]) -> RenderedPicture:
-    """A picture with 10 by 20 pixel marks at the given columns."""
-    return RenderedPicture(
-        pixels=np.zeros((40, 100, 3), np.uint8),
-        marks=tuple(RenderedDigit(box=(x, 10, x + 10, 30), label=label) for x, label in marks),
-        kind="photo",
-    )
-
-
-def reading(*digits: tuple[tuple[int, int, int, int], int, float]) -> PictureReading:
-    found = tuple(
-        DigitReading(
-            box=box,
-            digit=digit,
-            probability=probability,
-            second=0,
-            second_probability=0.0,
-            uncertain=False,
-            image28=np.zeros((28, 28), np.uint8),
-        )
-        for box, digit, probability in digits
-    )
-    return PictureReading(text="", digits=found, rejected=(), steps={})
-
-
-def test_a_reading_is_right_if_its_digit_is_the_one_at_its_place() -> None:
-    picture = written((0, 3), (50, 7))
-    said = reading(((1, 9, 11, 31), 3, 0.9), ((50, 10, 60, 30), 1, 0.8))
-    assert judgements(picture, said) == [(0.9, True), (0.8, False)]
-
-
-def test_what_is_read_where_nothing_is_or_no_digit_is_wrong() -> None:
-    picture = written((0, 3), (50, None))
-    said = reading(((80, 10, 90, 30), 3, 0.9), ((50, 10, 60, 30), 4, 0.7))
-    assert judgements(picture, said) == [(0.9, False), (0.7, False)]
-
-
-def test_a_piece_of_a_digit_and_a_second_reading_of_it_are_wrong() -> None:
-    piece = reading(((0, 10, 10, 15), 3, 0.9))
-    assert judgements(written((0, 3)), piece) == [(0.9, False)]
-    twice = reading(((0, 10, 10, 30), 3, 0.9), ((0, 10, 10, 30), 3, 0.6))
-    assert judgements(written((0, 3)), twice) == [(0.9, True), (0.6, False)]
-    both = reading(((0, 10, 60, 30), 3, 0.9))
-    assert judgements(written((0, 3), (50, 3)), both) == [(0.9, False)]
-
-
-def test_nothing_read_is_no_judgement() -> None:
-    assert judgements(written((0, 3)), reading()) == []
-
-
-def test_the_chosen_threshold_has_its_precision_on_pictures_of_the_same_seed(
+def test_the_chosen_threshold_has_its_precision_on_marks_of_the_same_seed(
     sample_digits: Digits, network: SimpleCNN
 ) -> None:
     reader = Reader(model=network)
-    chosen = choose_threshold(reader, sample_digits.validation, pictures=14, seed=1, precision=0.95)
-    readings = judged(rendered_pictures(sample_digits.validation, 14, 1, heights=HEIGHTS), reader)
-    believed = [right for p, right in readings if p >= chosen.threshold]
-    assert chosen.n == len(readings)
-    assert chosen.threshold >= LEAST
-    if believed:
-        assert chosen.precision == pytest.approx(np.mean(believed))
-        assert chosen.coverage == pytest.approx(len(believed) / len(readings))
-        assert chosen.precision >= 0.95
+    chosen = choose_threshold(reader, sample_digits.validation, drawn=600, seed=1, precision=0.97)
+    images, labels = warped(sample_digits.validation, 600, 1)
+    rows = probabilities_of([images], reader)
+    believed = (rows.argmax(axis=1) == labels)[rows.max(axis=1) >= chosen.threshold]
+    assert chosen.n == 600
+    assert LEAST <= chosen.threshold < 1
+    assert chosen.precision == pytest.approx(believed.mean())
+    assert chosen.coverage == pytest.approx(len(believed) / 600)
+    assert chosen.precision >= 0.97
 
 
-def test_a_network_that_is_right_but_never_sure_is_never_believed(
-    sample_digits: Digits, network: SimpleCNN, monkeypatch: pytest.MonkeyPatch
+def test_the_same_seed_warps_alike_and_no_other_chance_is_drawn_from(
+    sample_digits: Digits,
 ) -> None:
-    timid = [(0.3, True), (0.4, True)] * 200
-    monkeypatch.setattr("taller_cnn.reader.threshold.judged", lambda pictures, reader: timid)
-    chosen = choose_threshold(Reader(model=network), sample_digits.validation, pictures=1)
-    assert chosen.threshold > 1
-    assert (chosen.coverage, chosen.n) == (0.0, 400)
+    state = torch.random.get_rng_state()
+    (first, _), (again, _), (other, _) = (
+        warped(sample_digits.validation, 50, seed) for seed in (0, 0, 1)
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_more_marks_than_digits_take_them_again_warped_anew(sample_digits: Digits) -> None:
+    few = sample_digits.validation[:10]
+    images, labels = warped(few, 100, 0)
+    assert images.shape == (100, 28, 28)
+    assert images.dtype == np.uint8
+    kept = labels[labels != NO_CLASS]
+    assert set(kept.tolist()) == set(few.labels.tolist())
+    assert len(np.unique(images.reshape(100, -1), axis=0)) == 100
+
+
+def test_some_marks_are_of_no_class_and_unlike_the_digits(
+    sample_digits: Digits, network: SimpleCNN
+) -> None:
+    images, labels = warped(sample_digits.validation, 1500, 0)
+    others = labels == NO_CLASS
+    assert others.mean() == pytest.approx(OTHER_MARKS, abs=0.001)
+    sure = probabilities_of([images], Reader(model=network)).max(axis=1)
+    assert np.median(sure[others]) < 0.75 * np.median(sure[~others])
+
+
+class Shape(torch.nn.Module):
+    """Sure of the same class whatever it sees; of one of so many."""
+
+    def __init__(self, classes: int, sure: float) -> None:
+        super().__init__()
+        rest = torch.full((classes,), (1 - sure) / (classes - 1))
+        rest[0] = sure
+        self.logits = rest.log()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.logits.expand(len(images), -1)
+
+
+def alike(digits: Digits, label: int, n: int = 80) -> LabelledImages:
+    """The first digits, said to be all of one class."""
+    return LabelledImages(
+        images=digits.validation.images[:n], labels=torch.full((n,), label, dtype=torch.int64)
+    )
+
+
+@pytest.mark.parametrize("classes", [3, 10, 47])
+def test_networks_of_any_number_of_classes_have_a_threshold(
+    sample_digits: Digits, classes: int
+) -> None:
+    reader = Reader(model=Shape(classes, 0.8).eval())
+    right = choose_threshold(reader, alike(sample_digits, 0), drawn=400, precision=0.9)
+    assert right.threshold == pytest.approx(0.8, abs=1e-5)
+    assert right.precision == pytest.approx(1 - OTHER_MARKS)
+    wrong = choose_threshold(reader, alike(sample_digits, 1), drawn=400, precision=0.9)
+    assert wrong.threshold > 1
+    assert (wrong.precision, wrong.coverage, wrong.n) == (0.0, 0.0, 400)
+
+
+def test_no_threshold_is_lower_than_the_least(
+    sample_digits: Digits,
+) -> None:
+    reader = Reader(model=Shape(10, 0.3).eval())
+    timid = choose_threshold(reader, alike(sample_digits, 0), drawn=400, precision=0.9)
+    assert timid.threshold == LEAST
+    assert timid.coverage == 0
 
 
 def test_a_network_that_knows_nothing_is_never_believed(sample_digits: Digits) -> None:
     reader = Reader(model=SimpleCNN(ModelConfig(filters=(1,), hidden=1), seed=0).eval())
-    chosen = choose_threshold(reader, sample_digits.validation, pictures=7)
+    chosen = choose_threshold(reader, sample_digits.validation, drawn=300)
     assert chosen.threshold > 1
     assert chosen.coverage == 0
 
@@ -150,7 +162,7 @@ def test_a_network_that_knows_nothing_is_never_believed(sample_digits: Digits) -
 def test_it_is_chosen_once_and_kept_for_these_weights_alone(
     model_path: Path, network: SimpleCNN, sample_dir: Path, sample_digits: Digits, monkeypatch
 ) -> None:
-    monkeypatch.setattr("taller_cnn.reader.threshold.PICTURES", 7)
+    monkeypatch.setattr("taller_cnn.reader.threshold.DRAWN", 100)
     loaded = LoadedModel(model=network, info=info(sample_digits))
     assert kept_threshold(model_path) is None
 
@@ -227,10 +239,3 @@ def test_without_the_networks_own_held_out_digits_nothing_is_chosen(
     with pytest.raises(DataError):
         ensure_threshold(model_path, loaded, place_of(missing))
     assert not threshold_path(model_path).exists()
-
-
-def test_the_whole_reader_is_judged(sample_digits: Digits, network: SimpleCNN) -> None:
-    pictures = list(rendered_pictures(sample_digits.validation, 12, 0, kinds=["mouse"], others=0.0))
-    readings = judged(pictures, Reader(model=network))
-    assert len(readings) == sum(len(find(p.pixels).boxes) for p in pictures)
-    assert np.mean([right for _, right in readings]) > 0.7

@@ -6,7 +6,6 @@ the level of ink and the width of strokes, and weld rows of digits to itself.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -36,11 +35,6 @@ FRAME = 0.75
 """Least part in the band of a frame around the picture; of a 0 that fills it, 0.7."""
 LONG = 0.3
 """Of the picture's side that a piece follows; strokes of digits that touch it are shorter."""
-STRAIGHT = 1 / 30
-"""Width by length of a straight line from side to side that is no stroke: a 1 drawn with the finest
-pen that people use has 1 / 25."""
-ALL = 0.5
-"""Of the ink, from which on a line is what is written."""
 HALO = 0.012
 """Of the picture's shorter side: how far a piece's soft edge goes on beyond it."""
 
@@ -92,8 +86,7 @@ def _alien(mask: Mask, left_out: Mask) -> tuple[Mask, list[Box]]:
     for index in touching[touching > 0]:
         place = places[index - 1]
         piece = labels[place] == index
-        is_all = bool(piece.sum() > ALL * mask.sum())
-        if _is_alien(piece, place, float(depth[place][piece].max()), mask.shape, is_all=is_all):
+        if _is_alien(piece, place, float(depth[place][piece].max()), mask.shape):
             alien[place] |= piece
             boxes.append(box_of(place))
     return alien, boxes
@@ -107,12 +100,7 @@ def _at_border(values: NDArray[Any], left_out: Mask) -> NDArray[Any]:
 
 
 def _is_alien(
-    piece: Mask,
-    place: tuple[slice, slice],
-    depth: float,
-    shape: tuple[int, ...],
-    *,
-    is_all: bool,
+    piece: Mask, place: tuple[slice, slice], depth: float, shape: tuple[int, ...]
 ) -> bool:
     """Whether a piece that touches the border is no stroke.
 
@@ -143,9 +131,7 @@ def _is_alien(
     if lies and depth >= MASSIVE * min(extents):
         return True
     follows = any(spans[1 - axis] > LONG for axis, _ in touched)
-    if follows and in_band >= IN_BAND:
-        return True
-    return not is_all and len(touched) > 1 and max(spans) > 0.5 and _slenderness(piece) < STRAIGHT
+    return follows and in_band >= IN_BAND
 
 
 def _corners_held(
@@ -163,15 +149,6 @@ def _corners_held(
         ]
         whole[end_y, end_x] = part.any()
     return int(whole.sum())
-
-
-def _slenderness(piece: Mask) -> float:
-    """Width by length of a straight line; of what is not straight more."""
-    points = np.stack(np.nonzero(piece)).astype(np.float32)
-    if points.shape[1] < 2:
-        return 1.0
-    least, most = np.linalg.eigvalsh(np.cov(points))
-    return math.sqrt(max(float(least), 0.0) / max(float(most), 1e-9))
 
 
 def _in_band(

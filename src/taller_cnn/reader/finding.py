@@ -10,25 +10,32 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from taller_cnn.reader.border import COVERING, without_border
 from taller_cnn.reader.ink import noise_of
 from taller_cnn.reader.light import enlarged, grey, ink_on_ground
-from taller_cnn.reader.marks import Box, Mark, Rejected, marks_in
-from taller_cnn.reader.preparation import BOX, FAINT, SIDE, prepare
+from taller_cnn.reader.marks import Box, Mark, Rejected, box_of, marks_in
+from taller_cnn.reader.preparation import (
+    BOX,
+    FAINT,
+    SIDE,
+    extent,
+    prepare,
+    stroke_width,
+    with_usual_strokes,
+)
 from taller_cnn.reader.ruling import without_ruling
 from taller_cnn.reader.sheet import without_table
 from taller_cnn.reader.splitting import Part, cut_paths, part_of, runs, stands_apart
-from taller_cnn.reader.strokes import stroke_width, with_usual_strokes
-from taller_cnn.reader.textlines import lines_of, slope_of
 
 Grey = NDArray[np.float32]
 
 TINY = 64
 """A picture whose sides are no longer than this many pixels is one digit."""
-HALF = 0.5
-"""Of the picture's longer side, that something written in a picture cut out close has."""
+LEFT = 3
+"""Most marks that the strokes of one digit, taken for the paper, leave between them."""
+LARGEST_LEFT = 0.35
+"""Of the picture's longer side: longer marks are no such gaps."""
 NARROW = 0.4
 """Of the shorter side, that a digit cut out at its own box takes, soft edges aside: of a 1 four
 pixels wide two are full ink."""
@@ -43,8 +50,8 @@ READY_LONGER = 2
 """Pixels by which the digit in it may be longer or shorter than MNIST's 20: 2 of 1,000 are."""
 READY_OFF = 1.0
 """Pixels by which its centre of mass may lie off the middle."""
-STRAIGHT = 0.035
-"""Lines that slope less than this are read as they are."""
+SLOPES = np.tan(np.radians(np.arange(-20, 21)))
+"""Slopes of lines of writing that are considered."""
 WIDE = 0.85
 """Width by height from which a mark may be two digits that touch."""
 WIDE_ALONE = 1.25
@@ -141,11 +148,12 @@ def _may_be_around(written: _Written, *, anything: bool) -> bool:
     """Whether what was taken for ink may be what is around a digit that was cut out close.
 
     The strokes of such a digit may be most of its picture, and are then taken for the paper: what
-    is left lies at the border, and the rest is small, or `anything` in a tiny picture.
+    is left lies at the border, and in a few gaps between them, or `anything` in a tiny picture.
     """
     ink, marks, rejected = written
-    small = all(mark.size < HALF * max(ink.labels.shape) for mark in marks)
-    return (anything or small) and any(each.reason.key == "reader_edge" for each in rejected)
+    small = all(mark.size < LARGEST_LEFT * max(ink.labels.shape) for mark in marks)
+    are_gaps = anything or (small and len(marks) <= LEFT)
+    return are_gaps and any(each.reason.key == "reader_edge" for each in rejected)
 
 
 def _is_cut_out(written: _Written) -> bool:
@@ -172,10 +180,10 @@ def _ready_made(whole: Grey) -> NDArray[np.uint8] | None:
     if light - dark > READY_EVEN or min(dark, 1 - light) > READY_EVEN:
         return None
     ink = whole if dark <= READY_EVEN else 1 - whole
-    rows, columns = (np.flatnonzero((ink > FAINT).any(axis=axis)) for axis in (1, 0))
-    if not len(rows) or ink.max() < READY_CONTRAST:
+    box = extent(ink)
+    if box is None or ink.max() < READY_CONTRAST:
         return None
-    longest = max(int(side[-1] - side[0]) + 1 for side in (rows, columns))
+    longest = max(side.stop - side.start for side in box)
     centre = [float(np.average(np.arange(SIDE), weights=ink.sum(axis=axis))) for axis in (1, 0)]
     off = max(abs(place - (SIDE - 1) / 2) for place in centre)
     if abs(longest - BOX) > READY_LONGER or off > READY_OFF:
@@ -186,10 +194,10 @@ def _ready_made(whole: Grey) -> NDArray[np.uint8] | None:
 
 def _as_it_is(image: NDArray[np.uint8], whole: Grey) -> Found:
     ink = image.astype(np.float32) / np.float32(255)
-    rows, columns = (np.flatnonzero((ink > FAINT).any(axis=axis)) for axis in (1, 0))
-    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    place = extent(ink)
+    assert place is not None, "there is ink in what is ready-made"
     steps = {"grey": whole, "light": ink, "ink": ink, "mask": ink > FAINT}
-    return Found(boxes=(box,), images28=image[None], lines=(0,), steps=steps)
+    return Found(boxes=(box_of(place),), images28=image[None], lines=(0,), steps=steps)
 
 
 def _written(flat: Grey, factor: int, *, single: bool) -> _Written:
@@ -204,17 +212,16 @@ def _written(flat: Grey, factor: int, *, single: bool) -> _Written:
 
 def _prepared(ink: _Ink, marks: list[Mark], rejected: list[Rejected], *, single: bool) -> Found:
     """The marks in reading order, each as MNIST would have it, and cut where it may be several."""
-    slope = 0.0 if single else slope_of(marks)
-    lines = lines_of(marks, slope)
+    lines = lines_of(marks, slope_of(marks))
     ordered = [marks[index] for line in lines for index in line]
     images, splits = [], []
     size = float(np.median([mark.height for mark in ordered])) if ordered else 0.0
     for index, mark in enumerate(ordered):
         whole = _ink_of(ink, mark)
-        images.append(_image28(whole, slope))
+        images.append(_image28(whole))
         if not single and _may_be_several(whole, size, alone=len(ordered) == 1):
             start = max(mark.box[0] - ink.margin, 0)
-            splits.append(_split(index, mark, whole, start, size, slope))
+            splits.append(_split(index, mark, whole, start, size))
     return Found(
         boxes=tuple(mark.box for mark in ordered),
         images28=np.stack(images) if images else np.zeros((0, SIDE, SIDE), np.uint8),
@@ -222,6 +229,48 @@ def _prepared(ink: _Ink, marks: list[Mark], rejected: list[Rejected], *, single:
         rejected=tuple(rejected),
         splits=tuple(splits),
     )
+
+
+def slope_of(marks: list[Mark]) -> float:
+    """How much the lines of writing fall from left to right, in pixels per pixel.
+
+    The slope that lets the marks' middles fall into the fewest and narrowest rows; a steep one
+    must be that much better.
+    """
+    if len(marks) < 3:
+        return 0.0
+    x, y, size = _middles(marks)
+    costs = []
+    for slope in SLOPES:
+        levels = np.sort(y - slope * x)
+        costs.append(np.minimum(np.diff(levels), 0.6 * size).sum() + 0.4 * size * abs(slope))
+    return float(SLOPES[int(np.argmin(costs))])
+
+
+def lines_of(marks: list[Mark], slope: float) -> list[list[int]]:
+    """The marks' indices, line by line from the top, each from left to right."""
+    if not marks:
+        return []
+    x, y, size = _middles(marks)
+    levels = y - slope * x
+    lines: list[list[int]] = []
+    middles: list[float] = []
+    for index in np.argsort(levels, kind="stable"):
+        if lines and levels[index] - middles[-1] < 0.5 * size:
+            lines[-1].append(int(index))
+            middles[-1] = float(np.median(levels[lines[-1]]))
+        else:
+            lines.append([int(index)])
+            middles.append(float(levels[index]))
+    return [sorted(line, key=lambda i: float(x[i])) for line in lines]
+
+
+def _middles(
+    marks: list[Mark],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    boxes = np.array([mark.box for mark in marks], dtype=float)
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    return x, y, float(np.median(boxes[:, 3] - boxes[:, 1]))
 
 
 def _ink_of(ink: _Ink, mark: Mark) -> Grey:
@@ -249,24 +298,13 @@ def _stroke(labels: NDArray[np.int32], marks: list[Mark]) -> float:
     return stroke_width(mark.covers(labels[top:bottom, left:right]).astype(np.float32))
 
 
-def _image28(ink: Grey, slope: float) -> NDArray[np.uint8]:
-    if abs(slope) > STRAIGHT:
-        ink = _straightened(ink, slope)
+def _image28(ink: Grey) -> NDArray[np.uint8]:
     return prepare(with_usual_strokes(_cut(ink)))
 
 
-def _straightened(ink: Grey, slope: float) -> Grey:
-    """Turned so that its line of writing would be level."""
-    angle = float(np.degrees(np.arctan(slope)))
-    turned = Image.fromarray(ink).rotate(angle, Image.Resampling.BILINEAR, expand=True)
-    return np.asarray(turned)
-
-
 def _cut(ink: Grey) -> Grey:
-    rows, columns = (np.flatnonzero((ink > 0.1).any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return ink
-    return np.ascontiguousarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    box = extent(ink)
+    return ink if box is None else ink[box]
 
 
 def _may_be_several(whole: Grey, size: float, *, alone: bool) -> bool:
@@ -277,7 +315,7 @@ def _may_be_several(whole: Grey, size: float, *, alone: bool) -> bool:
     return ratio >= (WIDE_ALONE if alone else WIDE) or stands_apart(_cut(whole))
 
 
-def _split(index: int, mark: Mark, whole: Grey, start: int, size: float, slope: float) -> Split:
+def _split(index: int, mark: Mark, whole: Grey, start: int, size: float) -> Split:
     """Args: `start` is the column of the picture that `whole` begins in."""
     size = min(size, float(len(whole)))
     stroke = stroke_width(whole)
@@ -286,9 +324,10 @@ def _split(index: int, mark: Mark, whole: Grey, start: int, size: float, slope: 
     boxes, images = [], []
     for part in parts:
         ink = part_of(whole, paths[part.start], paths[part.stop])
-        seen = np.flatnonzero((ink > 0.1).any(axis=0))
-        boxes.append((start + int(seen[0]), mark.box[1], start + int(seen[-1]) + 1, mark.box[3]))
-        images.append(_image28(ink, slope))
+        place = extent(ink)
+        assert place is not None, "runs have ink"
+        boxes.append((start + place[1].start, mark.box[1], start + place[1].stop, mark.box[3]))
+        images.append(_image28(ink))
     return Split(index=index, parts=tuple(parts), boxes=tuple(boxes), images28=np.stack(images))
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from taller_cnn.reader.ink import otsu
+from taller_cnn.reader.preparation import resized
 
 Grey = NDArray[np.float32]
 
@@ -73,11 +74,7 @@ def enlarged(picture: Grey) -> tuple[Grey, int]:
 
 def reduced(picture: Grey, side: int = SMALL) -> Grey:
     """The mean over areas, so that the longest side is at most `side`."""
-    scale = side / max(picture.shape)
-    if scale >= 1:
-        return picture
-    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+    return resized(picture, side) if max(picture.shape) > side else picture
 
 
 def is_light_on_dark(picture: Grey) -> bool:

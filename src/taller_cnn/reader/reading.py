@@ -80,7 +80,7 @@ def read_found(
 ) -> list[PictureReading]:
     """Read what was found in several pictures; the network sees all of them together."""
     images = [part for picture in found for part in (picture.images28, *_parts(picture))]
-    probabilities = _probabilities(images, reader)
+    probabilities = probabilities_of(images, reader)
     ends = np.cumsum([len(part) for part in images], dtype=int).tolist()
     starts = [0, *ends[:-1]]
     rows = iter([probabilities[a:b] for a, b in zip(starts, ends, strict=False)])
@@ -92,7 +92,7 @@ def _parts(found: Found) -> list[NDArray[np.uint8]]:
 
 
 @torch.inference_mode()
-def _probabilities(parts: Sequence[NDArray[np.uint8]], reader: Reader) -> NDArray[np.float32]:
+def probabilities_of(parts: Sequence[NDArray[np.uint8]], reader: Reader) -> NDArray[np.float32]:
     """The mean over several views of each image, ``float32 [N, 10]``."""
     images = torch.from_numpy(np.concatenate([np.zeros((0, 28, 28), np.uint8), *parts]))
     asked, scale = InViews(reader.model, reader.scale), reader.scale

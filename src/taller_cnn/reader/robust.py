@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from taller_cnn.checkpoints import LoadedModel, ModelInfo, load_model, save_model
+from taller_cnn.augmentation import AUGMENTATIONS
+from taller_cnn.checkpoints import LoadedModel, ModelInfo, load_model
 from taller_cnn.config import recipe
 from taller_cnn.data import Digits, DigitsPlace, DownloadProgress
-from taller_cnn.errors import ModelError
-from taller_cnn.files import check_writable, discard, folder_lock, provenance
-from taller_cnn.model import SimpleCNN
-from taller_cnn.runs.request import RunFiles, RunRequest
-from taller_cnn.runs.results import brief_scores, model_info
+from taller_cnn.errors import InterruptedRunError, ModelError
+from taller_cnn.runs import RunFiles, RunRequest, run
 from taller_cnn.runs.resuming import resume_state
-from taller_cnn.runs.run import checkpointed, load
-from taller_cnn.training import EpochResult, Progress, TrainState, train
+from taller_cnn.runs.run import load
+from taller_cnn.training import EpochResult, Progress
 
 RECIPE = "handwriting"
-FREE_BYTES = 20_000_000
-"""Free disk asked for before the training: weights and optimiser state, several times over."""
 
 
 def robust_path(model_path: Path) -> Path:
@@ -44,9 +40,20 @@ def kept_robust(model_path: Path, checksum: str | None = None) -> LoadedModel | 
         kept = load_model(robust_path(model_path))
     except ModelError:
         return None
-    if kept.info is None or kept.info.train.recipe != RECIPE:
+    if kept.info is None or not _is_of_the_recipe(kept.info):
         return None
     return kept if checksum in (None, kept.info.data_checksum) else None
+
+
+def _is_of_the_recipe(info: ModelInfo) -> bool:
+    """Whether a network was trained as the recipe is now, with any seed and arithmetic."""
+    model, train = recipe(RECIPE)
+    anyhow = {name: getattr(info.train, name) for name in ("seed", "device", "precision")}
+    return (
+        (info.model, info.train) == (model, train.replace(**anyhow))
+        and info.augmentation == asdict(AUGMENTATIONS[train.augmentation])
+        and not info.removed
+    )
 
 
 def ready_robust(model_path: Path) -> LoadedModel | None:
@@ -55,14 +62,18 @@ def ready_robust(model_path: Path) -> LoadedModel | None:
     return kept_robust(model_path, own.data_checksum if own else None)
 
 
+def _own_info(model_path: Path) -> ModelInfo | None:
+    """What is known of the user's own network."""
+    try:
+        return load_model(model_path).info
+    except ModelError:
+        return None
+
+
 def robust_network(
-    model_path: Path,
-    stop: threading.Event,
-    place: DigitsPlace,
-    *,
-    seed: int = 0,
+    model_path: Path, stop: threading.Event, place: DigitsPlace, *, seed: int = 0
 ) -> Generator[DownloadProgress | Progress | EpochResult | LoadedModel, None, None]:
-    """The robust network, trained now if it is not there or was trained on other digits.
+    """The robust network, trained now if it is not there or was trained otherwise.
 
     Args:
         model_path: the user's own network; the robust one is kept beside it, and trained on the
@@ -76,49 +87,33 @@ def robust_network(
 
     Raises:
         InterruptedRunError: `stop` was set; asked for again, the training goes on.
-        BusyError: another training holds the folder.
-        TallerError: the folder or the digits cannot be used.
+        TallerError: as `run`.
     """
     if kept := ready_robust(model_path):
         yield kept
         return
     own = _own_info(model_path)
-    files = RunFiles.robust(model_path)
-    model, config = recipe(RECIPE, train={"seed": seed})
+    files, (model, train) = RunFiles.robust(model_path), recipe(RECIPE, train={"seed": seed})
     place = replace(place, source=own.source) if own else place
-    request = RunRequest(model=model, train=config, place=place, files=files)
-    check_writable(model_path.parent, FREE_BYTES)
-    with folder_lock(model_path.parent):
-        digits = yield from load(request, stop)
-        if kept_robust(model_path, digits.checksum) is None:
-            yield from _train(request, digits, stop)
+    request = RunRequest(model=model, train=train, place=place, files=files, network_only=True)
+    digits = yield from load(request, stop)
+    if kept_robust(model_path, digits.checksum) is None:
+        request = replace(request, resume=_is_waiting(request, digits))
+        try:
+            for event in run(request, stop, digits):
+                if isinstance(event, Progress | EpochResult):
+                    yield event
+        except InterruptedRunError as error:
+            # Said in words of the command that asked for the network.
+            raise InterruptedRunError("reader_interrupted", **error.values) from error
     yield load_model(files.model)
 
 
-def _own_info(model_path: Path) -> ModelInfo | None:
-    """What is known of the user's own network."""
+def _is_waiting(request: RunRequest, digits: Digits) -> bool:
+    """Whether a training of just this was stopped, and can go on."""
     try:
-        return load_model(model_path).info
-    except ModelError:
-        return None
-
-
-def _train(
-    request: RunRequest, digits: Digits, stop: threading.Event
-) -> Generator[Progress | EpochResult, None, None]:
-    """Train and keep the network, from the checkpoint if there is one of this training."""
-    model = SimpleCNN(request.model, n_classes=digits.n_classes, seed=request.train.seed)
-    training = train(model, digits, request.train, _waiting(request, digits), score="last-epoch")
-    yield from checkpointed(request, digits, training, stop, "reader_interrupted")
-    info = model_info(request.model, request.train, digits, brief_scores(training), provenance())
-    save_model(model, request.files.model, info)
-    discard(request.files.checkpoint)
-
-
-def _waiting(request: RunRequest, digits: Digits) -> TrainState | None:
-    """The state to go on from, if a training of just this was stopped."""
-    try:
-        return resume_state(request, digits)
+        resume_state(request, digits)
     except ModelError:
         # None, damaged, or of an older recipe: begun anew.
-        return None
+        return False
+    return True

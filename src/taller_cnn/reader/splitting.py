@@ -14,6 +14,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from taller_cnn.reader.preparation import extent
+
 Grey = NDArray[np.float32]
 Path = NDArray[np.int_]
 """A column for each row: from there on, ink belongs to what comes after the cut."""
@@ -147,12 +149,10 @@ def runs(ink: Grey, paths: list[Path], size: float, stroke: float) -> list[Part]
     last = len(paths) - 1
     for start in range(last):
         for stop in range(start + 1, last + 1):
-            seen = part_of(ink, paths[start], paths[stop]) > 0.1
-            across, down = (np.flatnonzero(seen.any(axis=axis)) for axis in (0, 1))
-            if not len(across):
+            box = extent(part_of(ink, paths[start], paths[stop]))
+            if box is None:
                 continue
-            width = (across[-1] - across[0] + 1) / size
-            height = (down[-1] - down[0] + 1) / size
+            height, width = ((side.stop - side.start) / size for side in box)
             whole = (start, stop) == (0, last)
             if whole or NARROWEST <= width <= WIDEST:
                 ink_cut = crossed[stop]

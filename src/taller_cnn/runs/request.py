@@ -92,6 +92,9 @@ class RunRequest:
     """Language tag of the figures."""
     origin: Origin | None = None
     """What the weights begin as; None for weights that are drawn from the seed."""
+    network_only: bool = False
+    """Whether no figures and numbers are left beside the network, which is then scored once, after
+    the last epoch."""
 
 
 def read_origin(path: Path, config: ModelConfig | None) -> tuple[Origin, LoadedModel]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from taller_cnn.augmentation import AUGMENTATIONS
 from taller_cnn.checkpoints import ModelInfo, save_model
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.data import Digits, display_class_names
@@ -58,12 +59,14 @@ def finish(
         record["from"],
     )
     save_model(training.network, request.files.model, info)
-    results = request.files.results
-    numbers = results / "run.json"
-    wall["total"] = time.perf_counter() - began
-    write_json(numbers, {**record, "wall_seconds": wall})
-    drawn, not_drawn = _draw(request, digits, training, results)
-    files = {"model": request.files.model, **drawn, "numbers": numbers}
+    files: dict[str, Path] = {"model": request.files.model}
+    not_drawn: tuple[TallerError, ...] = ()
+    if not request.network_only:
+        numbers = request.files.results / "run.json"
+        wall["total"] = time.perf_counter() - began
+        write_json(numbers, {**record, "wall_seconds": wall})
+        drawn, not_drawn = _draw(request, digits, training, request.files.results)
+        files.update(drawn, numbers=numbers)
     return RunResult(
         test=training.test,
         validation=training.validation,
@@ -98,7 +101,13 @@ def model_info(
         metrics=metrics,
         provenance=provenance,
         origin=origin,
+        augmentation=_strengths(train.augmentation),
     )
+
+
+def _strengths(augmentation: str) -> dict[str, float]:
+    """What the name of an augmentation stands for; nothing for none."""
+    return {} if augmentation == "none" else asdict(AUGMENTATIONS[augmentation])
 
 
 def brief_scores(training: Training) -> dict[str, Any]:

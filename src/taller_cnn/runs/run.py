@@ -73,17 +73,24 @@ def run(
     """
     began = time.perf_counter()
     files = request.files
-    check_writable(files.results, FREE_BYTES)
+    if not request.network_only:
+        check_writable(files.results, FREE_BYTES)
     check_writable(files.model.parent, FREE_BYTES)
     with folder_lock(files.model.parent):
         notices = _notices(request)
         digits = digits or (yield from load(request, stop))
         state = resume_state(request, digits) if request.resume else None
         model = _first_weights(request, digits)
-        training = train(model, digits, request.train, state)
+        training = train(
+            model,
+            digits,
+            request.train,
+            state,
+            score="last-epoch" if request.network_only else "each-epoch",
+        )
         loaded = time.perf_counter()
         yield _started(request, digits, training, notices)
-        yield from checkpointed(request, digits, training, stop)
+        yield from _checkpointed(request, digits, training, stop)
         trained = time.perf_counter()
         wall = {"load": loaded - began, "train_and_evaluate": trained - loaded}
         result = finish(request, digits, training, wall, began)
@@ -155,17 +162,13 @@ def _started(
     )
 
 
-def checkpointed(
-    request: RunRequest,
-    digits: Digits,
-    training: Training,
-    stop: threading.Event,
-    interrupted: str = "interrupted",
+def _checkpointed(
+    request: RunRequest, digits: Digits, training: Training, stop: threading.Event
 ) -> Iterator[Progress | EpochResult]:
     """The training's events, with a checkpoint after each epoch and when stopped.
 
     Raises:
-        InterruptedRunError: `stop` was set; `interrupted` is its message.
+        InterruptedRunError: `stop` was set.
         DivergedError: the loss is no longer a number.
     """
     path = request.files.checkpoint
@@ -178,7 +181,7 @@ def checkpointed(
             yield event
             if stopping:
                 raise InterruptedRunError(
-                    interrupted, step=training.step, of=training.steps, path=path
+                    "interrupted", step=training.step, of=training.steps, path=path
                 )
     except DivergedError:
         # Going on from it would only diverge again.

@@ -1,4 +1,4 @@
-"""Pictures of handwriting made from the data set's digits, for choosing and for measuring.
+"""Pictures of handwriting made from the data set's digits, for measuring.
 
 Thousands of labelled photos of paper are not to be had, and what is chosen on clean 28x28 digits
 means nothing for photos. So the digits' strokes are written again, with another pen, on paper,
@@ -23,9 +23,9 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
+from writing import Pen, line_of, other_mark, pen_for, soft, written
 
 from taller_cnn.data import LabelledImages
-from taller_cnn.reader.writing import Pen, line_of, other_mark, pen_for, soft, written
 
 KINDS = ("photo", "squared", "ruled", "shadowed", "scan", "mouse", "small")
 MOST_IN_LINE = 6

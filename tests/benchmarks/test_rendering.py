@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from rendering import KINDS, RenderedPicture, render, rendered_pictures
 
 from taller_cnn.data import Digits
-from taller_cnn.reader.rendering import KINDS, RenderedPicture, render, rendered_pictures
 
 PAPER = ("photo", "squared", "ruled", "shadowed", "scan")
 

@@ -6,10 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
+from writing import Pen, line_of, other_mark, pen_for, written
 
 from taller_cnn.data import Digits
-from taller_cnn.reader.strokes import stroke_width
-from taller_cnn.reader.writing import Pen, line_of, other_mark, pen_for, written
+from taller_cnn.reader.preparation import stroke_width
 
 
 @pytest.mark.parametrize("width", [4.0, 9.0])
