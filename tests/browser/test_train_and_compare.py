@@ -278,3 +278,13 @@ def test_the_study_is_shown_with_its_pictures_and_its_table(page: Any) -> None:
     page.wait_for_selector(".study table")
     page.wait_for_function("() => document.querySelector('.study img').naturalWidth === 3")
     assert page.locator(".study td").all_inner_texts() == ["8", "0,9813", "16", "0,9875"]
+
+
+def test_the_form_says_what_it_trains_with(page: Any) -> None:
+    page.locator("#tab-train").click()
+    hint = page.locator(".hint.recipe")
+    page.get_by_text("Receta quick").wait_for()
+    assert "adamw" in hint.inner_text()
+    assert "one-cycle" in hint.inner_text()
+    assert "0,1" in hint.inner_text()
+    assert page.get_by_label("Tasa de aprendizaje, su máximo").input_value() == "0.01"
