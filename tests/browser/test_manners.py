@@ -46,7 +46,7 @@ def test_everything_is_reached_by_keyboard(page: Any) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    assert "número 4" in page.locator("#detail h3").inner_text()
+    assert "conv1, mapa 3" in page.locator("#detail h3").inner_text()
     for _ in range(30):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.classList.contains('steered')"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import zlib
 from typing import Any
 
 import pytest
@@ -96,6 +97,16 @@ def test_digits_come_with_their_labels(client) -> None:
     assert len(base64.b64decode(first["images"])) == 78400
     drawn = client.get("/api/digits?n=7&seed=3&split=validation").json()
     assert (len(drawn["labels"]), drawn["split"]) == (7, "validation")
+
+
+def test_the_digits_for_training_in_the_page_come_packed(client) -> None:
+    told = client.get("/api/training-digits").json()
+    assert (told["dataset"], told["source"]) == ("mnist", "sample")
+    assert told["class_names"] == [str(c) for c in range(10)]
+    assert 0 < told["mean"] < told["std"] < 1
+    for split, n in (("train", 3500), ("test", 1000)):
+        assert len(told[split]["labels"]) == n
+        assert len(zlib.decompress(base64.b64decode(told[split]["images"]))) == n * 784
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The page with a model and a hundred digits in it, as one HTML file that needs no server."""
+"""The page with a model and the digits it trains on, as one HTML file that needs no server."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from taller_cnn.lab.bundle import join_modules, modules_of
 from taller_cnn.lab.gallery import Gallery
 from taller_cnn.lab.model_store import StoredModel
 from taller_cnn.lab.problems import LabError
+from taller_cnn.lab.training_digits import training_digits
 from taller_cnn.messages import LANGUAGES, catalogue
 
 FORMAT = 1
 EXPORTED_DIGITS = 100
 PAGE = "export.html"
+LOOK_WORKER = "look_worker.js"
+TRAIN_WORKER = "train_worker.js"
 _STYLESHEETS = re.compile(r'(?:<link rel="stylesheet" href="/static/[\w.]+">\n)+')
 _SCRIPT = re.compile(r'<script type="module" src="/static/([\w.]+)"></script>')
 
@@ -33,7 +36,7 @@ def export_html(model: StoredModel, gallery: Gallery, language: str, static: Pat
         gallery: gives the digits, ten of each class.
         language: ``es`` or ``en``; the page can be switched.
         static: the folder of the page's files; ``export.html`` there names the styles and the
-            script that go in.
+            script that go in, and ``train_worker.js`` trains.
 
     Raises:
         TallerError: the page's modules cannot be joined, or there are no digits.
@@ -51,7 +54,7 @@ def export_html(model: StoredModel, gallery: Gallery, language: str, static: Pat
         csp=f'<meta http-equiv="Content-Security-Policy" content="{_policy(script, style)}">',
         style=f"<style>{style}</style>",
         texts=texts_element(),
-        data=_data_element("taller-data", _data(model, gallery, language)),
+        data=_data_element("taller-data", _data(model, gallery, language, static)),
         script=f"<script>{script}</script>",
     )
 
@@ -91,6 +94,8 @@ def _policy(script: str, style: str) -> str:
             f"script-src '{_hash(script)}'",
             f"style-src '{_hash(style)}'",
             "img-src data: blob:",
+            # The page looks inside and trains in workers whose scripts it carries as texts.
+            "worker-src blob:",
             "base-uri 'none'",
             "form-action 'none'",
         ]
@@ -102,7 +107,7 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode('ascii')}"
 
 
-def _data(model: StoredModel, gallery: Gallery, language: str) -> dict[str, Any]:
+def _data(model: StoredModel, gallery: Gallery, language: str, static: Path) -> dict[str, Any]:
     if model.safetensors is None:
         raise LabError(409, "lab_ensemble", members=", ".join(model.card.members))
     digits = gallery.first(EXPORTED_DIGITS)
@@ -116,4 +121,9 @@ def _data(model: StoredModel, gallery: Gallery, language: str) -> dict[str, Any]
             "images": to_base64(digits.images),
         },
         "source": digits.source,
+        "training": training_digits(gallery).model_dump(mode="json"),
+        "workers": {
+            "look": join_modules(modules_of(LOOK_WORKER, static)),
+            "train": join_modules(modules_of(TRAIN_WORKER, static)),
+        },
     }

@@ -35,6 +35,7 @@ from taller_cnn.lab.schemas import (
 )
 from taller_cnn.lab.security import require_teacher
 from taller_cnn.lab.study_files import read_study, study_picture
+from taller_cnn.lab.training_digits import TrainingDigits, training_digits
 
 ModelId = Annotated[str, Path(max_length=100, description="an id of `GET /api/models`")]
 Dataset = Literal["mnist", "fashion-mnist", "kmnist"]
@@ -103,6 +104,14 @@ def read_routes(lab: Lab) -> APIRouter:
             indices=batch.indices,
             images=batch.images,
         )
+
+    @routes.get(
+        "/training-digits",
+        summary="The digits that the page trains on by itself: 3,500, and 1,000 of the test split",
+        responses=documented(409),
+    )
+    def page_digits() -> TrainingDigits:
+        return training_digits(lab.gallery)
 
     @routes.get("/study", summary="The pictures and the table of the study, if there is one")
     def study() -> Study:

@@ -1,19 +1,31 @@
-/** The exported page: draw and look inside, with one model in it and no server. */
+/** The exported page: draw, look inside and train, with one model in it and no server. */
 import { bytesOf, modelOf, picturesOf } from "./bytes.js";
 import { make } from "./dom.js";
+import { makeHere } from "./here_view.js";
 import { startLanguage } from "./language.js";
 import { applyTheme, makeHeader } from "./page_frame.js";
 import { Session } from "./session.js";
 import { makeWorkbench } from "./workbench.js";
 
+/** A worker with the script that the page carries as a text. */
+function workerOf(script) {
+  return new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+}
+
 function startExport() {
   const data = JSON.parse(document.getElementById("taller-data").textContent);
-  const session = new Session();
+  const session = new Session(() => workerOf(data.workers.look));
   startLanguage();
   applyTheme(session);
   const { labels, images } = data.digits;
   const digits = picturesOf(images).map((pixels, index) => ({ pixels, label: labels[index] }));
-  const tabs = makeWorkbench(session, { digits, read: null });
+  const here = makeHere(session, {
+    startWorker: () => workerOf(data.workers.train),
+    digits: async () => data.training,
+  });
+  const tabs = makeWorkbench(session, { digits, read: null }, [
+    { id: "here", text: "tab_here", panel: here },
+  ]);
   const model = modelOf(bytesOf(data.model).buffer);
   const about = make("p", { class: "hint", text: ["export_lacks", { version: data.version }] });
   const which = make("p", { class: "export-network", text: networkFacts(model.card) });

@@ -2,6 +2,7 @@
 import { fetchDigits, get, readPictureFile, sayError } from "./api.js";
 import { makeCompare } from "./compare_view.js";
 import { make } from "./dom.js";
+import { makeHere } from "./here_view.js";
 import { say, startLanguage } from "./language.js";
 import { makeModelsBar } from "./models_bar.js";
 import { applyTheme, makeHeader } from "./page_frame.js";
@@ -9,10 +10,16 @@ import { EVENTS, Session } from "./session.js";
 import { makeTrain } from "./train_view.js";
 import { makeWorkbench } from "./workbench.js";
 
-const session = new Session();
+const session = new Session(() => new Worker("/static/look_worker.js", { type: "module" }));
 // For whoever tries things in the browser's console.
 globalThis.session = session;
 const source = { digits: [], read: readPictureFile, sayError };
+const hereSource = {
+  startWorker: () => new Worker("/static/train_worker.js", { type: "module" }),
+  digits: () => get("/api/training-digits"),
+  tellProblem: sayError,
+};
+
 /** The data set that `source.digits` are of. */
 let dataset = "";
 
@@ -35,6 +42,7 @@ async function start() {
   const bar = makeModelsBar(session);
   const compare = makeCompare(session);
   const tabs = makeWorkbench(session, source, [
+    { id: "here", text: "tab_here", panel: makeHere(session, hereSource) },
     { id: "train", text: "tab_train", panel: makeTrain(session) },
     { id: "compare", text: "tab_compare", panel: compare.element, dock: compare.dock },
   ]);

@@ -3,6 +3,7 @@ import { fetchModel, get, isReplaced, sayError, send, sendFile } from "./api.js"
 import { button, labelled, make } from "./dom.js";
 import { language, say, text } from "./language.js";
 import { networkName } from "./network_name.js";
+import { onLink, readLink, writeLink } from "./page_state.js";
 import { EVENTS } from "./session.js";
 
 /** Milliseconds between two looks whether the network's file is still the same. */
@@ -39,12 +40,15 @@ export function makeModelsBar(session) {
     bar.isTeacher = role === "teacher";
     showTools(bar);
   });
+  onLink(({ net }) => {
+    if (net && net !== session.card?.id) useModel(bar, net);
+  });
   linkExport(bar);
   watchFile(bar);
   return {
     element: bar.element,
     notice,
-    load: () => load(bar),
+    load: () => load(bar, readLink().net),
     showProblem: (error) => showProblem(bar, error),
   };
 }
@@ -58,6 +62,7 @@ async function useModel(bar, id) {
     return false;
   }
   bar.chooser.value = id;
+  writeLink({ net: id });
   bar.notice.hidden = true;
   showTools(bar);
   return true;
@@ -67,12 +72,14 @@ async function useModel(bar, id) {
 async function useOneOf(bar, ids) {
   for (const id of ids) {
     if (!(await useModel(bar, id))) continue;
-    if (id !== ids[0]) {
-      bar.notice.hidden = false;
-      say(bar.notice, "other_model", { broken: ids[0], id });
-    }
+    if (id !== ids[0]) sayNotice(bar, "other_model", { broken: ids[0], id });
     return;
   }
+}
+
+function sayNotice(bar, key, values) {
+  bar.notice.hidden = false;
+  say(bar.notice, key, values);
 }
 
 function showProblem(bar, error) {
@@ -80,13 +87,19 @@ function showProblem(bar, error) {
   sayError(bar.notice, error);
 }
 
+/** A network that was trained in the page is none of the lab's. */
 function linkExport(bar) {
-  const { session, takeAway } = bar;
-  takeAway.hidden = !session.card;
-  if (session.card) takeAway.href = `/api/models/${session.card.id}/page?lang=${language()}`;
+  const { session, takeAway, chooser } = bar;
+  const id = session.card?.id;
+  takeAway.hidden = !id;
+  chooser.value = id ?? "";
+  if (id) takeAway.href = `/api/models/${id}/page?lang=${language()}`;
 }
 
-/** Fill the chooser; the model that the server calls default is used, of an ensemble the first. */
+/**
+ * Fill the chooser; the wanted network is used, else the one that the server calls default, of an
+ * ensemble the first.
+ */
 async function load(bar, wanted = null) {
   const { default: chosen, models } = await get("/api/models");
   bar.models = models;
@@ -94,13 +107,14 @@ async function load(bar, wanted = null) {
   bar.chooser.replaceChildren(
     ...single.map((card) => make("option", { value: card.id, text: networkName(card) })),
   );
-  const first = wanted ?? firstNetwork(models, chosen);
+  const ids = single.map(({ id }) => id);
+  const first = ids.includes(wanted) ? wanted : firstNetwork(models, chosen);
   if (first) {
-    const others = single.map(({ id }) => id).filter((id) => id !== first);
-    await useOneOf(bar, [first, ...others]);
+    await useOneOf(bar, [first, ...ids.filter((id) => id !== first)]);
+    const { id } = bar.session.card ?? {};
+    if (wanted && !ids.includes(wanted)) sayNotice(bar, "unknown_model", { wanted, id: id ?? "" });
   } else {
-    bar.notice.hidden = false;
-    say(bar.notice, "no_model_yet");
+    sayNotice(bar, "no_model_yet");
     bar.notice.append(
       " ",
       button("go_train", () => bar.session.emit(EVENTS.openTab, "train")),
@@ -117,9 +131,8 @@ function firstNetwork(models, chosen) {
 function watchFile(bar) {
   const look = async () => {
     const { card } = bar.session;
-    if (!card || document.hidden || !(await isReplaced(card)) || card !== bar.session.card) return;
-    bar.notice.hidden = false;
-    say(bar.notice, "model_replaced");
+    if (!card?.id || document.hidden || !(await isReplaced(card)) || card !== bar.session.card) return;
+    sayNotice(bar, "model_replaced");
     bar.notice.append(
       " ",
       button("load_again", () => load(bar, card.id).catch((error) => showProblem(bar, error))),
@@ -181,8 +194,7 @@ function openFiles(bar, files) {
   const weights = files.find(({ name }) => WEIGHTS.test(name));
   const description = files.find(({ name }) => DESCRIPTION.test(name));
   if (!weights) {
-    bar.notice.hidden = false;
-    say(bar.notice, "no_weights_file");
+    sayNotice(bar, "no_weights_file");
     return;
   }
   change(bar, async () => {

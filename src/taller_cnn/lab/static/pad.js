@@ -5,11 +5,14 @@ import { arrowKeys, button, canvas, make, oneTabStop, toggle } from "./dom.js";
 import { beforeFrame } from "./frames.js";
 import { say } from "./language.js";
 import { makeOffNotice } from "./off_notice.js";
+import { keepForReload, keptForReload } from "./page_state.js";
 import { makePhoto } from "./photo.js";
 import { asItIs, prepare } from "./preparation.js";
 import { EVENTS } from "./session.js";
 import { PAD_SIDE, Strokes, inkOf, paintPad, penWidth } from "./strokes.js";
 
+/** Milliseconds without a change before the drawing is kept for a reload. */
+const KEEPING = 200;
 /** Milliseconds until a picture is read again, whose network's threshold was still being chosen. */
 const AGAIN = 3000;
 /** Ink below this anywhere is nothing drawn. */
@@ -33,7 +36,8 @@ export function makePad(session, source) {
     ({ pixels }) => place(pad, pixels, null),
     (page) => readPicture(pad, pad.file, page),
   );
-  Object.assign(pad, { centred: true, due: false, file: null, page: 1, read: [] });
+  Object.assign(pad, { centred: true, due: false, keeping: null, file: null, page: 1, read: [] });
+  pad.strokes.restore(keptForReload("drawing") ?? []);
   pad.context = surface.getContext("2d", { willReadFrequently: true });
   drawWithPointer(pad);
   takePictures(pad);
@@ -62,6 +66,7 @@ function layOut(pad, bars, verdict) {
     button("random_digit", () => randomDigit(pad), { class: "quiet" }),
     pad.source.read && pictureButton(pad),
     digitShelf(pad),
+    make("p", { class: "hint", text: "pad_keyboard" }),
   );
   const centring = toggle("centring", true, (centred) => {
     pad.centred = centred;
@@ -186,6 +191,12 @@ function pointOf(surface, event) {
   };
 }
 
+/** Keep the drawing for a reload, once the hand rests. */
+function keepSoon(pad) {
+  clearTimeout(pad.keeping);
+  pad.keeping = setTimeout(() => keepForReload("drawing", pad.strokes), KEEPING);
+}
+
 /** At most one update for each frame that the browser paints. */
 function refreshSoon(pad) {
   if (pad.due) return;
@@ -199,6 +210,7 @@ function refreshSoon(pad) {
 function refresh(pad) {
   const { session } = pad;
   const content = pad.strokes.content();
+  keepSoon(pad);
   paintPad(pad.context, content);
   pad.surface.classList.toggle("empty", !content.digit && !content.strokes.length);
   // What was read in a picture is told as long as a digit of it is on the pad.

@@ -9,7 +9,7 @@ import { makeForm } from "./train_form.js";
 const STREAMED = ["started", "progress", "snapshot", "epoch", "result", "state", "discarded"];
 const ACTIVE = ["starting", "running", "paused"];
 const OVER = ["finished", "stopped"];
-/** Time between two tries to maxAbs a server that does not answer. */
+/** Time between two tries to reach a server that does not answer. */
 const RETRY_MILLISECONDS = 2000;
 
 /** The panel's content. */
