@@ -166,7 +166,7 @@ def test_a_pupil_watches_and_a_teacher_decides(
             assert pupil.locator(".class-key").is_hidden()
             assert pupil.get_by_text("Redes…").is_hidden()
             pupil.get_by_role("tab", name="Entrena", exact=True).click()
-        ana.get_by_label("Épocas").fill("50")
+        ana.locator("#train-epochs").fill("50")
         ana.get_by_role("button", name="Entrenar", exact=True).click()
         ana.get_by_role("button", name="Parar").wait_for()
         luis.reload()
