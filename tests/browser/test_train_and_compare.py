@@ -33,7 +33,7 @@ def _points(page: Any) -> list[int]:
 @pytest.fixture
 def train(page: Any) -> Any:
     """The page with *Train* open."""
-    page.get_by_role("tab", name="Entrena").click()
+    page.get_by_role("tab", name="Entrena", exact=True).click()
     return page
 
 
@@ -123,7 +123,7 @@ def lab_that_ends(open_page: Any, run_lab: Any, workdir: Path) -> Iterator[Any]:
     def end(how: signal.Signals) -> tuple[Any, int]:
         with run_lab(workdir) as opened:
             page = open_page(opened.address)
-            page.get_by_role("tab", name="Entrena").click()
+            page.get_by_role("tab", name="Entrena", exact=True).click()
             page.get_by_label("Épocas").fill("90")
             page.get_by_label("Dígitos", exact=True).select_option("sample")
             page.get_by_role("button", name="Entrenar").click()
@@ -160,7 +160,7 @@ def test_a_server_that_is_closed_during_a_training_is_told(lab_that_ends: Any) -
 
 def test_a_request_without_an_answer_is_told_in_the_readers_words(open_page: Any, lab: Any) -> None:
     page = open_page(lab.address)
-    page.get_by_role("tab", name="Entrena").click()
+    page.get_by_role("tab", name="Entrena", exact=True).click()
     page.route("**/api/**", lambda route: route.abort())
     page.get_by_role("button", name="Entrenar").click()
     problem = page.locator(".run .notice-box")
@@ -228,7 +228,7 @@ def test_a_wrong_field_is_named_before_anything_starts(train: Any) -> None:
 
 def test_a_field_that_the_server_refuses_is_named(open_page: Any, lab: Any) -> None:
     page = open_page(lab.address)
-    page.get_by_role("tab", name="Entrena").click()
+    page.get_by_role("tab", name="Entrena", exact=True).click()
     page.get_by_label("Filtros de cada convolución").fill("5000")
     page.get_by_role("button", name="Entrenar").click()
     page.wait_for_selector("#train-filters-error:not(:empty)")
@@ -253,7 +253,9 @@ def test_a_mistake_opens_in_look_inside(page: Any) -> None:
 def test_a_lab_without_a_network_leads_to_training(open_page: Any, empty_lab: Any) -> None:
     page = open_page(empty_lab.address)
     page.get_by_role("button", name="Entrena una").click()
-    assert page.get_by_role("tab", name="Entrena").get_attribute("aria-selected") == "true"
+    assert (
+        page.get_by_role("tab", name="Entrena", exact=True).get_attribute("aria-selected") == "true"
+    )
     for tab in ("inside", "compare", "draw"):
         page.locator(f"#tab-{tab}").click()
     assert page.locator(".dock .verdict").inner_text() == "Dibuja algo."
@@ -278,3 +280,13 @@ def test_the_study_is_shown_with_its_pictures_and_its_table(page: Any) -> None:
     page.wait_for_selector(".study table")
     page.wait_for_function("() => document.querySelector('.study img').naturalWidth === 3")
     assert page.locator(".study td").all_inner_texts() == ["8", "0,9813", "16", "0,9875"]
+
+
+def test_the_form_says_what_it_trains_with(page: Any) -> None:
+    page.locator("#tab-train").click()
+    hint = page.locator(".hint.recipe")
+    page.get_by_text("Receta quick").wait_for()
+    assert "adamw" in hint.inner_text()
+    assert "one-cycle" in hint.inner_text()
+    assert "0,1" in hint.inner_text()
+    assert "su máximo" in hint.inner_text()

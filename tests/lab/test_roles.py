@@ -28,6 +28,7 @@ PERSON_ANA = ANA["Cookie"].split(".")[1]
 PUPILS_MAY = {
     ("get", "/api/health"),
     ("get", "/api/digits"),
+    ("get", "/api/training-digits"),
     ("get", "/api/study"),
     ("get", "/api/study/pictures/{name}"),
     ("post", "/api/predict"),

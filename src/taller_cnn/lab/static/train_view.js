@@ -27,6 +27,7 @@ export function makeTrain(session) {
     "div",
     { class: "card" },
     make("h3", { text: "form_title" }),
+    recipeHint(),
     train.form.element,
   );
   const running = make(
@@ -49,6 +50,20 @@ export function makeTrain(session) {
     make("p", { class: "lead", text: "train_text" }),
     make("div", { class: "train" }, side, running),
   );
+}
+
+/** What the form trains with beside its fields, as the server's configuration has it. */
+function recipeHint() {
+  const hint = make("p", { class: "hint recipe" });
+  get("/api/runs/form").then(
+    ({ recipe, recipes }) => {
+      const { optimizer, schedule, label_smoothing: smoothing } = recipes[recipe].train;
+      say(hint, "form_recipe", { recipe, optimizer, schedule, smoothing });
+    },
+    // Why the server does not answer, the page says elsewhere.
+    () => {},
+  );
+  return hint;
 }
 
 /** A page that is loaded again finds the training that goes on. */
