@@ -609,21 +609,31 @@ if __name__ == "__main__":
 # ## Prueba tú
 #
 # Cambia una cosa, vuelve a la celda que crea `model` y entrena otra vez. Antes de ejecutar, escribe
-# qué esperas. Las cifras que siguen son las del proyecto, con varias semillas por red y MNIST
-# completo ([`benchmarks/results/2026-11-28-study.csv`](../benchmarks/results/2026-11-28-study.csv));
-# entre paréntesis, el intervalo del 95 %.
+# qué esperas. Las cifras que siguen las midió el proyecto con redes como esta, varias semillas y
+# 20.000 dígitos de evaluación; tras cada diferencia, su intervalo del 95 %. Aquellas redes aprendieron
+# de 35.000 dígitos, si no se dice otra cosa, y con otro planificador (*schedule*) de la tasa de
+# aprendizaje: espera algo parecido, no lo mismo.
 #
-# 1. **Solo otra semilla** (`SEED`). ¿Cuánto cambia la precisión? *Qué esperar:* con ocho semillas,
-#    dos épocas y todo lo demás igual, el error fue del 0,80 % al 0,96 %. Una diferencia así entre
-#    dos redes no dice cuál es mejor.
-# 2. **La mitad de los filtros** en `conv1` y `conv2` (8 y 16; `fc1` recibe entonces 16 · 7 · 7).
+# 1. **Solo otra semilla** (`SEED`). ¿Cuánto cambia la precisión? *Qué esperar:* con 8 semillas y todo
+#    lo demás igual, el error fue del 0,88 % con una desviación típica de 0,06. Una diferencia así
+#    entre dos redes no dice cuál es mejor
+#    ([resultados](../benchmarks/results/2026-11-28-study-long.md "2 layers (workshop")).
+# 2. **La mitad de los filtros** en `conv1` y `conv2` (8 y 16; `fc1` recibe entonces `16 * 7 * 7`).
 #    *Qué esperar:* 0,16 puntos más de error tras dos épocas (de 0,02 a 0,31), que se vieron con ocho
-#    semillas por red. Con una sola, el azar es igual de grande: no verás nada seguro.
-# 3. **Sin la segunda convolución** (`fc1` recibe entonces 16 · 14 · 14). *Qué esperar:* 0,39 puntos
-#    más de error (de 0,26 a 0,53), aunque la red tiene el doble de parámetros. Esto sí suele verse.
+#    semillas por red. Con una sola, el azar es igual de grande: no verás nada seguro
+#    ([resultados](../benchmarks/results/2026-11-28-study-long.md "filters ×1/2")).
+# 3. **Sin la segunda convolución** (`fc1` recibe entonces `16 * 14 * 14`). *Qué esperar:* 0,39 puntos
+#    más de error (de 0,26 a 0,53), aunque la red tiene el doble de parámetros. Esto sí suele verse
+#    ([resultados](../benchmarks/results/2026-11-28-study-long.md "1 layer")).
 # 4. **Sin dropout** (`nn.Dropout(0.0)`) y con todos los dígitos. *Qué esperar:* nada que se distinga
-#    con una red; ni con seis semillas y diez épocas hubo evidencia de que cambie el error.
-# 5. **Sin dropout y con 2.000 dígitos.** Cambia el conjunto de entrenamiento y el número de épocas:
+#    con una red. Con seis semillas y diez épocas, el dropout cambió el error en −0,12 puntos (de
+#    −0,28 a +0,03): tampoco hay evidencia
+#    ([resultados](../benchmarks/results/2026-11-28-study-long.md "Dropout improves accuracy")).
+# 5. **Sin dropout y con 2.000 dígitos.** *Qué esperar:* 0,49 puntos más de error que con dropout (de
+#    0,21 a 0,77), medidos con diez semillas
+#    ([resultados](../benchmarks/results/2026-11-28-study-short.md "dropout 0 ")). Una sola pareja de
+#    redes puede decir lo contrario. Mira también cuánto se separan las curvas de entrenamiento y de
+#    validación. Antes de la celda que crea `model`, ejecuta esto:
 #
 #    ```python
 #    from torch.utils.data import Subset
@@ -633,24 +643,19 @@ if __name__ == "__main__":
 #    EPOCHS = 27
 #    ```
 #
-#    *Qué esperar:* el dropout quita 0,49 puntos de error (de 0,21 a 0,77), medidos con diez semillas:
-#    del 4,3 % al 3,8 %. Mira también cuánto se separan las curvas de entrenamiento y de validación.
-#    Aun así, una sola pareja de redes puede decir lo contrario: sin dropout hubo semillas con un
-#    3,7 %, y con dropout, con un 4,3 %.
-#
 # ### Las semillas de la clase, juntas
 #
-# Una persona con una semilla no puede responder; la clase sí. Cada uno elige una semilla distinta,
-# entrena con ella las dos redes del ejercicio 5 y apunta cuántos errores de validación tiene cada
-# una. Con todas las parejas:
+# Una persona con una semilla no puede responder; la clase sí. Cada persona elige una semilla distinta,
+# entrena con ella las dos redes del ejercicio 5 y apunta la precisión de validación de la última época
+# (`val_accuracies[-1]`) de cada una. Con todas las parejas:
 #
 # ```python
 # import numpy as np
 #
-# without_dropout = np.array([...])  # errores de cada persona sin dropout
-# with_dropout = np.array([...])     # y con dropout, en el mismo orden
-# difference = without_dropout - with_dropout
-# margin = 2.26 * difference.std(ddof=1) / np.sqrt(len(difference))  # 2,26: t de Student, 10 parejas
+# with_dropout = np.array([...])     # la precisión de cada persona con dropout
+# without_dropout = np.array([...])  # y sin dropout, en el mismo orden
+# difference = with_dropout - without_dropout
+# margin = 2.26 * difference.std(ddof=1) / np.sqrt(len(difference))  # t de Student, 10 parejas
 # print(difference.mean() - margin, difference.mean() + margin)
 # ```
 #

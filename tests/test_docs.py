@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.*.md"))
 LOG = ROOT / "docs" / "log.md"
 EVERY_PAGE = [ROOT / "README.md", ROOT / "README.es.md", *PAGES]
+LESSON = ROOT / "pytorch" / "cnn_pytorch.py"
 MEASURED = [page for page in EVERY_PAGE if "benchmarks/results/2" in page.read_text("utf-8")]
 LINK = re.compile(r"\]\((?!https?://|#|mailto:)(?P<path>[^)#\s]+)")
 ANCHOR = re.compile(r"\]\((?P<path>[^)#\s:]+\.md)#(?P<anchor>[^)\s]+)\)")
@@ -41,7 +42,7 @@ ITEM = re.compile(r"^(?:- |\d+\. )", re.MULTILINE)
 
 def language(page: Path) -> str:
     """``es`` or ``en``."""
-    return "es" if page.name.endswith(".es.md") else "en"
+    return "es" if page.name.endswith(".es.md") or page == LESSON else "en"
 
 
 def figures(text: str, language: str) -> list[Decimal]:
@@ -128,6 +129,13 @@ def test_a_page_links_to_pages_and_pictures_of_its_language(page: Path) -> None:
 @pytest.mark.parametrize("page", MEASURED, ids=lambda page: page.name)
 def test_a_figure_is_in_the_result_file_that_it_names(page: Path) -> None:
     assert strangers(page, page.read_text("utf-8")) == []
+
+
+def test_a_figure_of_the_lesson_s_exercises_is_in_the_result_file_that_it_names() -> None:
+    exercises = LESSON.read_text("utf-8").partition("# ## Prueba tú\n")[2]
+    text = re.sub(r"^# ?", "", exercises, flags=re.MULTILINE)
+    assert len(list(filter(RESULT.search, blocks(text)))) == 5
+    assert strangers(LESSON, text) == []
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,10 @@ def test_it_is_told_in_both_languages_and_in_narrow_terminals(
     monkeypatch.setenv("COLUMNS", columns)
     outcome = cli("doctor", "--workdir", workdir, "--lang", language)
     assert outcome.code == 0
-    words = {"es": "No hay ningún problema que impida trabajar.", "en": "There is no problem that prevents work."}
+    words = {
+        "es": "No hay ningún problema que impida trabajar.",
+        "en": "There is no problem that prevents work.",
+    }
     assert words[language] in outcome.sentences
     assert "AVX-512" in outcome.out
     assert str(workdir / "data" / "sample" / "MNIST" / "raw") in outcome.out

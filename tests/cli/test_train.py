@@ -242,7 +242,7 @@ def test_an_ensemble_is_trained_evaluated_and_described(cli, ensemble_workdir: P
     members = [(member["seed"], member["kernel_size"]) for member in told["members"]]
     assert members == [(0, 3), (1, 5)]
     again = cli(*words)
-    assert "Red 2 de 2 (semilla 1): ya está" in again.out
+    assert "Red 2 de 2 (semilla 1): ya entrenada" in again.out
     assert "Por separado" in again.out
     folder = ensemble_workdir / "modelo" / "ensemble_mnist"
     asked = ("--model", folder, *place, "--source", "sample", "--json")

@@ -245,4 +245,4 @@ def test_an_ensemble_s_answers_and_its_first_network_s_inside_are_told_apart(
 ) -> None:
     both = Ensemble([subject.network, SimpleCNN(subject.network.config, seed=5)]).eval()
     part = made("reflection", replace(subject, model=both))
-    assert "2 networks answer together here" in told(part)
+    assert "2 networks answer together" in told(part)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import zlib
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ FILES = {
     "page.css": "body { color: red; }\n",
     "a.js": 'export const NAME = "ñ";\n',
     "look_worker.js": "self.close();\n",
+    "train_worker.js": 'import { NAME } from "./a.js";\npostMessage(NAME);\n',
     "b.js": 'import { NAME } from "./a.js";\ndocument.title = NAME;\n',
 }
 
@@ -56,6 +58,25 @@ def test_the_page_carries_the_model_and_a_hundred_digits(shared_lab: Lab, static
     first = shared_lab.gallery.digits().test
     index = int((first.labels == 0).nonzero()[0])
     assert images[:784] == first.images[index].numpy().tobytes()
+
+
+def test_the_page_carries_what_it_trains_with(shared_lab: Lab, static: Path) -> None:
+    text = exported(shared_lab, static)
+    data = data_of(text)
+    assert "postMessage(NAME);" in data["workers"]["train"]
+    assert "import" not in data["workers"]["train"]
+    digits = shared_lab.gallery.digits()
+    assert data["training"]["class_names"] == list(digits.class_names)
+    for split, n in (("train", 3500), ("test", 1000)):
+        packed = data["training"][split]
+        images = zlib.decompress(base64.b64decode(packed["images"]))
+        assert len(packed["labels"]) == n
+        assert len(images) == n * 784
+        whole = getattr(digits, split)
+        place = int((whole.labels == 3).nonzero()[0])
+        at = packed["labels"].index(3) * 784
+        assert images[at : at + 784] == whole.images[place].numpy().tobytes()
+    assert "worker-src blob:;" in text
 
 
 def test_the_policy_lets_run_what_is_in_the_file_and_nothing_else(

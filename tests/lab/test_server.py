@@ -135,7 +135,7 @@ def test_who_has_closed_the_page_is_no_longer_counted(fresh_lab: Lab) -> None:
     place = replace(fresh_lab.gallery.place, source="sample")
     folder = fresh_lab.runs.folder / "x"
     order = TrainingOrder(model=model, train=train, place=place, folder=folder)
-    run = fresh_lab.runs.present = Run(order, ExitStack())
+    run = fresh_lab.runs.present = Run(order, ExitStack(), "owner")
     stop, counted = threading.Event(), []
     server = listen("127.0.0.1", 0, or_any=True)
     address = server.getsockname()

@@ -1,4 +1,4 @@
-"""The page with a model and a hundred digits in it, as one HTML file that needs no server."""
+"""The page with a model and the digits it trains on, as one HTML file that needs no server."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from taller_cnn.lab.arrays import to_base64
 from taller_cnn.lab.bundle import join_modules, modules_of
 from taller_cnn.lab.gallery import Gallery
 from taller_cnn.lab.model_store import StoredModel
+from taller_cnn.lab.problems import LabError
+from taller_cnn.lab.training_digits import training_digits
 from taller_cnn.messages import LANGUAGES, catalogue
 
 FORMAT = 1
 EXPORTED_DIGITS = 100
 PAGE = "export.html"
 LOOK_WORKER = "look_worker.js"
+TRAIN_WORKER = "train_worker.js"
 _STYLESHEETS = re.compile(r'(?:<link rel="stylesheet" href="/static/[\w.]+">\n)+')
 _SCRIPT = re.compile(r'<script type="module" src="/static/([\w.]+)"></script>')
 
@@ -33,7 +36,7 @@ def export_html(model: StoredModel, gallery: Gallery, language: str, static: Pat
         gallery: gives the digits, ten of each class.
         language: ``es`` or ``en``; the page can be switched.
         static: the folder of the page's files; ``export.html`` there names the styles and the
-            script that go in.
+            script that go in, and ``train_worker.js`` trains.
 
     Raises:
         TallerError: the page's modules cannot be joined, or there are no digits.
@@ -91,6 +94,7 @@ def _policy(script: str, style: str) -> str:
             f"script-src '{_hash(script)}'",
             f"style-src '{_hash(style)}'",
             "img-src data: blob:",
+            # The page looks inside and trains in workers whose scripts it carries as texts.
             "worker-src blob:",
             "base-uri 'none'",
             "form-action 'none'",
@@ -104,6 +108,8 @@ def _hash(text: str) -> str:
 
 
 def _data(model: StoredModel, gallery: Gallery, language: str, static: Path) -> dict[str, Any]:
+    if model.safetensors is None:
+        raise LabError(409, "lab_ensemble", members=", ".join(model.card.members))
     digits = gallery.first(EXPORTED_DIGITS)
     return {
         "format": FORMAT,
@@ -115,6 +121,9 @@ def _data(model: StoredModel, gallery: Gallery, language: str, static: Path) -> 
             "images": to_base64(digits.images),
         },
         "source": digits.source,
-        # The page looks inside in a worker whose script it carries as a text.
-        "look": join_modules(modules_of(LOOK_WORKER, static)),
+        "training": training_digits(gallery).model_dump(mode="json"),
+        "workers": {
+            "look": join_modules(modules_of(LOOK_WORKER, static)),
+            "train": join_modules(modules_of(TRAIN_WORKER, static)),
+        },
     }

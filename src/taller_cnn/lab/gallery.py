@@ -75,7 +75,7 @@ class Gallery:
 
     def _split(self, name: str) -> LabelledImages:
         digits = self.digits()
-        return digits.validation if name == "validation" else digits.test
+        return {"train": digits.train, "validation": digits.validation, "test": digits.test}[name]
 
     def _batch(self, indices: torch.Tensor, split: str) -> DigitBatch:
         found = self._split(split)

@@ -24,3 +24,10 @@ export function modelOf(buffer) {
   const { tensors, metadata } = readSafetensors(buffer);
   return { card: JSON.parse(metadata.card), tensors };
 }
+
+/** The bytes of a zlib stream in base64. */
+export async function unpacked(base64) {
+  const stream = new Blob([bytesOf(base64)]).stream();
+  const inflated = stream.pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(inflated).arrayBuffer());
+}

@@ -2,7 +2,7 @@
 import { makeBench, paintBig, paintOutput } from "./bench.js";
 import { colourOf, maxAbs } from "./colours.js";
 import { make } from "./dom.js";
-import { number, say } from "./language.js";
+import { number, say, text } from "./language.js";
 import { ACTIVATIONS, poolSpan } from "./network.js";
 import { go, placeOf, stop } from "./stepper.js";
 
@@ -72,7 +72,7 @@ function sayResult(view, values, result) {
     sayActivation(session, view.total, layer, unit, values[0], result);
     return;
   }
-  const list = values.map((value) => number(value, 2)).join("; ");
+  const list = values.map((value) => number(value, 2)).join(`${text("list_mark")} `);
   const key = layer.mean ? "formula_mean" : "formula_max";
   say(view.total, key, { list, y: result, n: values.length });
 }

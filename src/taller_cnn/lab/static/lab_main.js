@@ -1,10 +1,11 @@
 /** The lab's page: draw, look inside, train, compare. */
-import { fetchDigits, fetchModel, get, readPictureFile, sayError } from "./api.js";
+import { fetchDigits, get, readPictureFile, sayError } from "./api.js";
 import { makeCompare } from "./compare_view.js";
-import { button, labelled, make } from "./dom.js";
-import { language, say, startLanguage } from "./language.js";
+import { make } from "./dom.js";
+import { makeHere } from "./here_view.js";
+import { say, startLanguage } from "./language.js";
+import { makeModelsBar } from "./models_bar.js";
 import { applyTheme, makeHeader } from "./page_frame.js";
-import { onLink, readLink, writeLink } from "./page_state.js";
 import { EVENTS, Session } from "./session.js";
 import { makeTrain } from "./train_view.js";
 import { makeWorkbench } from "./workbench.js";
@@ -13,100 +14,53 @@ const session = new Session(() => new Worker("/static/look_worker.js", { type: "
 // For whoever tries things in the browser's console.
 globalThis.session = session;
 const source = { digits: [], read: readPictureFile, sayError };
-const notice = make("p", { class: "page-notice", role: "alert", hidden: true });
-const chooser = make("select", {
-  id: "model-choice",
-  on: { change: () => useModel(chooser.value) },
-});
-const takeAway = make("a", { class: "button", text: "take_away", download: true });
+const hereSource = {
+  startWorker: () => new Worker("/static/train_worker.js", { type: "module" }),
+  digits: () => get("/api/training-digits"),
+  tellProblem: sayError,
+};
 
-/** Load a model of the lab and make it the page's; whether that could be done. */
-async function useModel(id) {
-  try {
-    session.setModel(await fetchModel(id));
-  } catch (error) {
-    showProblem(error);
-    return false;
-  }
-  chooser.value = id;
-  writeLink({ net: id });
-  notice.hidden = true;
-  return true;
-}
+/** The data set that `source.digits` are of. */
+let dataset = "";
 
-/** Use the first model of several that can be loaded, and say so if it is not the first. */
-async function useOneOf(ids) {
-  for (const id of ids) {
-    if (!(await useModel(id))) continue;
-    if (id !== ids[0]) sayNotice("other_model", { broken: ids[0], id });
-    return;
-  }
-}
-
-function sayNotice(key, values) {
-  notice.hidden = false;
-  say(notice, key, values);
-}
-
-function showProblem(error) {
-  notice.hidden = false;
-  sayError(notice, error);
-}
-
-function linkExport() {
-  takeAway.hidden = !session.card;
-  if (session.card) takeAway.href = `/api/models/${session.card.id}/page?lang=${language()}`;
-}
-
-/** Fill the chooser; the wanted network is used, else the one that the server calls default. */
-async function loadModels(wanted) {
-  const { default: chosen, models } = await get("/api/models");
-  chooser.replaceChildren(
-    ...models.map(({ id, kind }) => make("option", { value: id, text: [`model_${kind}`, { id }] })),
-  );
-  const ids = models.map(({ id }) => id);
-  if (ids.includes(wanted)) {
-    await useModel(wanted);
-  } else if (chosen) {
-    await useOneOf([chosen, ...ids.filter((id) => id !== chosen)]);
-    if (wanted) sayNotice("unknown_model", { wanted, id: session.card?.id ?? "" });
-  } else {
-    sayNotice("no_model_yet");
-    notice.append(
-      " ",
-      button("go_train", () => session.emit(EVENTS.openTab, "train")),
-    );
-  }
-  session.emit(EVENTS.models, models);
+/** Real digits of the network's own data set. */
+async function loadDigits() {
+  const wanted = session.card?.dataset ?? "mnist";
+  if (wanted === dataset) return;
+  dataset = wanted;
+  source.digits.splice(0);
+  session.emit(EVENTS.digits);
+  const found = await fetchDigits(wanted);
+  if (wanted !== dataset) return;
+  source.digits.push(...found);
+  session.emit(EVENTS.digits);
 }
 
 async function start() {
   startLanguage();
   applyTheme(session);
-  const label = labelled("model", chooser);
+  const bar = makeModelsBar(session);
   const compare = makeCompare(session);
   const tabs = makeWorkbench(session, source, [
+    { id: "here", text: "tab_here", panel: makeHere(session, hereSource) },
     { id: "train", text: "tab_train", panel: makeTrain(session) },
     { id: "compare", text: "tab_compare", panel: compare.element, dock: compare.dock },
   ]);
-  const head = makeHeader(session, make("div", { class: "model-tools" }, label, takeAway));
+  const head = makeHeader(session, bar.element);
+  const classKey = make("p", { class: "class-key", hidden: true });
+  session.on(EVENTS.role, ({ class_key: key }) => {
+    classKey.hidden = !key;
+    if (key) say(classKey, "class_key", { address: location.origin, key });
+  });
   const foot = make("footer", {}, make("p", {}, make("a", { href: "/docs", text: "api_link" })));
   document
     .getElementById("app")
-    .append(head, tabs.list, notice, make("main", {}, ...tabs.panels), foot);
-  for (const event of [EVENTS.model, EVENTS.language]) session.on(event, linkExport);
-  session.on(EVENTS.kept, () => loadModels(null).catch(showProblem));
-  onLink(({ net }) => {
-    if (net && net !== session.card?.id) useModel(net);
-  });
-  linkExport();
-  const digits = fetchDigits().then((found) => {
-    source.digits.push(...found);
-    session.emit(EVENTS.digits);
-  });
-  const results = await Promise.allSettled([loadModels(readLink().net), digits]);
+    .append(head, tabs.list, classKey, bar.notice, make("main", {}, ...tabs.panels), foot);
+  session.on(EVENTS.model, () => loadDigits().catch(bar.showProblem));
+  const role = get("/api/health").then((health) => session.emit(EVENTS.role, health));
+  const results = await Promise.allSettled([bar.load().then(loadDigits), role]);
   const failed = results.find(({ status }) => status === "rejected");
-  if (failed?.status === "rejected") showProblem(failed.reason);
+  if (failed?.status === "rejected") bar.showProblem(failed.reason);
   document.documentElement.dataset.ready = "yes";
 }
 

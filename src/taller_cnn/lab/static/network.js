@@ -38,11 +38,13 @@ const SMALLEST_POOLED = 8;
  * The layers of a network, first to last.
  *
  * @param {Object} config the fields of `ModelConfig`
- * @param {Object<string, {data: Float32Array}>} tensors weights by name: `conv1.weight`
- *   [outputs, inputs, kernel, kernel], `conv1.bias` [outputs], `fc1.weight` [units, inputs] ...
+ * @param {?Object<string, {data: Float32Array}>} tensors weights by name: `conv1.weight`
+ *   [outputs, inputs, kernel, kernel], `conv1.bias` [outputs], `fc1.weight` [units, inputs] ...;
+ *   without them only the layers' shapes are told
+ * @param {number} [classes] as many as the weights say, where there are weights
  * @returns {Layer[]}
  */
-export function buildNetwork(config, tensors) {
+export function buildNetwork(config, tensors, classes = tensors["fc2.bias"].data.length) {
   const layers = [layerOf("input", "input", { channels: 1, size: IMAGE_SIDE })];
   config.filters.forEach((filters, index) => {
     addConvolution(layers, config, tensors, index + 1, filters);
@@ -56,7 +58,6 @@ export function buildNetwork(config, tensors) {
     addActivation(layers, "act", config.activation);
   }
   layers.at(-1).dropout = config.dropout;
-  const classes = tensors["fc2.bias"].data.length;
   addLinear(layers, tensors, "fc2", classes);
   const softmax = { channels: classes, size: 1, inputs: classes, inputSize: 1 };
   layers.push(layerOf("softmax", "softmax", softmax));
@@ -89,8 +90,8 @@ function addConvolution(layers, config, tensors, index, outputs) {
       kernel,
       stride,
       padding: Math.floor(kernel / 2),
-      weight: tensors[`conv${index}.weight`].data,
-      bias: tensors[`conv${index}.bias`].data,
+      weight: tensors?.[`conv${index}.weight`].data,
+      bias: tensors?.[`conv${index}.bias`].data,
       normalised: config.batch_norm,
       parameters: outputs * (weights + 1) + (config.batch_norm ? 2 * outputs : 0),
       arithmetic: `${outputs} × (${inputs} × ${kernel} × ${kernel} + 1)${norm}`,
@@ -125,8 +126,8 @@ function addLinear(layers, tensors, name, units) {
       size: 1,
       inputs,
       inputSize,
-      weight: tensors[`${name}.weight`].data,
-      bias: tensors[`${name}.bias`].data,
+      weight: tensors?.[`${name}.weight`].data,
+      bias: tensors?.[`${name}.bias`].data,
       parameters: units * (inputs + 1),
       arithmetic: `${units} × (${inputs} + 1)`,
       macs: units * inputs,

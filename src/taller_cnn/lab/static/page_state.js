@@ -1,6 +1,6 @@
 /** What the page shows, told by its link; and what a reload keeps. */
 
-const RELOAD_PREFIX = "taller-cnn.page.";
+const KEPT_PREFIX = "taller-cnn.page.";
 
 /**
  * The fields of the page's link: `#tab=inside&net=small&at=conv2.6`.
@@ -33,7 +33,7 @@ export function onLink(listener) {
 /** Keep a value (of JSON) for this page after a reload; another window does not see it. */
 export function keepForReload(name, value) {
   try {
-    sessionStorage.setItem(RELOAD_PREFIX + name, JSON.stringify(value));
+    sessionStorage.setItem(KEPT_PREFIX + name, JSON.stringify(value));
   } catch {
     // Private windows and pages from disk may refuse; a reload then starts anew.
   }
@@ -42,7 +42,7 @@ export function keepForReload(name, value) {
 /** What was kept, or null. */
 export function keptForReload(name) {
   try {
-    return JSON.parse(sessionStorage.getItem(RELOAD_PREFIX + name));
+    return JSON.parse(sessionStorage.getItem(KEPT_PREFIX + name));
   } catch {
     return null;
   }

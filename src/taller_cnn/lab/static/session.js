@@ -30,6 +30,8 @@ export const EVENTS = Object.freeze({
   digits: "digits",
   /** The lab's networks; their cards. */
   models: "models",
+  /** Who the reader is, as `GET /api/health` says it: {role, class_key}. */
+  role: "role",
   /** A training was kept; its network's id. */
   kept: "kept",
   /** Asks the tabs to open one; its id. */
@@ -46,6 +48,8 @@ const MOST_MACS_IN_PAGE = 6e6;
 export class Session {
   /** What is known of the network, or null as long as there is none. */
   card = null;
+  /** The same with the network's weights, as `setModel` got it. */
+  model = null;
   /** The tab that is open. */
   tab = null;
   /** @type {import("./network.js").Layer[]} */
@@ -93,7 +97,9 @@ export class Session {
   }
 
   /** Put another network on the page. */
-  setModel({ card, tensors }) {
+  setModel(model) {
+    const { card, tensors } = model;
+    this.model = model;
     this.layers = [];
     this.pointed = null;
     this.deselect();

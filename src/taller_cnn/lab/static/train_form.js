@@ -52,50 +52,86 @@ const FORM_FIELDS = [
   { group: "train", name: "seed", kind: "number", least: 0, most: 2147483647, step: 1, value: 0 },
 ];
 
+/** @typedef {{name: string, kind: string, value?: any, group?: string}} Field */
+
+/** Which digits the server trains on. */
+const SOURCE_FIELD = {
+  name: "source",
+  kind: "choice",
+  options: ["auto", "sample", "full"],
+  value: "auto",
+};
+
 /**
- * The form.
+ * The form of a training by the server.
  *
  * @param {(request: Object) => void} submit gets the body of POST /api/runs
- * @returns {{element: HTMLFormElement, disable: (yes: boolean) => void, blame: Function}}
  */
 export function makeForm(submit) {
-  const fields = new Map(FORM_FIELDS.map((field) => [field.name, makeField(field)]));
-  const source = makeField({
-    name: "source",
-    kind: "choice",
-    options: ["auto", "sample", "full"],
-    value: "auto",
+  return makeFieldForm([...FORM_FIELDS, SOURCE_FIELD], "train", (values) =>
+    submit({ ...grouped(values), source: values.source }),
+  );
+}
+
+/**
+ * The form of a training in the page: the same fields, with other values to begin with.
+ *
+ * @param {Object<string, any>} first values by the field's name
+ * @param {(request: {config: Object, train: Object}) => void} submit
+ */
+export function makePageForm(first, submit) {
+  const fields = FORM_FIELDS.map((field) => {
+    const value = first[field.name] ?? field.value;
+    return { ...field, value };
   });
+  return makeFieldForm(fields, "here", (values) => submit(grouped(values)));
+}
+
+/** The values of the network and those of the training, apart. */
+function grouped(values) {
+  const request = { config: {}, train: { recipe: "quick" } };
+  for (const { group, name } of FORM_FIELDS) request[group][name] = values[name];
+  return request;
+}
+
+/**
+ * A form that hands on the values of its fields once all of them are possible.
+ *
+ * @param {Field[]} list
+ * @param {string} prefix of the fields' ids
+ * @param {(values: Object<string, any>) => void} submit
+ * @returns {{element: HTMLFormElement, disable: (yes: boolean) => void, blame: Function}}
+ */
+function makeFieldForm(list, prefix, submit) {
+  const fields = new Map(list.map((field) => [field.name, makeField(field, prefix)]));
   const start = button("start", () => {}, { type: "submit", class: "main" });
   const element = make(
     "form",
     { class: "train-form", novalidate: true, label: "form_label" },
-    ...[...fields.values(), source].map(({ row }) => row),
+    ...[...fields.values()].map(({ row }) => row),
     make("div", { class: "form-end" }, start),
   );
-  const all = new Map([...fields, ["source", source]]);
   element.addEventListener("submit", (event) => {
     event.preventDefault();
-    blame(all, []);
-    const wrong = FORM_FIELDS.filter(({ name }) => !fields.get(name).input.checkValidity());
+    const wrong = list.filter(({ name }) => !fields.get(name).input.checkValidity());
     blame(
-      all,
+      fields,
       wrong.map(({ name }) => ({ field: name, own: true })),
     );
     if (wrong.length) fields.get(wrong[0].name).input.focus();
-    else submit(requestOf(fields, source));
+    else submit(valuesOf(fields));
   });
   return {
     element,
     disable(yes) {
       start.disabled = yes;
     },
-    blame: (errors) => blame(all, errors),
+    blame: (errors) => blame(fields, errors),
   };
 }
 
-function makeField(field) {
-  const id = `train-${field.name}`;
+function makeField(field, prefix) {
+  const id = `${prefix}-${field.name}`;
   const error = make("span", { class: "field-error", id: `${id}-error` });
   const input = INPUTS[field.kind](field, id);
   input.setAttribute("aria-describedby", error.id);
@@ -145,14 +181,10 @@ const INPUTS = {
   },
 };
 
-/** The body of POST /api/runs. */
-function requestOf(fields, source) {
-  const request = { config: {}, train: { recipe: "quick" }, source: source.input.value };
-  for (const { field, input } of fields.values()) {
-    request[field.group][field.name] = VALUES[field.kind](input, field);
-  }
-  return request;
-}
+const valuesOf = (fields) =>
+  Object.fromEntries(
+    [...fields].map(([name, { field, input }]) => [name, VALUES[field.kind](input, field)]),
+  );
 
 const VALUES = {
   list: (input) =>

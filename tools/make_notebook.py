@@ -3,7 +3,7 @@
 A notebook runs from top to bottom, so the guard ``if __name__ == "__main__":`` goes and what it
 guards moves to the margin; cells with the tag ``program`` (the command line) are left out.
 
-    python pytorch/make_notebook.py
+    python tools/make_notebook.py
 """
 
 import re
@@ -14,7 +14,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-SCRIPT = Path(__file__).with_name("cnn_pytorch.py")
+SCRIPT = Path(__file__).resolve().parents[1] / "pytorch" / "cnn_pytorch.py"
 GUARD = re.compile(r'^if __name__ == "__main__":\n((?:(?:    .*)?\n?)+)', re.MULTILINE)
 
 
@@ -24,8 +24,8 @@ def without_guard(source: str) -> str:
 
 
 def notebook_of(script: Path) -> NotebookNode:
-    """The notebook of a percent-format script; its cells are numbered, so that it is always equal."""
-    notebook = jupytext.read(script)
+    """The notebook of a percent-format script, always the same: its cells are numbered."""
+    notebook: NotebookNode = jupytext.read(script)
     cells = [cell for cell in notebook.cells if "program" not in cell.metadata.get("tags", [])]
     for number, cell in enumerate(cells):
         cell.id, cell.metadata = f"cell-{number:02}", NotebookNode()
