@@ -83,7 +83,8 @@ def test_the_written_out_sum_is_what_the_map_has(inside: Any, layer: str, unit: 
 def test_the_kernel_slides_by_itself_and_stops(inside: Any) -> None:
     inside.locator('[data-layer="conv2"] .unit').first.click()
     place = inside.locator("#detail .place")
-    inside.clock.install()
+    inside.clock.install(time=0)
+    inside.clock.pause_at(3_600_000)
     inside.get_by_role("button", name="Recorrer").click()
     # It starts at ink: the topmost of the drawing, on the map of half its side.
     ink = inside.evaluate("session.pixels.findIndex((grey) => grey > 0)")
@@ -112,7 +113,8 @@ def _leftmost(page: Any, row: int) -> int:
 
 def test_a_walk_that_nobody_sees_stops(inside: Any) -> None:
     inside.locator('[data-layer="conv2"] .unit').first.click()
-    inside.clock.install()
+    inside.clock.install(time=0)
+    inside.clock.pause_at(3_600_000)
     inside.get_by_role("button", name="Recorrer").click()
     inside.get_by_role("tab", name="Dibuja").click()
     inside.clock.run_for(700)

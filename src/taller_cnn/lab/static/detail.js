@@ -51,7 +51,7 @@ function showSelected(panel) {
     detailHead(session, layer, unit, panel.off),
     make("p", { class: "sentence", text: sentenceOf(session, layer) }),
     panel.view.element,
-    factsOf(layer, panel.extent),
+    layerFacts(layer, panel.extent),
   );
   panel.element.scrollTop = 0;
   updateDetail(panel);
@@ -63,7 +63,7 @@ function showSelected(panel) {
 }
 
 /** What a layer costs and how far its numbers go. */
-function factsOf(layer, extent) {
+function layerFacts(layer, extent) {
   const { parameters, arithmetic, normalised, dropout } = layer;
   const cost = parameters
     ? [make("b", { text: ["parameters", { n: parameters }] }), ` = ${arithmetic}`]

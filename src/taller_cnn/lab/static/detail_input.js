@@ -5,7 +5,7 @@ import { say } from "./language.js";
 import { beginAt, firstInk, go, makeStepper, placeOf, steer, stop } from "./stepper.js";
 
 /** Numbers in a row of the part that is shown. */
-const SHOWN = 9;
+const ACROSS = 9;
 /** Grey levels from here on are light: dark letters on them. */
 const LIGHT = 128;
 
@@ -18,7 +18,7 @@ export function makeInput(session, layer) {
   steer(view.stepper, view.picture.element);
   if (session.outputs) beginAt(view.stepper, session.pixels);
   view.numbers = make("div", { class: "products numbers-of-input" });
-  view.numbers.style.setProperty("--across", String(SHOWN));
+  view.numbers.style.setProperty("--across", String(ACROSS));
   view.total = make("p", { class: "equation total", "data-role": "total" });
   return {
     element: make(
@@ -41,11 +41,12 @@ function paintNumbers(view) {
   const { size } = layer;
   const at = placeOf(stepper);
   // The pixel in the middle, but nothing beyond the edges.
-  const start = (place) => Math.min(size - SHOWN, Math.max(0, place - Math.floor(SHOWN / 2)));
+  const start = (place) => Math.min(size - ACROSS, Math.max(0, place - Math.floor(ACROSS / 2)));
   const [top, left] = [start(at.y), start(at.x)];
-  paintBig(picture, pixels, size, 255, { top, left, height: SHOWN, width: SHOWN }, { grey: pixels });
-  const cells = Array.from({ length: SHOWN * SHOWN }, (_, index) => {
-    const [y, x] = [top + Math.floor(index / SHOWN), left + (index % SHOWN)];
+  const part = { top, left, height: ACROSS, width: ACROSS };
+  paintBig(picture, pixels, size, 255, part, { grey: pixels });
+  const cells = Array.from({ length: ACROSS * ACROSS }, (_, index) => {
+    const [y, x] = [top + Math.floor(index / ACROSS), left + (index % ACROSS)];
     const pixel = pixels[y * size + x];
     const cell = make("span", {
       class: y === at.y && x === at.x ? "product taken" : "product",
