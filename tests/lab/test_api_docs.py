@@ -9,6 +9,7 @@ ROUTES = {
     ("POST", "/api/predict"),
     ("POST", "/api/readings"),
     ("GET", "/api/digits"),
+    ("GET", "/api/training-digits"),
     ("GET", "/api/models"),
     ("GET", "/api/models/{model_id}"),
     ("GET", "/api/models/{model_id}/mistakes"),

@@ -23,6 +23,8 @@ const chooser = make("select", {
   id: "model-choice",
   on: { change: () => useModel(chooser.value) },
 });
+/** Shown in the chooser while the page has a network that was trained in it. */
+const trainedHere = make("option", { value: "", text: "model_here", hidden: true });
 const takeAway = make("a", { class: "button", text: "take_away", download: true });
 
 /** Load a model of the lab and make it the page's; whether that could be done. */
@@ -67,6 +69,7 @@ async function loadModels() {
   const { default: chosen, models } = await get("/api/models");
   chooser.replaceChildren(
     ...models.map(({ id, kind }) => make("option", { value: id, text: [`model_${kind}`, { id }] })),
+    trainedHere,
   );
   if (chosen) {
     const others = models.map(({ id }) => id).filter((id) => id !== chosen);

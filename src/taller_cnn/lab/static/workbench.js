@@ -1,4 +1,5 @@
-/** The two parts that both the lab and the exported page have, sharing one drawing pad. */
+/** The parts that both the lab and the exported page have, sharing one drawing pad. */
+import { makeBack } from "./back_view.js";
 import { makeDraw } from "./draw_view.js";
 import { makeInside } from "./inside_view.js";
 import { makePad } from "./pad.js";
@@ -6,7 +7,7 @@ import { EVENTS } from "./session.js";
 import { makeTabs } from "./tabs.js";
 
 /**
- * The tabs with *Draw*, *Look inside* and the given others.
+ * The tabs with *Draw*, *Look inside*, *Backwards* and the given others.
  *
  * @param {Object} source as for `makePad`
  * @param {{id: string, text: string, panel: HTMLElement, dock?: HTMLElement}[]} others
@@ -15,19 +16,21 @@ import { makeTabs } from "./tabs.js";
 export function makeWorkbench(session, source, others = []) {
   const draw = makeDraw();
   const inside = makeInside(session);
+  const back = makeBack(session, source);
   const pad = makePad(session, source);
   const tabs = makeTabs(
     [
       { id: "draw", text: "tab_draw", panel: draw.element },
       { id: "inside", text: "tab_inside", panel: inside.element },
+      { id: "back", text: "tab_back", panel: back.element },
       ...others,
     ],
     (id) => {
       const own = others.find((tab) => tab.id === id)?.dock;
-      const dock = { draw: draw.dock, inside: inside.dock }[id] ?? own;
+      const dock = { draw: draw.dock, inside: inside.dock, back: back.dock }[id] ?? own;
       pad.classList.toggle("small", id !== "draw");
       if (dock) dock.append(pad);
-      if (id === "inside") offerDigit(session, source);
+      if (id === "inside" || id === "back") offerDigit(session, source);
       session.tab = id;
       session.emit(EVENTS.tab, id);
     },
