@@ -137,8 +137,8 @@ def test_the_view_shows_the_pages_own_gradients(page: Any, lab: Any) -> None:
     np.testing.assert_allclose(shown, logits.grad[0], atol=1e-4)
 
     page.locator("#back-layer").select_option(label="Convolución 2")
-    page.locator("#back-unit").select_option(value="3")
-    page.locator("#back-channel").select_option(value="1")
+    page.locator("#back-unit").select_option(index=3)
+    page.locator("#back-channel").select_option(index=1)
     page.locator("#panel-back .products button").nth(5).click()
     total = page.locator("#panel-back [data-role=weight]")
     conv = model.get_submodule("conv2")

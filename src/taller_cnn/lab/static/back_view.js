@@ -118,7 +118,7 @@ function sendBack(back) {
     ...session.classNames.map((name, index) => rowOf(name, index === label, index, seen, p)),
   );
   back.flow.paint(network);
-  back.weight.show(network);
+  back.weight.show(network, look);
   back.step.show({ ...seen, network, digit, others, look });
 }
 

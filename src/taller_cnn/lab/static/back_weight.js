@@ -8,9 +8,9 @@ import { layerTitle } from "./layers.js";
 /** Products written out, the largest first. */
 const WRITTEN = 6;
 
-/** The section; `show(network)` shows what `lookBack` left in it. */
+/** The section; `show(network, look)` shows what `look` leaves in the network, a `lookBack`. */
 export function makeWeightSection() {
-  const view = { network: null, weight: { unit: 0, channel: 0, ky: 0, kx: 0 }, built: null };
+  const view = { network: null, look: null, weight: { unit: 0, channel: 0, ky: 0, kx: 0 }, built: null };
   const repaint = () => paintWeight(view);
   view.layer = make("select", { id: "back-layer", on: { change: repaint } });
   view.unit = make("select", { id: "back-unit", on: { change: repaint } });
@@ -36,8 +36,8 @@ export function makeWeightSection() {
   );
   return {
     element,
-    show(network) {
-      view.network = network;
+    show(network, look) {
+      Object.assign(view, { network, look });
       if (view.built !== network) listLayers(view);
       paintWeight(view);
     },
@@ -64,6 +64,8 @@ function listNumbers(select, count) {
 }
 
 function paintWeight(view) {
+  // Steps that were tried since have left other numbers in the layers.
+  view.look();
   const { layers, parameters } = view.network;
   const index = Number(view.layer.value);
   const { layer, gradient } = layers[index];
