@@ -9,6 +9,8 @@ DEV_STAMP := $(VENV)/.installed-dev
 NPM_STAMP := $(VENV)/.installed-npm
 BROWSER_STAMP := $(VENV)/.installed-browser
 ARGS ?=
+# auto: PyTorch without CUDA where there is no NVIDIA GPU; cpu: without CUDA; default: pip's choice.
+TORCH ?= auto
 
 .PHONY: train study test test-slow test-browser check lint notebook bench clean
 
@@ -41,16 +43,18 @@ bench: $(DEV_STAMP)
 	$(BIN)/python benchmarks/whole_command.py
 
 notebook: $(DEV_STAMP)
-	$(BIN)/jupytext --to ipynb --update pytorch/cnn_pytorch.py
+	$(BIN)/python tools/make_notebook.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(RUN_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python tools/install_torch.py --build $(TORCH)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
 $(DEV_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python tools/install_torch.py --build $(TORCH)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@ $(RUN_STAMP)
 

@@ -610,7 +610,7 @@ def test_a_file_without_weights_is_refused_with_what_is_in_it(
 ) -> None:
     torch.save(content, saved)
     assert _reason(saved) == "reason_no_weights"
-    with pytest.raises(ModelError, match=f"weights by the names of layers but {found}"):
+    with pytest.raises(ModelError, match=f"weights named by layer, but {found}"):
         load_model(saved)
 
 
@@ -1053,7 +1053,9 @@ def test_a_network_without_its_description_is_no_member(tmp_path: Path) -> None:
     _ensemble(tmp_path)
     save_model(SimpleCNN(), tmp_path / "seed1.pt", _info(ModelConfig()))
     _without_description(tmp_path / "seed1.pt")
-    with pytest.raises(ModelError, match=r"seed1\.pt has no description \(seed1\.json\)"):
+    with pytest.raises(
+        ModelError, match=r"seed1\.pt has no description of its own \(seed1\.json\)"
+    ):
         load_model(tmp_path)
 
 

@@ -72,6 +72,8 @@ class OpenLab:
     """A lab that runs."""
 
     address: str
+    class_address: str
+    """What pupils open; empty where the lab is open on this machine alone."""
     workdir: Path
     pid: int
 
@@ -124,12 +126,12 @@ def lab_folder(tmp_path_factory: pytest.TempPathFactory, sample_dir: Path) -> Pa
 
 
 @contextmanager
-def running(workdir: Path, port: int = 0) -> Iterator[OpenLab]:
+def running(workdir: Path, port: int = 0, *options: str) -> Iterator[OpenLab]:
     """`taller-cnn lab` on a port (0: a free one), in a process of its own."""
     command = [sys.executable, "-m", "taller_cnn", "lab", "--no-browser", "--json"]
     command += ["--port", str(port)]
     process = subprocess.Popen(
-        [*command, "--workdir", str(workdir)],
+        [*command, *options, "--workdir", str(workdir)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -138,8 +140,13 @@ def running(workdir: Path, port: int = 0) -> Iterator[OpenLab]:
         assert process.stdout is not None
         told = process.stdout.readline()
         assert told, process.stderr.read() if process.stderr else ""
-        address = json.loads(told)["address"]
-        yield OpenLab(address=address, workdir=workdir, pid=process.pid)
+        result = json.loads(told)
+        yield OpenLab(
+            address=result["address"],
+            class_address=result.get("class_address", ""),
+            workdir=workdir,
+            pid=process.pid,
+        )
     finally:
         process.terminate()
         process.communicate(timeout=20)

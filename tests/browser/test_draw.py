@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from taller_cnn.data import Digits
 
@@ -79,10 +80,122 @@ def zero_picture(sample_digits: Digits, tmp_path: Path) -> Path:
 
 
 def test_a_picture_goes_through_the_reader(page: Any, zero_picture: Path) -> None:
-    page.set_input_files("input[type=file]", zero_picture)
+    page.set_input_files("input[type=file][accept*=image]", zero_picture)
     page.wait_for_selector(".dock .bar.top")
     assert _top(page) == "0"
     assert "se lee 0" in page.locator(".notice").inner_text()
+    # What was read goes with the drawing.
+    page.get_by_role("button", name="Borrar", exact=True).click()
+    assert page.locator(".notice").inner_text() == ""
+    assert page.locator(".photo-picture img").count() == 0
+
+
+@pytest.fixture
+def sheet(sample_digits: Digits, tmp_path: Path) -> Path:
+    """Two pages: a digit, a scrawl that may be anything, and a rule; then another digit."""
+
+    def page_with(label: int) -> Image.Image:
+        index = int((sample_digits.test.labels == label).nonzero()[0])
+        digit = sample_digits.test.images[index, 0].numpy()
+        paper = Image.new("L", (600, 260), 235)
+        paper.paste(25, (40, 60), Image.fromarray(digit).resize((140, 140)))
+        return paper
+
+    first = page_with(0)
+    scrawl = ImageDraw.Draw(first)
+    scrawl.line([(250, 190), (300, 70), (320, 190), (350, 80), (380, 190)], fill=25, width=12)
+    scrawl.line([(440, 130), (590, 132)], fill=25, width=6)
+    path = tmp_path / "sheet.tif"
+    first.save(path, save_all=True, append_images=[page_with(7)])
+    return path
+
+
+def test_a_photo_says_what_it_does_not_know(page: Any, sheet: Path) -> None:
+    page.set_input_files("input[type=file][accept*=image]", sheet)
+    page.locator(".photo-picture img").wait_for()
+    boxes = page.locator(".photo-box:not(.rejected)")
+    assert boxes.count() >= 1
+    assert "Ponerlo en la pizarra" in (boxes.first.get_attribute("aria-label") or "")
+    # Each box lies over its mark, and in the picture.
+    picture = page.locator(".photo-picture img").bounding_box()
+    box = boxes.first.bounding_box()
+    assert picture["x"] <= box["x"] <= box["x"] + box["width"] <= picture["x"] + picture["width"]
+    rejected = page.locator(".photo-box.rejected")
+    assert rejected.count() >= 1
+    assert rejected.first.get_attribute("title")
+    page.get_by_role("button", name="Página siguiente").click()
+    page.get_by_text("2 de 2").wait_for()
+    assert "7" in page.locator(".notice").inner_text()
+
+
+UNSURE: dict[str, Any] = {
+    "model": "main", "threshold": 0.98, "text": "35", "page": 1, "pages": 1, "width": 200,
+    "height": 100, "preview": "data:image/gif;base64,R0lGODlhAQABAAAAACw=",
+    "rejected": [{"box": {"x": 150, "y": 10, "width": 40, "height": 4}, "reason": "line",
+                  "detail": "Es una raya."}],
+    "digits": [
+        {"box": {"x": 10, "y": 10, "width": 40, "height": 60}, "digit": 3, "second": 8,
+         "probability": 0.999, "uncertain": False},
+        {"box": {"x": 70, "y": 10, "width": 40, "height": 60}, "digit": 5, "second": 6,
+         "probability": 0.61, "uncertain": True},
+    ],
+}  # fmt: skip
+
+
+def test_an_uncertain_digit_is_called_so(page: Any, zero_picture: Path) -> None:
+    answer = {**UNSURE, "digits": [
+        {**digit, "image": base64.b64encode(bytes(784)).decode()} for digit in UNSURE["digits"]
+    ]}  # fmt: skip
+    page.route("**/api/readings*", lambda route: route.fulfill(json=answer))
+    page.set_input_files("input[type=file][accept*=image]", zero_picture)
+    unsure = page.locator(".photo-box.uncertain")
+    unsure.wait_for()
+    assert unsure.count() == 1
+    assert unsure.inner_text() == "5?"
+    assert (unsure.get_attribute("aria-label") or "").startswith("No lo sé: quizá 5")
+    assert page.locator(".photo-box.rejected").get_attribute("title") == "Es una raya."
+    facts = page.locator(".photo-facts").inner_text()
+    assert "por debajo de 98" in facts
+
+
+def test_a_file_beside_the_pad_does_not_leave_the_page(page: Any, zero_picture: Path) -> None:
+    page.evaluate(DROP, [list(b"7"), "text/plain", "main", "drop"])
+    page.get_by_text("«picture» no es una imagen.").wait_for()
+    page.evaluate(DROP, [list(zero_picture.read_bytes()), "image/png", "footer", "drop"])
+    page.wait_for_selector(".dock .bar.top")
+    assert _top(page) == "0"
+
+
+def test_the_shelf_has_no_odd_digits(page: Any) -> None:
+    """Each is the nearest to its class's mean among the digits that the page has."""
+    typical = page.evaluate(
+        """async () => {
+            const { fetchDigits } = await import("/static/api.js");
+            const digits = await fetchDigits("mnist");
+            const threes = digits.filter(({ label }) => label === 3);
+            const mean = Array.from(threes[0].pixels, (_, k) =>
+                threes.reduce((sum, { pixels }) => sum + pixels[k], 0) / threes.length);
+            const far = threes.map(({ pixels }) =>
+                mean.reduce((sum, grey, k) => sum + (grey - pixels[k]) ** 2, 0));
+            return [...threes[far.indexOf(Math.min(...far))].pixels];
+        }"""
+    )
+    page.get_by_role("button", name="Poner un 3 de verdad").click()
+    assert page.evaluate("[...session.pixels]") == typical
+
+
+def test_without_a_network_that_is_what_is_said(open_page: Any, empty_lab: Any) -> None:
+    page = open_page(empty_lab.address)
+    assert "Todavía no hay ninguna red" in page.locator(".dock .verdict").inner_text()
+
+
+def test_english_says_it_of_an_eight_too(open_page: Any, lab: Any) -> None:
+    page = open_page(lab.address, locale="en-GB")
+    page.get_by_role("button", name="English").click()
+    page.get_by_role("button", name="Put a real 8 on the board").click()
+    verdict = page.locator(".dock .verdict").inner_text()
+    assert "8" in verdict
+    assert " a 8" not in verdict
 
 
 @pytest.mark.parametrize("tab", ["draw", "inside"])
@@ -128,7 +241,7 @@ def test_a_picture_can_be_dropped_and_pasted(
 def test_a_file_that_is_no_picture_is_told(open_page: Any, lab: Any, tmp_path: Path) -> None:
     page = open_page(lab.address)
     (tmp_path / "notes.png").write_text("7", encoding="ascii")
-    page.set_input_files("input[type=file]", tmp_path / "notes.png")
+    page.set_input_files("input[type=file][accept*=image]", tmp_path / "notes.png")
     page.wait_for_selector(".notice:text('no es una imagen')")
     assert page.locator(".dock .verdict").inner_text() == "Dibuja algo."
     # The browser tells every refused request in its console.

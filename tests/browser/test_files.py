@@ -20,7 +20,7 @@ def test_the_page_fetches_all_its_modules_at_once() -> None:
 
 
 def test_every_file_is_used() -> None:
-    entries = ("lab_main.js", "export_main.js", "train_worker.js")
+    entries = ("lab_main.js", "export_main.js", "look_worker.js", "train_worker.js")
     used = {name for entry in entries for name in modules_of(entry, STATIC)}
     assert {path.name for path in STATIC.glob("*.js")} == used
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,8 @@ def test_columns_are_drawn_from_the_model(inside: Any, lab: Any, name: str) -> N
         assert column.locator(".shape").inner_text() == shape
         assert column.locator(".unit").count() == row.output_shape[0]
         if row.arithmetic:
-            assert row.arithmetic in column.locator(".cost").inner_text()
+            column.locator(".unit").first.click()
+            assert row.arithmetic in inside.locator("#detail .cost").inner_text()
 
 
 @pytest.mark.parametrize("name", ["main", "small"])
@@ -74,8 +76,8 @@ def test_the_written_out_sum_is_what_the_map_has(inside: Any, layer: str, unit: 
         if steps > 1:
             # Somewhere in the middle of the map, where there is ink.
             picture = inside.locator("#detail .steered")
-            picture.hover(position={"x": 120, "y": 140})
-            inside.get_by_role("button", name="Adelante").click()
+            picture.hover(position={"x": 60, "y": 70})
+            inside.get_by_role("button", name="Píxel siguiente").click()
 
 
 def test_the_kernel_slides_by_itself_and_stops(inside: Any) -> None:
@@ -83,12 +85,41 @@ def test_the_kernel_slides_by_itself_and_stops(inside: Any) -> None:
     place = inside.locator("#detail .place")
     inside.clock.install()
     inside.get_by_role("button", name="Recorrer").click()
-    assert place.inner_text() == "fila 1, columna 1"
+    # It starts at ink: the topmost of the drawing, on the map of half its side.
+    ink = inside.evaluate("session.pixels.findIndex((grey) => grey > 0)")
+    row, column = ink // 28 // 2, _leftmost(inside, ink // 28 // 2) // 2
+    assert place.inner_text() == _place(row, column)
     inside.clock.run_for(15 * 350)
-    assert place.inner_text() == "fila 2, columna 2"
+    assert place.inner_text() == _place(*divmod(14 * row + column + 15, 14))
+    inside.get_by_label("Velocidad del recorrido").select_option("16")
+    inside.clock.run_for(350)
+    faster = divmod(14 * row + column + 15 + 16, 14)
+    assert place.inner_text() == _place(*faster)
     inside.get_by_role("button", name="Parar").click()
     inside.clock.run_for(2000)
-    assert place.inner_text() == "fila 2, columna 2"
+    assert place.inner_text() == _place(*faster)
+
+
+def _place(row: int, column: int) -> str:
+    return f"fila {row + 1}, columna {column + 1}"
+
+
+def _leftmost(page: Any, row: int) -> int:
+    """The leftmost ink in the two rows of the drawing that are one row of a map of 14 x 14."""
+    pixels = np.array(page.evaluate("[...session.pixels]")).reshape(28, 28)
+    return int(np.nonzero(pixels[2 * row : 2 * row + 2].max(axis=0))[0][0])
+
+
+def test_a_walk_that_nobody_sees_stops(inside: Any) -> None:
+    inside.locator('[data-layer="conv2"] .unit').first.click()
+    inside.clock.install()
+    inside.get_by_role("button", name="Recorrer").click()
+    inside.get_by_role("tab", name="Dibuja").click()
+    inside.clock.run_for(700)
+    place = inside.locator("#detail .place").text_content()
+    inside.clock.run_for(7000)
+    assert inside.locator("#detail .place").text_content() == place
+    assert inside.locator("#detail button:text('Recorrer')").count() == 1
 
 
 @pytest.mark.parametrize(
@@ -140,6 +171,7 @@ def test_the_colour_range_says_what_it_is(inside: Any) -> None:
     inside.get_by_label("Escala de color").select_option("net")
     net = set(legends()[1:-1])
     assert len(net) == 1
+    assert legends()[-1] == "0–1"
     assert len(set(own[1:-1])) > 3
 
 
@@ -170,6 +202,122 @@ def test_the_sketch_computes_the_output_size(inside: Any) -> None:
 
 def test_a_class_is_called_by_its_own_number(inside: Any) -> None:
     inside.locator('[data-layer="softmax"] .unit').nth(3).hover()
-    assert inside.locator(".pointed p").inner_text().startswith("softmax, clase 3: ")
+    assert inside.locator(".pointed-words").inner_text().startswith("softmax, clase 3: ")
     inside.locator('[data-layer="fc1"] .unit').nth(3).hover()
-    assert inside.locator(".pointed p").inner_text().startswith("fc1, unidad 4: ")
+    assert inside.locator(".pointed-words").inner_text().startswith("fc1, neurona 4: ")
+
+
+WRITTEN = """() => [...document.querySelectorAll("#detail .product")].map(
+  (cell) => [...cell.children].map((part) => part.textContent)
+)"""
+
+
+def _number(text: str) -> float:
+    return float(text.replace(".", "").replace(",", ".").replace("−", "-"))
+
+
+@pytest.mark.parametrize(("layer", "unit"), [("conv1", 3), ("conv2", 5), ("conv2", 20)])
+def test_products_do_not_contradict_their_factors(inside: Any, layer: str, unit: int) -> None:
+    inside.locator(f'[data-layer="{layer}"] .unit').nth(unit).click()
+    for factors, product in inside.evaluate(WRITTEN):
+        x, w = map(_number, factors.split(" × "))
+        assert x * w == pytest.approx(_number(product), abs=0.005 + 1e-9), factors
+
+
+def test_a_sum_is_that_of_its_parts_as_they_are_written(inside: Any) -> None:
+    for layer in ("conv2", "fc1", "fc2"):
+        inside.locator(f'[data-layer="{layer}"] .unit').nth(4).click()
+        words = inside.locator("#detail [data-role=total]").inner_text()
+        products, bias, total = map(_number, re.findall(r"−?[\d.]*\d,\d+", words)[:3])
+        assert products + bias == pytest.approx(total, abs=1e-9), words
+
+
+def test_each_channel_shows_its_kernel_and_what_they_make_together(inside: Any) -> None:
+    inside.locator('[data-layer="conv1"] .unit').nth(2).click()
+    assert inside.locator("#detail .channel canvas").count() == 3
+    inside.locator('[data-layer="conv2"] .unit').nth(2).click()
+    assert inside.locator("#detail .channel").count() == 16
+    parts = [_number(text) for text in inside.locator("#detail .part").all_inner_texts()]
+    words = inside.locator("#detail [data-role=total]").inner_text()
+    products = _number(re.findall(r"−?[\d.]*\d,\d+", words)[0])
+    assert sum(parts) == pytest.approx(products, abs=16 * 0.005)
+    assert "canal" in inside.locator("#detail").inner_text()
+
+
+def test_a_walking_kernel_paints_no_map_again(inside: Any) -> None:
+    inside.locator('[data-layer="conv2"] .unit').nth(2).click()
+    painted = inside.evaluate("""() => {
+      let count = 0;
+      const { putImageData } = CanvasRenderingContext2D.prototype;
+      CanvasRenderingContext2D.prototype.putImageData = function (...all) {
+        if (this.canvas.closest(".channel")) count += 1;
+        putImageData.apply(this, all);
+      };
+      document.querySelector("#detail [aria-label='Píxel siguiente']").click();
+      return count;
+    }""")
+    assert painted == 0
+
+
+def test_the_keyboard_goes_where_the_eye_goes(inside: Any) -> None:
+    inside.locator('[data-layer="conv1"] .unit').nth(2).focus()
+    inside.keyboard.press("Enter")
+    assert inside.evaluate("document.activeElement.id") == "detail"
+    after = inside.get_by_role("button", name="Siguiente ›")
+    after.focus()
+    inside.keyboard.press("Enter")
+    assert "conv1, mapa 4" in inside.locator("#detail h3").inner_text()
+    assert inside.evaluate("document.activeElement.dataset.role") == "map_after"
+    inside.keyboard.press("Escape")
+    assert inside.locator("#detail").is_hidden()
+    label = inside.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert label == "conv1, mapa 4"
+    inside.keyboard.press("Enter")
+    inside.locator('[data-layer="conv2"] .unit').nth(2).focus()
+    inside.keyboard.press("Escape")
+    assert inside.locator("#detail").is_hidden()
+
+
+def test_words_are_explained_where_they_stand(inside: Any) -> None:
+    inside.locator('[data-layer="softmax"] .unit').nth(3).click()
+    words = inside.locator("#detail").inner_text()
+    assert "El logit es" in words
+    assert "se resta el mayor de todos" in words
+
+
+DEEP = """() => {
+  const filters = [32, 64, 64, 64];
+  const tensors = {};
+  const wave = (length, step) => Float32Array.from({ length }, (_, k) => 0.1 * Math.sin(step * k));
+  filters.forEach((outputs, index) => {
+    const inputs = index ? filters[index - 1] : 1;
+    tensors[`conv${index + 1}.weight`] = { data: wave(outputs * inputs * 9, 1.3) };
+    tensors[`conv${index + 1}.bias`] = { data: wave(outputs, 2) };
+  });
+  tensors["fc2.weight"] = { data: wave(10 * 64 * 28 * 28, 0.7) };
+  tensors["fc2.bias"] = { data: wave(10, 1) };
+  const config = { ...session.card.config, filters, pooling: "none", hidden: 0, final_size: 0 };
+  session.setModel({ card: { ...session.card, config }, tensors });
+  return [session.slow, session.busy, session.outputs];
+}"""
+
+
+def test_a_deep_network_is_run_beside_the_page_and_that_is_shown(inside: Any) -> None:
+    slow, busy, outputs = inside.evaluate(DEEP)
+    assert slow
+    assert busy
+    assert outputs is None
+    inside.wait_for_selector(".flow-head .hint:text('Calculando')")
+    inside.wait_for_function("() => !session.busy", timeout=180_000)
+    difference = inside.evaluate("""async () => {
+      const { forward, normalise } = await import("/static/network.js");
+      const image = normalise(session.pixels, session.card);
+      const here = forward(session.layers, image).at(-1);
+      return Math.max(...here.map((p, index) => Math.abs(p - session.outputs.at(-1)[index])));
+    }""")
+    assert difference < 1e-6
+    # The next drawing's pass begins, whether or not somebody waits for why.
+    inside.evaluate("session.setPixels(new Uint8Array(784).fill(9))")
+    assert inside.evaluate("session.busy")
+    inside.evaluate("session.setPixels(null)")
+    inside.wait_for_function("() => !session.busy && session.outputs === null", timeout=180_000)

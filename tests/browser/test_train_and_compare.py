@@ -144,7 +144,7 @@ def test_a_server_that_breaks_off_and_comes_back_is_told(
     page, port = lab_that_ends(signal.SIGKILL)
     problem = page.locator(".run .notice-box")
     problem.wait_for()
-    assert "El taller no responde" in problem.inner_text()
+    assert "El laboratorio no responde" in problem.inner_text()
     assert page.locator(".speed").inner_text() == ""
     with run_lab(workdir, port):
         page.wait_for_selector("[data-state=none]", timeout=LONG)
@@ -155,7 +155,7 @@ def test_a_server_that_breaks_off_and_comes_back_is_told(
 def test_a_server_that_is_closed_during_a_training_is_told(lab_that_ends: Any) -> None:
     page, _ = lab_that_ends(signal.SIGTERM)
     page.wait_for_selector("[data-state=none]")
-    assert "se ha cerrado el taller" in page.locator(".run .notice-box").inner_text()
+    assert "se ha cerrado el laboratorio" in page.locator(".run .notice-box").inner_text()
 
 
 def test_a_request_without_an_answer_is_told_in_the_readers_words(open_page: Any, lab: Any) -> None:
@@ -165,7 +165,7 @@ def test_a_request_without_an_answer_is_told_in_the_readers_words(open_page: Any
     page.get_by_role("button", name="Entrenar").click()
     problem = page.locator(".run .notice-box")
     problem.wait_for()
-    assert problem.inner_text() == "El taller no responde. ¿Sigue abierto en la terminal?"
+    assert problem.inner_text() == "El laboratorio no responde. ¿Sigue abierto en la terminal?"
     page.get_by_role("button", name="English").click()
     assert problem.inner_text().startswith("The lab does not answer.")
     page.get_by_role("tab", name="Compare").click()

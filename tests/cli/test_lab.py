@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,8 +21,10 @@ from taller_cnn.cli.lab import _host_names
 
 
 @contextmanager
-def opened(workdir: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """``taller-cnn lab`` in a process of its own, and the address that it printed."""
+def opened(
+    workdir: Path, *words: str, told: str = "address"
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """``taller-cnn lab`` in a process of its own, and what it printed of its result."""
     command = [sys.executable, "-m", "taller_cnn", "lab", "--no-browser", "--json", *words]
     process = subprocess.Popen(
         [*command, "--workdir", str(workdir), "--lang", "en"],
@@ -35,7 +38,7 @@ def opened(workdir: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], 
             line = process.stdout.readline()
             assert line, process.stderr.read() if process.stderr else ""
             json_schemas.check("lab", json.loads(line))
-            yield process, json.loads(line)["address"]
+            yield process, json.loads(line)[told]
         finally:
             if process.poll() is None:
                 process.kill()
@@ -106,6 +109,18 @@ def test_from_the_network_only_the_printed_address_opens_the_lab(trained_workdir
         )
         with urllib.request.urlopen(request) as answer:
             assert answer.status == 200
+
+
+@pytest.mark.slow
+def test_the_class_gets_an_address_with_a_short_key(trained_workdir: Path) -> None:
+    with opened(trained_workdir, "--host", "0.0.0.0", "--port", "0", told="class_address") as (
+        _,
+        address,
+    ):
+        port, _, key = address.split(":")[2].partition("/?token=")
+        assert re.fullmatch(r"[a-z2-9]{4}-[a-z2-9]{4}", key)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/?token={key}") as answer:
+            assert "pupil." in answer.headers["Set-Cookie"]
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_the_sample_is_announced_at_the_start_and_at_the_end(trained) -> None:
 
 def test_what_was_chosen_is_shown_with_its_reason(trained) -> None:
     assert "float32 (como has pedido)" in trained.out
-    assert "3.500 imágenes para entrenar, 500 de validación y 1.000 de prueba" in trained.out
+    assert "3.500 imágenes de entrenamiento, 500 de validación y 1.000 de prueba" in trained.out
     assert "workshop (épocas 1,5, lote 32, tasa de aprendizaje 0,001, semilla 0)" in trained.out
 
 
@@ -242,7 +242,7 @@ def test_an_ensemble_is_trained_evaluated_and_described(cli, ensemble_workdir: P
     members = [(member["seed"], member["kernel_size"]) for member in told["members"]]
     assert members == [(0, 3), (1, 5)]
     again = cli(*words)
-    assert "Red 2 de 2 (semilla 1): ya está" in again.out
+    assert "Red 2 de 2 (semilla 1): ya entrenada" in again.out
     assert "Por separado" in again.out
     folder = ensemble_workdir / "modelo" / "ensemble_mnist"
     asked = ("--model", folder, *place, "--source", "sample", "--json")

@@ -24,6 +24,7 @@ FILES = {
     "export.html": PAGE,
     "page.css": "body { color: red; }\n",
     "a.js": 'export const NAME = "ñ";\n',
+    "look_worker.js": "self.close();\n",
     "train_worker.js": 'import { NAME } from "./a.js";\npostMessage(NAME);\n',
     "b.js": 'import { NAME } from "./a.js";\ndocument.title = NAME;\n',
 }
@@ -62,8 +63,8 @@ def test_the_page_carries_the_model_and_a_hundred_digits(shared_lab: Lab, static
 def test_the_page_carries_what_it_trains_with(shared_lab: Lab, static: Path) -> None:
     text = exported(shared_lab, static)
     data = data_of(text)
-    assert "postMessage(NAME);" in data["worker"]
-    assert "import" not in data["worker"]
+    assert "postMessage(NAME);" in data["workers"]["train"]
+    assert "import" not in data["workers"]["train"]
     digits = shared_lab.gallery.digits()
     assert data["training"]["class_names"] == list(digits.class_names)
     for split, n in (("train", 3500), ("test", 1000)):

@@ -17,8 +17,8 @@ def test_only_this_machine_gets_in_without_a_token(host: str, loopback: bool) ->
 
 def test_thepage_address_carries_the_token_and_can_be_opened() -> None:
     access = access_for("192.168.1.2")
-    assert page_address("192.168.1.2", 8000, access) == (
+    assert page_address("192.168.1.2", 8000, access.token) == (
         f"http://192.168.1.2:8000/?token={access.token}"
     )
-    assert page_address("::1", 8001, access_for("::1")) == "http://[::1]:8001/"
-    assert "0.0.0.0" not in page_address("0.0.0.0", 8000, access_for("0.0.0.0"))
+    assert page_address("::1", 8001) == "http://[::1]:8001/"
+    assert "0.0.0.0" not in page_address("0.0.0.0", 8000)

@@ -7,6 +7,7 @@ import pytest
 from taller_cnn.errors import (
     BusyError,
     ConfigError,
+    DataError,
     DivergedError,
     ModelError,
     OutputError,
@@ -31,7 +32,7 @@ from taller_cnn.messages import Messages
         (BusyError("busy", path="x"), 409),
         (OutputError("cannot_write", path="x", reason=Phrase("reason_disk_full")), 507),
         (DivergedError("lab_diverged", epoch=1, step=2, suggestion=0.1), 422),
-        (ModelError("lab_ensemble", path="x"), 409),
+        (ModelError("no_model", path="x"), 409),
         (TallerError("lab_fault"), 500),
     ],
 )
@@ -81,3 +82,19 @@ def test_the_language_is_the_one_that_is_wanted_most(header: str, language: str)
     messages = wanted_messages(header, "es")
     assert messages.language == language
     assert messages("lab.problem.404")
+
+
+@pytest.mark.parametrize("header", ["en", "es-MX", "fr"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OutputError("cannot_write", path="x", reason="y"),
+        OutputError("disk_full", path="x", free_mb=1, needed_mb=2),
+        BusyError("busy", path="x"),
+        DataError("data_no_sample", dataset="x"),
+        ModelError("model_mismatch", path="x", reason="y"),
+        DataError("data_unavailable", folder="x", reason="y", remedy="z", files="f"),
+    ],
+)
+def test_no_answer_advises_an_option_that_a_page_has_not(error: TallerError, header: str) -> None:
+    assert "--" not in problem_of(error, wanted_messages(header, "es")).detail

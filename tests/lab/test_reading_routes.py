@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from taller_cnn.calibration import Threshold
 from taller_cnn.data import Digits
 from taller_cnn.lab.lab import Lab
+from taller_cnn.reader import threshold
 
 
 def picture_of(*images: np.ndarray) -> bytes:
@@ -63,6 +66,59 @@ def test_how_many_pages_a_file_has_is_told(client, digits: np.ndarray) -> None:
     pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:])
     found = client.post("/api/readings", content=buffer.getvalue()).json()
     assert (found["pages"], len(found["digits"])) == (2, 1)
+
+
+def test_further_pages_of_a_file_are_read(client, digits: np.ndarray, problem: Any) -> None:
+    pages = [Image.open(io.BytesIO(picture_of(*some))) for some in (digits[:1], digits)]
+    buffer = io.BytesIO()
+    pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:])
+    found = client.post("/api/readings?page=2", content=buffer.getvalue()).json()
+    assert (found["page"], found["pages"], len(found["digits"])) == (2, 2, 2)
+    answer = client.post("/api/readings?page=3", content=buffer.getvalue())
+    assert "2 pages" in problem(answer, 404, "lab_no_such_page")["detail"]
+
+
+def test_the_picture_that_was_read_comes_back_if_it_is_asked_for(client, digits) -> None:
+    data = picture_of(*digits)
+    found = client.post("/api/readings?preview=true", content=data).json()
+    kind, _, coded = found["preview"].partition(",")
+    shown = Image.open(io.BytesIO(base64.b64decode(coded)))
+    assert (kind, shown.size) == ("data:image/jpeg;base64", (260, 140))
+    assert client.post("/api/readings", content=data).json()["preview"] is None
+
+
+def test_which_network_reads_and_when_it_is_to_be_believed(
+    own_lab: Lab, client_of, save_small, digits: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_small(own_lab.models.folder / "cnn_mnist.pt")
+    asking, data = client_of(own_lab), picture_of(*digits)
+    asked: list[Path] = []
+
+    def chosen(path: Path, *_: Any) -> Threshold:
+        asked.append(path)
+        return Threshold(threshold=0.99, precision=0.99, coverage=0.5, n=100)
+
+    monkeypatch.setattr(threshold, "ensure_threshold", chosen)
+    for _ in range(2):
+        found = asking.post("/api/readings", content=data).json()
+        while found["choosing"]:
+            # Pictures are read meanwhile, and none is called uncertain.
+            assert not any(digit["uncertain"] for digit in found["digits"])
+            found = asking.post("/api/readings", content=data).json()
+        assert (found["model"], found["threshold"]) == ("main", 0.99)
+        # Weights that were drawn and not learned are never sure.
+        assert [digit["uncertain"] for digit in found["digits"]] == [True, True]
+    # Looked for once.
+    assert asked == [own_lab.models.folder / "cnn_mnist.pt"]
+
+
+def test_a_threshold_that_cannot_be_known_keeps_nothing_from_being_read(
+    client, digits: np.ndarray
+) -> None:
+    # Nobody knows what the network of this lab was trained on.
+    found = client.post("/api/readings", content=picture_of(*digits)).json()
+    assert found["threshold"] is None
+    assert not any(digit["uncertain"] for digit in found["digits"])
 
 
 def test_a_broken_robust_network_leaves_the_reading_to_the_main_one(

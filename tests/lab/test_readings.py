@@ -14,6 +14,7 @@ from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.problems import LabError
 from taller_cnn.lab.readings import read_bytes
 from taller_cnn.reader import Options, Reader
+from taller_cnn.reader.files import in_file_pixels
 from taller_cnn.reader.loading import WORKING_PIXELS
 
 
@@ -39,7 +40,7 @@ def file(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 def box_of(data: bytes, reader: Reader) -> tuple[int, int, int, int]:
     """Where the only digit is."""
-    (digit,) = read_bytes(data, reader, Options())[1].digits
+    (digit,) = in_file_pixels(read_bytes(data, reader, Options())).digits
     return digit.box
 
 
@@ -55,7 +56,9 @@ def test_a_photo_is_turned_upright(page: NDArray[np.uint8], reader: Reader) -> N
     exif[0x0112] = 6
     lying = Image.fromarray(page).transpose(Image.Transpose.ROTATE_90)
     data = file(lying, "PNG", exif=exif)
-    assert read_bytes(data, reader, Options())[0].size == (160, 140)
+    picture = read_bytes(data, reader, Options()).picture
+    assert picture
+    assert picture.size == (160, 140)
     assert box_of(data, reader) == box_of(file(Image.fromarray(page)), reader)
 
 
@@ -64,7 +67,7 @@ def test_a_scan_that_fills_twelve_of_sixteen_bits_is_the_same_picture(
 ) -> None:
     scan = Image.fromarray(page.astype(np.uint16) * 17)
     found = [
-        read_bytes(file(image), reader, Options())[1].digits[0]
+        in_file_pixels(read_bytes(file(image), reader, Options())).digits[0]
         for image in (scan, Image.fromarray(page))
     ]
     assert found[0].box == found[1].box
@@ -82,7 +85,8 @@ def test_what_is_transparent_is_paper(page: NDArray[np.uint8], reader: Reader) -
 def test_boxes_are_in_the_files_own_pixels(page: NDArray[np.uint8], reader: Reader) -> None:
     large = Image.fromarray(page).resize((1600, 1400), Image.Resampling.NEAREST)
     assert large.width * large.height > WORKING_PIXELS
-    picture, _ = read_bytes(file(large), reader, Options())
+    picture = read_bytes(file(large), reader, Options()).picture
+    assert picture
     assert picture.is_reduced
     assert picture.size == (1600, 1400)
     whole = np.array(box_of(file(Image.fromarray(page)), reader))

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from safetensors.numpy import load
 
+from taller_cnn.data import DigitsPlace
+from taller_cnn.lab.gallery import Gallery
 from taller_cnn.lab.lab import Lab
 
 
@@ -135,5 +137,68 @@ def test_without_digits_the_way_to_them_is_told(client_of, own_lab: Lab, problem
 
 def test_an_address_with_nothing_says_so(client, problem: Any) -> None:
     problem(client.get("/api/nothing"), 404, "lab_no_such_address")
-    told = problem(client.post("/api/models"), 405, "lab_no_such_method")
+    told = problem(client.post("/api/study"), 405, "lab_no_such_method")
     assert "/docs" in told["detail"]
+
+
+def test_a_network_is_opened_renamed_and_deleted(
+    own_lab: Lab, client_of, save_small, workdir, problem: Any
+) -> None:
+    asking = client_of(own_lab)
+    save_small(workdir / "x.pt", seed=6)
+    data = (workdir / "x.pt").read_bytes()
+    answer = asking.post("/api/models?name=mine", content=data)
+    assert (answer.status_code, answer.json()["seed"]) == (201, 6)
+    problem(asking.post("/api/models?name=mine", content=data), 409, "lab_name_taken")
+    problem(asking.post("/api/models?name=MINE!", content=data), 422, "lab_name")
+    problem(asking.post("/api/models?name=bad", content=b"x"), 409, "model_unreadable")
+    answer = asking.request("PATCH", "/api/models/mine", json={"name": "yours"})
+    assert (answer.status_code, answer.json()["id"]) == (200, "yours")
+    assert asking.request("DELETE", "/api/models/yours").status_code == 204
+    problem(asking.get("/api/models/yours"), 404, "lab_unknown_model")
+
+
+def test_an_ensemble_answers_and_says_which_networks_to_look_into(
+    own_lab: Lab, client_of, save_small, workdir, problem: Any
+) -> None:
+    for seed in (1, 2):
+        save_small(workdir / "modelo" / "ensemble_mnist" / f"seed{seed}.pt", seed=seed)
+    asking = client_of(own_lab)
+    body = {"image": [[0] * 27 + [255]] * 28, "model": "ensemble_mnist"}
+    together = asking.post("/api/predict", json=body).json()["predictions"][0]["probabilities"]
+    alone = [
+        asking.post("/api/predict", json={**body, "model": f"ensemble_mnist.seed{seed}"}).json()[
+            "predictions"
+        ][0]["probabilities"]
+        for seed in (1, 2)
+    ]
+    assert together == pytest.approx([sum(pair) / 2 for pair in zip(*alone, strict=True)], abs=1e-5)
+    for path in ("/api/models/ensemble_mnist", "/api/models/ensemble_mnist/page"):
+        assert "ensemble_mnist.seed2" in problem(asking.get(path), 409, "lab_ensemble")["detail"]
+
+
+def test_a_network_is_judged_on_its_own_data_set(
+    own_lab: Lab, client_of, save_small, workdir, problem: Any
+) -> None:
+    save_small(workdir / "modelo" / "cnn_kmnist.pt", dataset="kmnist")
+    asking = client_of(own_lab)
+    # They are not on this disk: better no answer than one on other pictures.
+    own_lab.galleries["kmnist"] = Gallery(
+        DigitsPlace.in_workdir(workdir, workdir / "nothing", dataset="kmnist", mirrors=())
+    )
+    answer = asking.get("/api/models/cnn_kmnist/mistakes")
+    assert (answer.status_code, "kmnist" in answer.text.lower()) == (409, True)
+    assert asking.get("/api/digits?dataset=kmnist").status_code == 409
+
+
+def test_models_are_measured_on_the_same_images(shared_lab: Lab, client) -> None:
+    scores = client.get("/api/models/main/scores").json()
+    mistakes = client.get("/api/models/main/mistakes?limit=1000").json()
+    assert (scores["dataset"], scores["source"], scores["n"]) == ("mnist", "sample", 1000)
+    assert scores["errors"] == mistakes["errors"]
+    rows = scores["confusion"]
+    assert [sum(row) for row in rows] == [each["n"] for each in scores["classes"]]
+    assert [rows[i][i] for i in range(10)] == [each["correct"] for each in scores["classes"]]
+    assert [each["name"] for each in scores["classes"]] == list("0123456789")
+    wrong = mistakes["mistakes"][0]
+    assert rows[wrong["label"]][wrong["predicted"]] > 0

@@ -21,6 +21,7 @@ from taller_cnn.errors import (
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.problems import LabError
 from taller_cnn.lab.runs import Run
+from taller_cnn.lab.security import OWNER
 from taller_cnn.lab.worker_protocol import TrainingOrder
 
 
@@ -78,13 +79,49 @@ def test_what_is_not_sent_is_the_recipes(
 ) -> None:
     started: list[Any] = []
 
-    async def start(model: ModelConfig, train: TrainConfig, source: str, *, replace: bool) -> None:
+    async def start(model: ModelConfig, train: TrainConfig, source: str, **_: Any) -> None:
         started.append((model, train))
         raise LabError(409, "lab_busy")
 
     monkeypatch.setattr(own_lab.runs, "start", start)
     problem(client_of(own_lab).post("/api/runs", json=body), 409, "lab_busy")
     assert started == [recipe(name, model=network, train=training)]
+
+
+def test_the_form_has_the_ranges_and_the_recipes_of_the_configuration(client) -> None:
+    form = client.get("/api/runs/form").json()
+    fields = {field["name"]: field for field in form["fields"]}
+    assert (fields["dropout"]["least"], fields["dropout"]["below"]) == (0, 1)
+    assert (fields["epochs"]["above"], fields["epochs"]["most"]) == (0, 10_000)
+    assert (fields["hidden"]["whole"], fields["dropout"]["whole"]) == (True, False)
+    assert fields["kernel_size"]["options"] == [1, 3, 5, 7]
+    assert fields["schedule"]["options"] == ["constant", "one-cycle"]
+    assert (fields["filters"]["kind"], fields["filters"]["most"]) == ("list", 1024)
+    assert fields["batch_norm"]["kind"] == "switch"
+    for name, values in form["recipes"].items():
+        model, train = recipe(name)
+        assert values["config"] == model.to_dict()
+        assert values["train"] == train.to_dict()
+
+
+def test_whatever_the_form_has_can_be_asked_for(own_lab, client_of, problem, monkeypatch) -> None:
+    started: list[Any] = []
+
+    async def start(model: ModelConfig, train: TrainConfig, source: str, **_: Any) -> None:
+        started.append((model, train))
+        raise LabError(409, "lab_busy")
+
+    monkeypatch.setattr(own_lab.runs, "start", start)
+    asking = client_of(own_lab)
+    form = asking.get("/api/runs/form").json()
+    body: dict[str, Any] = {"config": {}, "train": {"recipe": "quick"}}
+    for field in form["fields"]:
+        # Everything as in another recipe.
+        body[field["group"]][field["name"]] = form["recipes"]["best"][field["group"]][field["name"]]
+    problem(asking.post("/api/runs", json=body), 409, "lab_busy")
+    ((model, train),) = started
+    assert model.filters == recipe("best")[0].filters
+    assert (train.schedule, train.label_smoothing) == ("one-cycle", 0.05)
 
 
 def test_the_documentation_gives_no_default_that_is_the_recipes(client) -> None:
@@ -140,7 +177,7 @@ def ended(own_lab: Lab) -> tuple[Lab, Run]:
         place=replace(own_lab.gallery.place, source="sample"),
         folder=own_lab.runs.folder / "x",
     )
-    run = own_lab.runs.present = Run(order, ExitStack())
+    run = own_lab.runs.present = Run(order, ExitStack(), OWNER.person)
     run.take("started", {"steps": 9})
     run.take("progress", {"step": 4, "loss": 2.0})
     error = DivergedError("lab_diverged", epoch=0.5, step=5, suggestion=0.001)

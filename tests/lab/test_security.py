@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+import re
 from typing import Any
 
 import pytest
@@ -10,16 +12,19 @@ from taller_cnn.lab.problems import MOST_BODY
 from taller_cnn.lab.security import COOKIE, Access, Gate
 
 TOKEN = "t" * 43
-NETWORK = Access(names=frozenset({"192.168.1.5", "localhost"}), token=TOKEN, session="s" * 43)
+KEY = "k7mp-3xqd"
+NETWORK = Access(names=frozenset({"192.168.1.5", "localhost"}), token=TOKEN, class_key=KEY)
 
 
 async def page(scope: Any, receive: Any, send: Any) -> None:
-    """Reads the whole body and says how long it was."""
+    """Reads the whole body and says how long it was, and who asked."""
     length, more = 0, True
     while more:
         message = await receive()
         length, more = length + len(message.get("body", b"")), message.get("more_body", False)
-    await send({"type": "http.response.start", "status": 200, "headers": []})
+    visitor = scope["state"]["visitor"]
+    headers = [(b"role", visitor.role.encode()), (b"person", visitor.person.encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": str(length).encode("ascii")})
 
 
@@ -102,10 +107,82 @@ def test_the_token_is_exchanged_for_a_cookie_that_no_script_reads(network) -> No
     cookie, *attributes = answer.headers["set-cookie"].split("; ")
     assert {"HttpOnly", "SameSite=Strict", "Path=/"} == set(attributes)
     name, _, value = cookie.partition("=")
-    assert (name, value) == (COOKIE, NETWORK.session)
-    assert value != TOKEN
+    assert name == COOKIE
+    assert TOKEN not in value
     answer = network.get("/api/models", headers={"Cookie": f"other=1; {cookie}"})
+    assert (answer.status_code, answer.headers["role"]) == (200, "teacher")
+
+
+def enter(network, token: str, **headers: str) -> dict[str, str]:
+    """The header with the cookie that a token is exchanged for."""
+    answer = network.get(f"/?token={token}", headers=headers)
     assert answer.status_code == 200
+    return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+
+
+@pytest.mark.parametrize("typed", [KEY, "k7mp3xqd", "K7MP-3XQD", "K7mp 3xqd"])
+def test_the_class_gets_in_with_its_key_however_it_is_typed(network, typed: str) -> None:
+    answer = network.get("/api/models", headers=enter(network, typed))
+    assert (answer.status_code, answer.headers["role"]) == (200, "pupil")
+
+
+def test_every_pupil_is_somebody_else_and_stays_the_same(network) -> None:
+    ana, luis = enter(network, KEY), enter(network, KEY)
+    people = [network.get("/x", headers=h).headers["person"] for h in (ana, luis, ana)]
+    assert people[0] == people[2] != people[1]
+    # The address opened again changes neither the person nor, downwards, the role.
+    assert "set-cookie" not in network.get(f"/?token={KEY}", headers=ana).headers
+    teacher = enter(network, TOKEN)
+    assert "set-cookie" not in network.get(f"/?token={KEY}", headers=teacher).headers
+    promoted = enter(network, TOKEN, **ana)
+    assert network.get("/x", headers=promoted).headers["role"] == "teacher"
+
+
+def test_nobody_makes_a_cookie(network, problem) -> None:
+    name, _, value = enter(network, KEY)["Cookie"].partition("=")
+    role, person, signature = value.split(".")
+    for made in (
+        f"teacher.{person}.{signature}",
+        f"{role}.{'0' * 16}.{signature}",
+        f"{role}.{person}.",
+        f"{role}.{person}",
+        f"{role}.{person}.{'0' * 64}",
+        "..",
+        ".",
+    ):
+        problem(network.get("/x", headers={"Cookie": f"{name}={made}"}), 401, "lab_token")
+    other = Access(token=TOKEN, class_key=KEY)
+    headers = {"Cookie": f"{COOKIE}={other.cookie('teacher')}"}
+    problem(network.get("/x", headers=headers), 401, "lab_token")
+
+
+def test_the_classs_key_is_no_password_for_programs(network, problem) -> None:
+    for key in (KEY, "k7mp3xqd"):
+        headers = {"Authorization": f"Bearer {key}"}
+        problem(network.get("/api/models", headers=headers), 401, "lab_token")
+
+
+def test_a_browser_without_the_key_is_asked_for_it(network) -> None:
+    headers = {"Accept": "text/html,*/*;q=0.8", "Accept-Language": "en"}
+    for path, is_wrong in (("/", False), ("/?token=wrong", True)):
+        answer = network.get(path, headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "form-action 'self'" in answer.headers["content-security-policy"]
+        assert 'name="token"' in answer.text
+        assert ("That is not the key" in answer.text) is is_wrong
+        assert KEY not in answer.text
+    assert "pizarra" in network.get("/", headers={**headers, "Accept-Language": "es"}).text
+
+
+def test_both_tokens_are_compared_in_constant_time(network, monkeypatch) -> None:
+    compared = []
+    real = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda a, b: compared.append(b) or real(a, b))
+    for given in (TOKEN, KEY, "x"):
+        compared.clear()
+        NETWORK.role_of(given)
+        assert compared == [TOKEN.encode(), b"k7mp3xqd"]
 
 
 def test_programs_may_send_the_token_itself(network, problem) -> None:
@@ -129,7 +206,9 @@ def test_tokens_are_new_each_time_and_long() -> None:
     one, two = Access.for_network("0.0.0.0"), Access.for_network("0.0.0.0")
     assert one.token != two.token
     assert len(one.token or "") >= 43
-    assert one.session not in (one.token, two.session)
+    assert one.class_key != two.class_key
+    assert one.secret != two.secret
+    assert re.fullmatch(r"[a-hjkmnp-z2-9]{4}-[a-hjkmnp-z2-9]{4}", one.class_key or "")
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_read(problem, client_of) -> None:

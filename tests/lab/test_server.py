@@ -38,7 +38,7 @@ def test_a_port_that_is_taken_gives_way_to_a_free_one() -> None:
 
 
 def test_the_address_of_another_machine_is_told() -> None:
-    with pytest.raises(InputError, match="address of this machine"):
+    with pytest.raises(InputError, match="address of this computer"):
         listen("192.0.2.77", 0, or_any=True)
 
 
@@ -135,7 +135,7 @@ def test_who_has_closed_the_page_is_no_longer_counted(fresh_lab: Lab) -> None:
     place = replace(fresh_lab.gallery.place, source="sample")
     folder = fresh_lab.runs.folder / "x"
     order = TrainingOrder(model=model, train=train, place=place, folder=folder)
-    run = fresh_lab.runs.present = Run(order, ExitStack())
+    run = fresh_lab.runs.present = Run(order, ExitStack(), "owner")
     stop, counted = threading.Event(), []
     server = listen("127.0.0.1", 0, or_any=True)
     address = server.getsockname()

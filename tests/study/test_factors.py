@@ -129,5 +129,5 @@ def test_the_reference_is_always_among_the_chosen_levels_in_order() -> None:
     assert parse_factor("filters=x2,x1/2") == ("filters", ("x1/2", "x1", "x2"))
     assert parse_factor("pooling=none,avg") == ("pooling", ("max", "avg", "none"))
     assert parse_factor("kernel") == ("kernel", None)
-    with pytest.raises(UsageError, match=r"dropout cannot be: .* 25.*as in 0\.25"):
+    with pytest.raises(UsageError, match=r"dropout cannot have the level .* 25.*as in 0\.25"):
         parse_factor("dropout=0,25")

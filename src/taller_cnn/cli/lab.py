@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 from taller_cnn.cli.command import Option
 from taller_cnn.cli.config_options import network, network_options
 from taller_cnn.cli.loading import show_model_notices
-from taller_cnn.cli.options import DATA_DIR, WORKDIR, command
+from taller_cnn.cli.options import DATA_DIR, MODEL, WORKDIR, command
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.values import Key, Value, WrongValue, whole_number
+from taller_cnn.errors import ModelError
 
 if TYPE_CHECKING:
+    from taller_cnn.checkpoints import LoadedModel
     from taller_cnn.lab.lab import Lab
     from taller_cnn.lab.security import Access
 
@@ -73,6 +75,7 @@ def _host_name(text: str) -> str:
         type=Value(_host_names, Key("cli_lab.metavar.names")),
         show_default=Key("cli_lab.option.allow_host_default"),
     ),
+    MODEL,
     *network_options(),
     DATA_DIR,
     WORKDIR,
@@ -84,6 +87,7 @@ def lab(
     host: str,
     port: int | None,
     allow_host: tuple[str, ...] | None,
+    model: Path | None,
     data_dir: Path | None,
     workdir: Path,
     **fields: Any,
@@ -101,16 +105,20 @@ def lab(
     # A digit is too small to share between threads, and the training has a process of its own.
     torch.set_num_threads(1)
     config = network(fields)
-    opened = Lab.in_folder(workdir, data_dir, terminal.messages.tag, config)
-    if config and opened.models.path("main"):
+    opened = Lab.in_folder(workdir, data_dir, terminal.messages.tag, config, model)
+    if model:
+        # What is wrong with it is said here and not on the page.
+        show_model_notices(terminal, _named_model(opened, model))
+    elif config and opened.models.path("main"):
         # Otherwise it is read when the page asks for it.
         show_model_notices(terminal, opened.models.get("main").loaded)
     access = access_for(host, allow_host or ())
     server = listen(host, DEFAULT_PORT if port is None else port, or_any=port is None)
-    address = page_address(host, server.getsockname()[1], access)
+    port = server.getsockname()[1]
+    address = page_address(host, port, access.token)
 
     def ready() -> None:
-        _announce(terminal, opened, address, access)
+        _announce(terminal, opened, address, page_address(host, port), access)
         if not no_browser and _has_screen():
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
@@ -119,17 +127,29 @@ def lab(
     terminal.say("cli_lab.closed", "dim")
 
 
-def _announce(terminal: Terminal, opened: Lab, address: str, access: Access) -> None:
+def _named_model(opened: Lab, path: Path) -> LoadedModel:
+    if opened.models.path("opened") is None:
+        raise ModelError("no_model", path=path)
+    return opened.models.get("opened").loaded
+
+
+def _announce(
+    terminal: Terminal, opened: Lab, address: str, bare_address: str, access: Access
+) -> None:
+    result = {"address": address}
     if access.token:
         terminal.notice(terminal.messages("cli_lab.network"))
     if opened.models.default is None:
         terminal.notice(terminal.messages("cli_lab.no_model"))
     terminal.say("cli_lab.address", "bold", address=address)
+    if access.class_key:
+        terminal.say("cli_lab.class", "bold", address=bare_address, class_key=access.class_key)
+        result["class_address"] = f"{bare_address}?token={access.class_key}"
     if access.in_front:
         names = ", ".join(sorted(access.in_front))
         terminal.say("cli_lab.in_front", names=names, token=access.token)
     terminal.say("cli_lab.how_to_stop", "dim")
-    terminal.result({"address": address})
+    terminal.result(result)
 
 
 def _has_screen() -> bool:

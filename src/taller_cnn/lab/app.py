@@ -47,10 +47,11 @@ def create_app(lab: Lab, access: Access | None = None) -> FastAPI:
         lifespan=lifespan,
         exception_handlers=dict.fromkeys(_REFUSALS, tell),
     )
-    app.state.lab = lab
+    access = access or Access()
+    app.state.lab, app.state.access = lab, access
     # What is asked for thousands of times a second is looked for first.
     for routes in (model_routes, read_routes, reading_routes, run_routes):
         app.include_router(routes(lab))
     add_page(app, lab)
-    app.add_middleware(Gate, access=access or Access(), language=lab.language)
+    app.add_middleware(Gate, access=access, language=lab.language)
     return app

@@ -15,13 +15,15 @@ from taller_cnn.lab.arrays import to_base64
 from taller_cnn.lab.bundle import join_modules, modules_of
 from taller_cnn.lab.gallery import Gallery
 from taller_cnn.lab.model_store import StoredModel
+from taller_cnn.lab.problems import LabError
 from taller_cnn.lab.training_digits import training_digits
 from taller_cnn.messages import LANGUAGES, catalogue
 
 FORMAT = 1
 EXPORTED_DIGITS = 100
 PAGE = "export.html"
-WORKER = "train_worker.js"
+LOOK_WORKER = "look_worker.js"
+TRAIN_WORKER = "train_worker.js"
 _STYLESHEETS = re.compile(r'(?:<link rel="stylesheet" href="/static/[\w.]+">\n)+')
 _SCRIPT = re.compile(r'<script type="module" src="/static/([\w.]+)"></script>')
 
@@ -92,7 +94,7 @@ def _policy(script: str, style: str) -> str:
             f"script-src '{_hash(script)}'",
             f"style-src '{_hash(style)}'",
             "img-src data: blob:",
-            # The page trains in a worker whose script it carries as a text.
+            # The page looks inside and trains in workers whose scripts it carries as texts.
             "worker-src blob:",
             "base-uri 'none'",
             "form-action 'none'",
@@ -106,6 +108,8 @@ def _hash(text: str) -> str:
 
 
 def _data(model: StoredModel, gallery: Gallery, language: str, static: Path) -> dict[str, Any]:
+    if model.safetensors is None:
+        raise LabError(409, "lab_ensemble", members=", ".join(model.card.members))
     digits = gallery.first(EXPORTED_DIGITS)
     return {
         "format": FORMAT,
@@ -118,5 +122,8 @@ def _data(model: StoredModel, gallery: Gallery, language: str, static: Path) -> 
         },
         "source": digits.source,
         "training": training_digits(gallery).model_dump(mode="json"),
-        "worker": join_modules(modules_of(WORKER, static)),
+        "workers": {
+            "look": join_modules(modules_of(LOOK_WORKER, static)),
+            "train": join_modules(modules_of(TRAIN_WORKER, static)),
+        },
     }

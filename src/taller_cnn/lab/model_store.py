@@ -1,26 +1,35 @@
-"""The models that the lab knows: the workshop's, and those that were kept in the lab."""
+"""The models that the lab knows: the folder's networks and ensembles, and those that were kept."""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
+import shutil
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
-from taller_cnn.checkpoints import LoadedModel, load_model, sidecar_path
+from taller_cnn.checkpoints import (
+    LoadedModel,
+    load_model,
+    member_files,
+    sidecar_path,
+    weights_checksum,
+)
 from taller_cnn.config import ModelConfig
 from taller_cnn.errors import ModelError, OutputError, TallerError
 from taller_cnn.files import sha256
 from taller_cnn.lab.command import train_command
+from taller_cnn.lab.opened import write_opened
 from taller_cnn.lab.problems import LabError
-from taller_cnn.lab.schemas import RESERVED, ModelCard, ScoreCard, is_name
+from taller_cnn.lab.schemas import RESERVED, ModelCard, ModelKind, ScoreCard, is_name
 from taller_cnn.lab.weights import folded_weights, to_safetensors
-from taller_cnn.model import Ensemble, SimpleCNN, count_parameters, describe, stages
+from taller_cnn.model import Ensemble, count_parameters, describe, network_inside, stages
 from taller_cnn.reasons import os_reason
 
 WEIGHTS_NAME = "cnn_mnist.pt"
@@ -36,16 +45,12 @@ class StoredModel:
 
     card: ModelCard
     loaded: LoadedModel
-    safetensors: bytes
+    safetensors: bytes | None
+    """None of an ensemble, whose members have theirs."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Version:
-    """What tells a file from the one that was there before."""
-
-    modified: int
-    size: int
-    described: int
+_Version = tuple[tuple[int, int, int], ...]
+"""What tells files from those that were there before: times and sizes."""
 
 
 class ModelStore:
@@ -53,13 +58,16 @@ class ModelStore:
 
     Args:
         folder: the ``modelo`` folder; models that are kept go to ``<folder>/lab/<name>/``.
-        config: architecture of the model `main`, if it has no description.
+        config: architecture of the model `main`, or else of `opened`, if it has no description.
+        opened: a network or an ensemble elsewhere, which is then the default.
     """
 
-    def __init__(self, folder: Path, config: ModelConfig | None = None) -> None:
-        self.folder, self._config = folder, config
+    def __init__(
+        self, folder: Path, config: ModelConfig | None = None, opened: Path | None = None
+    ) -> None:
+        self.folder, self._config, self.opened = folder, config, opened
         self.kept = folder / "lab"
-        self._default: str | None = None
+        self._default: str | None = "opened" if opened else None
         self._read: dict[str, tuple[_Version, StoredModel]] = {}
         """By id, the one read last at the end."""
         self._recent: dict[str | None, tuple[float, StoredModel]] = {}
@@ -75,8 +83,32 @@ class ModelStore:
         return known or next(iter(self.ids()), None)
 
     def ids(self) -> list[str]:
-        """The ids of all models that there are, the workshop's first."""
-        return [name for name in (*RESERVED, *self._kept_names()) if self.path(name)]
+        """The ids of all models that there are, the workshop's first, members after theirs."""
+        names = [name for name in (*RESERVED, *self._kept_names()) if self.path(name)]
+        names += [name for name in self._folder_names() if name not in names]
+        return [part for name in names for part in (name, *self.member_ids(name))]
+
+    def member_ids(self, name: str) -> list[str]:
+        """The ids of an ensemble's networks, ``<name>.<file>``; none of a single network."""
+        path = self.path(name)
+        files = member_files(path) if path and path.is_dir() else []
+        return [f"{name}.{file.stem}" for file in files if is_name(file.stem)]
+
+    def _folder_names(self) -> Iterator[str]:
+        """Names of networks for other data sets, and of ensembles, by name."""
+        if not self.folder.is_dir():
+            return
+        for path in sorted(self.folder.iterdir()):
+            name = path.stem if path.suffix == ".pt" else path.name
+            if path.name != WEIGHTS_NAME and is_name(name) and self._in_folder(name):
+                yield name
+
+    def _in_folder(self, name: str) -> Path | None:
+        """The file of a network, or the folder of an ensemble, in the ``modelo`` folder."""
+        file, folder = self.folder / f"{name}.pt", self.folder / name
+        if file.is_file():
+            return file
+        return folder if folder != self.kept and folder.is_dir() and member_files(folder) else None
 
     def _kept_names(self) -> Iterator[str]:
         """Names of kept models, the newest first."""
@@ -88,16 +120,31 @@ class ModelStore:
         yield from sorted(found, key=lambda name: (-found[name], name))
 
     def path(self, model_id: str) -> Path | None:
-        """The file of a model's weights, or None; no other text than an id leads to the disk."""
+        """A model's file, or an ensemble's folder, or None; only an id leads to the disk."""
+        path: Path | None
+        ensemble, _, member = model_id.rpartition(".")
         if model_id == "main":
             path = self.folder / WEIGHTS_NAME
         elif model_id == "robust":
             path = (self.folder / WEIGHTS_NAME).with_suffix(".robust.pt")
+        elif model_id == "opened":
+            path = self.opened
         elif is_name(model_id):
-            path = self.kept / model_id / WEIGHTS_NAME
+            kept = self.kept / model_id / WEIGHTS_NAME
+            path = kept if kept.is_file() else self._in_folder(model_id)
+        elif ensemble and "." not in ensemble and is_name(member):
+            folder = self.path(ensemble)
+            path = folder / f"{member}.pt" if folder and folder.is_dir() else None
         else:
             return None
-        return path if path.is_file() else None
+        return path if path and path.exists() else None
+
+    def _kind(self, model_id: str) -> ModelKind:
+        if model_id in ("main", "robust", "opened"):
+            return model_id  # type: ignore[return-value]
+        if "." in model_id:
+            return "member"
+        return "kept" if (self.kept / model_id).is_dir() else "folder"
 
     def get(self, model_id: str | None = None) -> StoredModel:
         """A model by its id; None stands for the default one.
@@ -118,8 +165,8 @@ class ModelStore:
         with self._lock:
             # Others that wait for the same model come here after it has been read.
             version = _version(path)
-            config = self._config if name == "main" else None
-            model = self._known(name, version) or read_model(name, path, config)
+            config = self._config if name == ("opened" if self.opened else "main") else None
+            model = self._known(name, version) or read_model(name, path, config, self._kind(name))
             self._read.pop(name, None)
             self._read[name] = version, model
             self._forget()
@@ -163,24 +210,91 @@ class ModelStore:
                 bad.append((name, error))
         return good, bad
 
-    def keep(self, folder: Path, name: str) -> StoredModel:
-        """Take in the model in `folder`, which is moved; it becomes the default one.
+    def keep(self, folder: Path, name: str, *, as_default: bool = True) -> StoredModel:
+        """Take in the model in `folder`, which is moved.
+
+        Args:
+            folder: has the weights under `WEIGHTS_NAME`.
+            name: the model's id.
+            as_default: whether the page begins with it from now on.
 
         Raises:
             LabError: a model cannot be called so (422), or another is (409).
             OutputError: the folder cannot be moved.
         """
+        self._move(folder, name)
+        if as_default:
+            self._default = name
+        return self.get(name)
+
+    def _move(self, folder: Path, name: str) -> None:
         if not is_name(name):
             raise LabError(422, "lab_name", pointer="/name", value=_short(name))
         target = self.kept / name
-        if target.exists():
+        if target.exists() or self.path(name):
             raise LabError(409, "lab_name_taken", value=name)
         try:
             folder.rename(target)
         except OSError as error:
             raise OutputError("cannot_write", path=target, reason=os_reason(error)) from error
-        self._default = name
-        return self.get(name)
+
+    def take_in(self, data: bytes, description: str, name: str) -> StoredModel:
+        """Keep a network that comes as a file's bytes.
+
+        Args:
+            data: a ``.pt`` file of weights, or safetensors.
+            description: the ``.json`` that lay beside the ``.pt``; empty for none.
+            name: the model's id.
+
+        Raises:
+            LabError: as `keep`.
+            ModelError: not a file of weights that can be read safely, or of an unknown network.
+            OutputError: the folder cannot be written.
+        """
+        folder = self.kept / ".opening" / secrets.token_hex(6)
+        try:
+            write_opened(folder / WEIGHTS_NAME, data, description)
+            # Refused before it is among the others.
+            read_model(name, folder / WEIGHTS_NAME)
+            return self.keep(folder, name)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def rename(self, name: str, new: str) -> StoredModel:
+        """Call a kept model otherwise.
+
+        Raises:
+            LabError: there is none (404), it is not a kept one (409), or as `keep`.
+            OutputError: the folder cannot be moved.
+        """
+        folder = self._kept_folder(name)
+        self._move(folder, new)
+        if self._default == name:
+            self._default = new
+        return self.get(new)
+
+    def remove(self, name: str) -> None:
+        """Delete a kept model.
+
+        Raises:
+            LabError: there is none (404), or it is not a kept one (409).
+            OutputError: the folder cannot be changed.
+        """
+        folder = self._kept_folder(name)
+        gone = self.kept / f".gone-{secrets.token_hex(6)}"
+        try:
+            # At once, so that no half of it is left under its name.
+            folder.rename(gone)
+            shutil.rmtree(gone)
+        except OSError as error:
+            raise OutputError("cannot_write", path=folder, reason=os_reason(error)) from error
+
+    def _kept_folder(self, name: str) -> Path:
+        if self.path(name) is None:
+            raise LabError(404, "lab_unknown_model", value=_short(name))
+        if self._kind(name) != "kept":
+            raise LabError(409, "lab_not_kept", value=name)
+        return self.kept / name
 
 
 def _short(text: str) -> str:
@@ -188,41 +302,43 @@ def _short(text: str) -> str:
 
 
 def _version(path: Path) -> _Version:
+    files = member_files(path) if path.is_dir() else [path]
+    found = []
     try:
-        status = path.stat()
-        sidecar = sidecar_path(path)
-        described = sidecar.stat().st_mtime_ns if sidecar.exists() else 0
+        for file in files:
+            status, sidecar = file.stat(), sidecar_path(file)
+            described = sidecar.stat().st_mtime_ns if sidecar.exists() else 0
+            found.append((status.st_mtime_ns, status.st_size, described))
     except OSError as error:
         raise ModelError("model_unreadable", path=path, reason=os_reason(error)) from error
-    return _Version(modified=status.st_mtime_ns, size=status.st_size, described=described)
+    return tuple(found)
 
 
-def read_model(model_id: str, path: Path, config: ModelConfig | None = None) -> StoredModel:
-    """Read one file of weights.
+def read_model(
+    model_id: str, path: Path, config: ModelConfig | None = None, kind: ModelKind = "kept"
+) -> StoredModel:
+    """Read one file of weights, or an ensemble's folder.
 
     Args:
         model_id: what its card calls it.
-        path: the ``.pt`` file.
+        path: the ``.pt`` file, or the folder.
         config: its architecture, for weights without a description.
+        kind: where it is from.
 
     Raises:
-        ModelError: the file cannot be used, or it is an ensemble.
+        ModelError: a file cannot be used.
     """
     # Read once, because a training may replace the file meanwhile.
     data = _bytes(path)
     loaded = load_model(path, config, data)
-    network = loaded.model
-    if isinstance(network, Ensemble):
-        raise ModelError("lab_ensemble", path=path)
     # Twice as fast on a processor; the weights stay what they are.
-    network.to(memory_format=torch.channels_last)
-    card = _card(model_id, loaded, network, data)
-    weights = folded_weights(network)
-    return StoredModel(
-        card=card,
-        loaded=loaded,
-        safetensors=to_safetensors(weights, card.model_dump_json()),
-    )
+    loaded.model.to(memory_format=torch.channels_last)
+    checksum = sha256(data) if data else weights_checksum(path)
+    card = _card(model_id, path, loaded, checksum, kind)
+    weights = None
+    if not isinstance(loaded.model, Ensemble):
+        weights = to_safetensors(folded_weights(loaded.model), card.model_dump_json())
+    return StoredModel(card=card, loaded=loaded, safetensors=weights)
 
 
 def _bytes(path: Path) -> bytes:
@@ -233,22 +349,26 @@ def _bytes(path: Path) -> bytes:
         raise ModelError("model_unreadable", path=path, reason=os_reason(error)) from error
 
 
-def _card(model_id: str, loaded: LoadedModel, network: SimpleCNN, data: bytes) -> ModelCard:
-    config, info, n_classes = network.config, loaded.info, network.n_classes
+def _card(
+    model_id: str, path: Path, loaded: LoadedModel, checksum: str, kind: ModelKind
+) -> ModelCard:
+    """What is known of a network; an ensemble's layers are those of its first member."""
+    network, info = network_inside(loaded.model), loaded.info
+    config, n_classes = network.config, network.n_classes
     layers = list(describe(config, n_classes))
-    kind: Literal["main", "robust", "kept"] = "kept"
-    if model_id in RESERVED:
-        kind = "main" if model_id == "main" else "robust"
+    is_ensemble = isinstance(loaded.model, Ensemble)
+    files = member_files(path) if is_ensemble else [path]
     metrics = info.metrics if info else {}
     return ModelCard(
         id=model_id,
         kind=kind,
+        members=[f"{model_id}.{file.stem}" for file in files] if is_ensemble else [],
         config=config,
         stages=stages(config),
         layers=layers,
-        parameters=count_parameters(network),
-        macs=sum(layer.macs for layer in layers),
-        bytes=len(data),
+        parameters=count_parameters(loaded.model),
+        macs=sum(layer.macs for layer in layers) * len(files),
+        bytes=sum(file.stat().st_size for file in files),
         class_names=list(info.class_names) if info else [str(i) for i in range(n_classes)],
         mean=loaded.scale.mean,
         std=loaded.scale.std,
@@ -260,8 +380,8 @@ def _card(model_id: str, loaded: LoadedModel, network: SimpleCNN, data: bytes) -
         test=_score(metrics.get("test")),
         validation=_score(metrics.get("validation")),
         created=_text(info.provenance.get("created")) if info else None,
-        command=train_command(info) if info else None,
-        sha256=sha256(data),
+        command=train_command(info) if info and not is_ensemble else None,
+        sha256=checksum,
     )
 
 

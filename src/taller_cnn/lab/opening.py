@@ -34,11 +34,11 @@ def is_loopback(host: str) -> bool:
     return host.lower() == "localhost"
 
 
-def page_address(host: str, port: int, access: Access) -> str:
-    """The address to open in a browser."""
+def page_address(host: str, port: int, token: str | None = None) -> str:
+    """The address to open in a browser, with a token or bare."""
     name = _outer_address() if host in ALL_ADDRESSES else host
     shown = f"[{name}]" if ":" in name else name
-    query = f"?token={access.token}" if access.token else ""
+    query = f"?token={token}" if token else ""
     return f"http://{shown}:{port}/{query}"
 
 

@@ -77,10 +77,11 @@ def add_page(app: FastAPI, lab: Lab) -> None:
         responses=documented(404, 409),
     )
     def exported(
-        model_id: Annotated[str, Path(max_length=40)],
+        model_id: Annotated[str, Path(max_length=100)],
         lang: Annotated[Literal["es", "en"] | None, Query()] = None,
     ) -> Response:
         model = lab.models.get(model_id)
-        text = export_html(model, lab.gallery, lang or lab.page_language, STATIC)
+        gallery = lab.gallery_of(model.card.dataset)
+        text = export_html(model, gallery, lang or lab.page_language, STATIC)
         name = f'attachment; filename="taller-cnn-{model.card.id}.html"'
         return HTMLResponse(text, headers={"Content-Disposition": name})

@@ -220,14 +220,16 @@ def _shown(value: object) -> str:
 def wanted_messages(header: str, default: str) -> Messages:
     """The texts in the language that an ``Accept-Language`` header (RFC 9110, 12.5.4) likes best.
 
+    They are for a page, which has none of the options of a command.
+
     Args:
         header: its value; empty if there is none.
         default: language tag to take if none of the wanted ones is there.
     """
     for tag, _ in sorted(_weighted_tags(header), key=lambda wanted: -wanted[1]):
         if tag.split("-")[0].lower() in LANGUAGES and tag.replace("-", "").isalnum():
-            return Messages(tag)
-    return Messages(default)
+            return Messages(tag, frozenset())
+    return Messages(default, frozenset())
 
 
 def _weighted_tags(header: str) -> Iterator[tuple[str, float]]:

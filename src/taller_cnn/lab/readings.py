@@ -6,9 +6,12 @@ What kind of file it is is looked at first, with none but the usual decoders; th
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
+import threading
 import warnings
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -21,12 +24,17 @@ from taller_cnn.lab.schemas import Box, ReadDigit, Reading, RejectedMark
 from taller_cnn.messages import Messages
 
 if TYPE_CHECKING:
-    from taller_cnn.reader import Options, PictureReading, Reader
+    from taller_cnn.reader import Options, Reader
+    from taller_cnn.reader.files import FileReading
     from taller_cnn.reader.loading import Picture
 
 PICTURE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif", "image/tiff")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """Kinds of files that are decoded; the library knows many more, with rarely used decoders."""
+MOST_PAGE = 20
+"""Of a file that can be asked for: those before it are read as well."""
+PREVIEW_SIDE = 1024
+"""Longest side of a preview, in pixels."""
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -41,6 +49,7 @@ def reading_routes(lab: Lab) -> APIRouter:
     """The route that reads pictures, one at a time: a large one takes a gigabyte."""
     routes = APIRouter(prefix="/api")
     turn = asyncio.Semaphore()
+    thresholds = Thresholds(lab)
 
     @routes.post(
         "/readings",
@@ -51,30 +60,83 @@ def reading_routes(lab: Lab) -> APIRouter:
     async def read(
         request: Request,
         single: Annotated[bool, Query(description="the whole picture is one digit")] = False,
+        page: Annotated[int, Query(ge=1, le=MOST_PAGE, description="of a file with several")] = 1,
+        preview: Annotated[bool, Query(description="whether to send the picture back")] = False,
     ) -> Reading:
         data = await request.body()
+
+        def work() -> Reading:
+            from taller_cnn.reader import Options, Reader
+
+            model = _reading_model(lab)
+            threshold, is_choosing = thresholds.of(model)
+            reader = Reader.of(model.loaded, threshold)
+            read = read_bytes(data, reader, Options(single=single), page)
+            card = _card(read, lab.messages(request), model.card.id, threshold)
+            card.choosing = is_choosing
+            if preview and read.picture is not None:
+                card.preview = preview_of(read.picture)
+            return card
+
         async with turn:
-            return await asyncio.to_thread(_read, lab, data, single, lab.messages(request))
+            return await asyncio.to_thread(work)
 
     return routes
 
 
-def _read(lab: Lab, data: bytes, single: bool, messages: Messages) -> Reading:
-    from taller_cnn.reader import Options
+class Thresholds:
+    """From which probability on each network is to be believed.
 
-    picture, found = read_bytes(data, _reader(lab), Options(single=single))
-    return _card(found, picture, messages)
+    What nobody has chosen yet is chosen in a thread of its own, in seconds, while pictures are
+    already read.
+
+    Args:
+        lab: has the networks, and the digits for the choice.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._known: dict[str, float | None] = {}
+        """By the network's checksum; None where it cannot be known."""
+        self._choosing: set[str] = set()
+        self._lock = threading.Lock()
+
+    def of(self, model: StoredModel) -> tuple[float | None, bool]:
+        """A network's threshold, or None, and whether it is still being chosen."""
+        path, checksum = self._lab.models.path(model.card.id), model.card.sha256
+        if path is None or model.loaded.info is None:
+            return None, False
+        with self._lock:
+            if checksum not in self._known and checksum not in self._choosing:
+                self._choosing.add(checksum)
+                work = threading.Thread(target=self._choose, args=(model, path), daemon=True)
+                work.start()
+            return self._known.get(checksum), checksum in self._choosing
+
+    def _choose(self, model: StoredModel, path: Path) -> None:
+        from taller_cnn.reader import threshold
+
+        chosen = None
+        place = self._lab.gallery_of(model.card.dataset).place
+        try:
+            # Without digits to choose on, the readings say that there is none.
+            with suppress(TallerError):
+                chosen = threshold.ensure_threshold(path, model.loaded, place).threshold
+        finally:
+            with self._lock:
+                self._known[model.card.sha256] = chosen
+                self._choosing.discard(model.card.sha256)
 
 
-def _reader(lab: Lab) -> Reader:
-    """The network that reads, with the threshold that was chosen for it."""
-    from taller_cnn.reader import Reader
-    from taller_cnn.reader.threshold import kept_threshold
+def preview_of(picture: Picture) -> str:
+    """A picture as it was worked on, upright and small, as a ``data:`` address."""
+    from PIL import Image
 
-    model = _reading_model(lab)
-    path = lab.models.path(model.card.id)
-    threshold = kept_threshold(path) if path else None
-    return Reader.of(model.loaded, threshold.threshold if threshold else None)
+    image = Image.fromarray(picture.pixels)
+    image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def _reading_model(lab: Lab) -> StoredModel:
@@ -86,24 +148,25 @@ def _reading_model(lab: Lab) -> StoredModel:
     return lab.models.get()
 
 
-def read_bytes(data: bytes, reader: Reader, options: Options) -> tuple[Picture, PictureReading]:
-    """What the reader makes of a picture file.
+def read_bytes(data: bytes, reader: Reader, options: Options, page: int = 1) -> FileReading:
+    """What the reader makes of one page, from 1, of a picture file.
 
     Returns:
-        The picture as it was worked on, and what was read, with boxes in the file's own pixels;
-        without digits where there are none.
+        The picture as it was worked on, and what was read, without digits where there are none.
 
     Raises:
         LabError: there is no data, the picture is damaged (422), not of a kind that is read
-            (415), or larger than the reader takes (413).
+            (415), larger than the reader takes (413), or has no such page (404).
     """
-    from taller_cnn.reader.files import in_file_pixels, read_files
+    from taller_cnn.reader.files import read_files
 
     _check_kind(data)
-    (read,) = read_files([("", data)], reader, options, most_pages=1)
+    *_, read = read_files([("", data)], reader, options, most_pages=page)
+    if read.page != page:
+        raise LabError(404, "lab_no_such_page", page=page, pages=read.pages)
     if read.picture is None or read.reading is None:
         raise _refusal(read.error)
-    return read.picture, in_file_pixels(read)
+    return read
 
 
 def _check_kind(data: bytes) -> None:
@@ -148,10 +211,17 @@ def _damaged() -> LabError:
     return LabError(422, "lab_picture", pointer="/", reason=Phrase("reason_damaged"))
 
 
-def _card(found: PictureReading, picture: Picture, messages: Messages) -> Reading:
+def _card(read: FileReading, messages: Messages, model: str, threshold: float | None) -> Reading:
+    from taller_cnn.reader.files import in_file_pixels
+
+    found, picture = in_file_pixels(read), read.picture
+    assert picture is not None
     width, height = picture.size
     return Reading(
+        model=model,
+        threshold=threshold,
         text=found.text,
+        page=read.page,
         width=width,
         height=height,
         pages=picture.pages,

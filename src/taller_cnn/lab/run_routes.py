@@ -10,10 +10,12 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from taller_cnn.config import ModelConfig, TrainConfig, recipe
 from taller_cnn.errors import ConfigError
+from taller_cnn.lab.form import training_form
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.problems import LabError, documented, problem_of
 from taller_cnn.lab.runs import Run
-from taller_cnn.lab.schemas import NewRun, RunAction, RunStatus
+from taller_cnn.lab.schemas import NewRun, RunAction, RunStatus, TrainingForm
+from taller_cnn.lab.security import Visitor, visitor_of
 from taller_cnn.messages import Messages
 
 MOST_DIGITS = 18
@@ -28,6 +30,7 @@ def _followed_run(run_id: RunId, request: Request) -> Run:
 
 
 FollowedRun = Annotated[Run, Depends(_followed_run)]
+Asking = Annotated[Visitor, Depends(visitor_of)]
 
 
 def run_routes(lab: Lab) -> APIRouter:
@@ -38,31 +41,44 @@ def run_routes(lab: Lab) -> APIRouter:
         "",
         status_code=201,
         summary="Start a training, one at a time, in a process of its own",
-        responses=documented(400, 409, 413, 422, 507),
+        responses=documented(400, 403, 409, 413, 422, 507),
     )
-    async def start(asked: NewRun, request: Request, response: Response) -> RunStatus:
+    async def start(
+        asked: NewRun, visitor: Asking, request: Request, response: Response
+    ) -> RunStatus:
         model, train = _configs(asked)
-        run = await lab.runs.start(model, train, asked.source, replace=asked.replace)
+        run = await lab.runs.start(
+            model, train, asked.source, replace=asked.replace, visitor=visitor
+        )
         response.headers["Location"] = f"/api/runs/{run.id}"
-        return status_card(run, lab.messages(request))
+        return status_card(run, visitor, lab.messages(request))
+
+    @routes.get(
+        "/form",
+        summary="What can be asked for in a training: fields with their ranges, and every recipe's "
+        "values",
+    )
+    def form() -> TrainingForm:
+        return training_form()
 
     @routes.patch(
         "/{run_id}",
-        summary="Pause, continue or stop a training, or keep its model",
-        responses=documented(400, 404, 409, 413, 422, 507),
+        summary="Pause, continue or stop a training, or keep its model: who started it, or the "
+        "teacher",
+        responses=documented(400, 403, 404, 409, 413, 422, 507),
     )
-    async def act(run_id: RunId, asked: RunAction, request: Request) -> RunStatus:
-        run = await lab.runs.act(run_id, asked.action, asked.name)
-        return status_card(run, lab.messages(request))
+    async def act(run_id: RunId, asked: RunAction, visitor: Asking, request: Request) -> RunStatus:
+        run = await lab.runs.act(run_id, asked.action, asked.name, visitor)
+        return status_card(run, visitor, lab.messages(request))
 
     @routes.delete(
         "/{run_id}",
         status_code=204,
-        summary="End a training and throw away what it made",
-        responses=documented(404),
+        summary="End a training and throw away what it made: who started it, or the teacher",
+        responses=documented(403, 404),
     )
-    async def discard(run_id: RunId) -> None:
-        await lab.runs.discard(run_id)
+    async def discard(run_id: RunId, visitor: Asking) -> None:
+        await lab.runs.discard(run_id, visitor)
 
     @routes.get(
         "/{run_id}/events",
@@ -91,10 +107,11 @@ def _number(event_id: str) -> int:
     return int(event_id) if short and event_id.isdecimal() else 0
 
 
-def status_card(run: Run, messages: Messages) -> RunStatus:
+def status_card(run: Run, visitor: Visitor, messages: Messages) -> RunStatus:
     """How a training is, for the reader."""
     return RunStatus(
         id=run.id,
+        yours=visitor.may_steer(run.owner),
         state=run.state,
         config=run.order.model,
         train=run.order.train,

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from taller_cnn.config import ModelConfig, TrainConfig
@@ -21,6 +22,7 @@ from taller_cnn.lab.history import EventHistory
 from taller_cnn.lab.model_store import ModelStore
 from taller_cnn.lab.problems import LabError
 from taller_cnn.lab.schemas import RunState
+from taller_cnn.lab.security import OWNER, Visitor
 from taller_cnn.lab.worker import run_worker
 from taller_cnn.lab.worker_protocol import Action, TrainingOrder
 from taller_cnn.reasons import os_reason
@@ -40,9 +42,11 @@ STOP_SECONDS = 10.0
 class Run:
     """One training; made by `Runs.start`."""
 
-    def __init__(self, order: TrainingOrder, resources: ExitStack) -> None:
+    def __init__(self, order: TrainingOrder, resources: ExitStack, owner: str) -> None:
         self.id = secrets.token_hex(6)
         self.order, self.resources = order, resources
+        self.owner = owner
+        """The `Visitor.person` who started it."""
         self.state: RunState = "starting"
         self.step = self.steps = 0
         self.error: TallerError | None = None
@@ -186,7 +190,13 @@ class Runs:
         return self.present
 
     async def start(
-        self, model: ModelConfig, train: TrainConfig, source: str, *, replace: bool = False
+        self,
+        model: ModelConfig,
+        train: TrainConfig,
+        source: str,
+        *,
+        replace: bool = False,
+        visitor: Visitor = OWNER,
     ) -> Run:
         """Begin a training.
 
@@ -195,20 +205,26 @@ class Runs:
             train: how it is trained.
             source: `auto`, `full` or `sample`.
             replace: whether to throw away the last training if it could still be kept.
+            visitor: who starts it.
 
         Raises:
-            LabError: another one is at work, or could still be kept (409).
+            LabError: another one is at work, or could still be kept (409), or it is not the
+                visitor's to throw away (403).
             BusyError: another lab trains in the same folder.
             OutputError: the folder cannot be written.
         """
         async with self._changing:
             if self.present is not None and self.present.active:
                 raise LabError(409, "lab_busy")
-            if self.present is not None and self.present.state in KEEPABLE and not replace:
-                raise LabError(409, "lab_unkept")
+            if self.present is not None and self.present.state in KEEPABLE:
+                if not visitor.may_steer(self.present.owner):
+                    raise LabError(403, "lab_unkept_of_other")
+                if not replace:
+                    raise LabError(409, "lab_unkept")
             await self._throw_away()
             with ExitStack() as opened:
-                run = self._prepare(model, train, source, opened)
+                order = self._prepare(model, train, source, opened)
+                run = Run(order, opened, visitor.person)
                 await run.begin(self.grace)
                 run.resources = opened.pop_all()
             self.present = run
@@ -216,7 +232,7 @@ class Runs:
 
     def _prepare(
         self, model: ModelConfig, train: TrainConfig, source: str, opened: ExitStack
-    ) -> Run:
+    ) -> TrainingOrder:
         """The order and its folder, which is this lab's alone as long as `opened` is."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -228,26 +244,31 @@ class Runs:
             shutil.rmtree(left, ignore_errors=True)
         folder = self.folder / secrets.token_hex(6)
         opened.callback(shutil.rmtree, folder, ignore_errors=True)
-        order = TrainingOrder(
+        return TrainingOrder(
             model=model,
             train=train,
             place=replace(self.place, source=source),
             folder=folder,
         )
-        return Run(order, opened)
 
     async def act(
-        self, run_id: str, action: Action | Literal["keep"], name: str | None = None
+        self,
+        run_id: str,
+        action: Action | Literal["keep"],
+        name: str | None = None,
+        visitor: Visitor = OWNER,
     ) -> Run:
         """Pause, continue, stop or keep a training.
 
         Raises:
-            LabError: there is none of that id (404), its state does not allow that (409), or the
-                name is missing or cannot be taken (422, 409).
+            LabError: there is none of that id (404), it is not the visitor's (403), its state does
+                not allow that (409), or the name is missing or cannot be taken (422, 409).
         """
+        self._of_visitor(run_id, visitor)
         if action == "keep":
             async with self._changing:
-                return await self._keep(self._in_state(run_id, action, KEEPABLE), name)
+                run = self._in_state(run_id, action, KEEPABLE)
+                return await self._keep(run, name, as_default=visitor.role == "teacher")
         allowed: dict[Action, tuple[RunState, ...]] = {
             "pause": ("running",),
             "continue": ("paused",),
@@ -264,24 +285,35 @@ class Runs:
             raise LabError(409, "lab_run_state", state=run.state, action=action)
         return run
 
-    async def _keep(self, run: Run, name: str | None) -> Run:
+    async def _keep(self, run: Run, name: str | None, *, as_default: bool) -> Run:
         if name is None:
             raise LabError(422, "lab_name_missing", pointer="/name")
-        await asyncio.to_thread(self.models.keep, run.order.folder, name)
+        # A pupil's network is nobody else's to begin with.
+        keep = partial(self.models.keep, run.order.folder, name, as_default=as_default)
+        await asyncio.to_thread(keep)
         run.model = name
         run.become("kept")
         run.history.end()
         run.resources.close()
         return run
 
-    async def discard(self, run_id: str) -> None:
+    def _of_visitor(self, run_id: str, visitor: Visitor) -> None:
+        """Refuse to change a training that somebody else has started.
+
+        Raises:
+            LabError: there is none of that id (404), or it is not the visitor's (403).
+        """
+        if not visitor.may_steer(self.get(run_id).owner):
+            raise LabError(403, "lab_run_of_other")
+
+    async def discard(self, run_id: str, visitor: Visitor = OWNER) -> None:
         """End a training and throw away what it made.
 
         Raises:
-            LabError: there is none of that id (404).
+            LabError: there is none of that id (404), or it is not the visitor's (403).
         """
         async with self._changing:
-            self.get(run_id)
+            self._of_visitor(run_id, visitor)
             await self._throw_away()
 
     async def close(self) -> None:

@@ -10,16 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 from taller_cnn.config import ModelConfig, TrainConfig
 from taller_cnn.lab.arrays import Base64Images, GreyImage, GreyImages
 from taller_cnn.lab.problems import Problem
+from taller_cnn.lab.security import Role
 from taller_cnn.model import LayerRow, Stage
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
-RESERVED = ("main", "robust")
-"""Ids of the models outside the lab's own folder."""
+RESERVED = ("opened", "main", "robust")
+"""Ids that no kept model can have: what the lab was opened with, and the workshop's networks."""
 
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])")
 """Names that Windows keeps for itself, in every folder."""
 
-ModelId = Annotated[str, Field(description="`main`, `robust` or the name of a kept model")]
+ModelId = Annotated[str, Field(description="an id of `GET /api/models`")]
+ModelKind = Literal["main", "robust", "opened", "kept", "folder", "member"]
 
 
 def is_name(text: str) -> bool:
@@ -71,7 +73,11 @@ class ModelCard(BaseModel):
     """What is known of a trained network."""
 
     id: ModelId
-    kind: Literal["main", "robust", "kept"]
+    kind: ModelKind = Field(
+        description="the workshop's network, the robust one beside it, what the lab was opened "
+        "with, one kept in the lab, another one of the folder, or one of an ensemble's networks"
+    )
+    members: list[ModelId] = Field(description="of an ensemble, whose layers are the first one's")
     config: ModelConfig
     stages: list[Stage]
     layers: list[LayerRow]
@@ -91,6 +97,12 @@ class ModelCard(BaseModel):
     created: str | None
     command: str | None = Field(description="what trains such a network again, in a terminal")
     sha256: str
+
+
+class NewName(_Request):
+    """What a kept model is to be called."""
+
+    name: str = Field(max_length=200, description=f"{NAME_PATTERN}, none of {', '.join(RESERVED)}")
 
 
 class UnreadableModel(BaseModel):
@@ -128,6 +140,29 @@ class Mistakes(BaseModel):
     errors: int
     mistakes: list[Mistake]
     images: Base64Images
+
+
+class ClassScore(BaseModel):
+    """How often the images of one class are recognised."""
+
+    name: str
+    n: int
+    correct: int
+    interval_95: tuple[float, float] = Field(description="Wilson's, of correct / n")
+
+
+class Scores(BaseModel):
+    """How good a model is on the test images that this lab has."""
+
+    model: ModelId
+    dataset: str
+    source: str = Field(description="`full` or `sample`: which test images")
+    n: int
+    errors: int
+    accuracy: float
+    interval_95: tuple[float, float]
+    classes: list[ClassScore]
+    confusion: list[list[int]] = Field(description="a row for each true class")
 
 
 class DigitsAnswer(BaseModel):
@@ -172,12 +207,23 @@ class RejectedMark(BaseModel):
 class Reading(BaseModel):
     """What was read in a picture."""
 
+    model: ModelId = Field(description="the network that reads")
+    threshold: float | None = Field(
+        description="less probable digits are uncertain; above 1, all are; null: not known"
+    )
+    choosing: bool = Field(
+        default=False, description="whether the threshold is still being chosen, in seconds"
+    )
     text: str
     width: int
     height: int
-    pages: int = Field(description="pictures in the file, of which the first one is read")
+    page: int = Field(description="which of the file's pictures was read")
+    pages: int = Field(description="pictures in the file")
     digits: list[ReadDigit]
     rejected: list[RejectedMark]
+    preview: str | None = Field(
+        default=None, description="the picture that was read, as a `data:` address, if asked for"
+    )
 
 
 class TrainForm(_Request):
@@ -185,9 +231,43 @@ class TrainForm(_Request):
 
     recipe: str = Field(default="quick", max_length=40)
     epochs: float | None = None
-    seed: int = 0
     learning_rate: float | None = None
+    schedule: str | None = None
     batch_size: int | None = None
+    label_smoothing: float | None = None
+    seed: int = 0
+
+
+FormGroup = Literal["config", "train"]
+
+
+class FormField(BaseModel):
+    """A field of the page's form, and what it may be."""
+
+    group: FormGroup = Field(description="the part of `POST /api/runs` that it belongs to")
+    name: str
+    kind: Literal["list", "number", "choice", "switch"]
+    options: list[str | int] = Field(default=[], description="of a choice")
+    whole: bool = Field(default=False, description="whether its numbers are whole")
+    least: float | None = None
+    most: float | None = None
+    above: float | None = Field(default=None, description="a bound that is not itself allowed")
+    below: float | None = Field(default=None, description="a bound that is not itself allowed")
+
+
+class RecipeValues(BaseModel):
+    """What a recipe sets."""
+
+    config: ModelConfig
+    train: TrainConfig
+
+
+class TrainingForm(BaseModel):
+    """The page's form for a training."""
+
+    recipe: str = Field(description="the one to begin with")
+    recipes: dict[str, RecipeValues]
+    fields: list[FormField]
 
 
 def _network_schema() -> dict[str, Any]:
@@ -231,6 +311,7 @@ class RunStatus(BaseModel):
     """How a training is."""
 
     id: str
+    yours: bool = Field(description="whether whoever asks may pause, stop, keep or discard it")
     state: RunState
     config: ModelConfig
     train: TrainConfig
@@ -248,7 +329,7 @@ class RunAction(_Request):
     name: str | None = Field(
         default=None,
         max_length=200,
-        description=f"of the model that is kept: {NAME_PATTERN}, not main or robust",
+        description=f"of the model that is kept: {NAME_PATTERN}, none of {', '.join(RESERVED)}",
     )
 
 
@@ -281,5 +362,10 @@ class Health(BaseModel):
     status: Literal["ok"]
     version: str
     language: str
+    role: Role = Field(description="of whoever asks")
+    class_key: str | None = Field(
+        description="what lets pupils in, for `/?token=`; null for pupils, and in a lab that is "
+        "open to nobody else"
+    )
     models: int
     run: RunStatus | None

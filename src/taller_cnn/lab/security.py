@@ -3,8 +3,9 @@
 - Host names other than the lab's own are refused, so that no site can point its name at the lab
   (DNS rebinding); requests from pages of other sites are refused. Names in front of it, such as a
   proxy's, are its own where they were allowed.
-- Open to the network or behind such a name, the lab asks for the token of the printed address,
-  once; a cookie that no script can read takes its place.
+- Open to the network or behind such a name, the lab asks for a token, once: the long one of the
+  printed address is the teacher's, the short one is the class's. A cookie that no script can read
+  takes its place, and says which of the two it was and which browser this is.
 - Bodies over the limit are refused before they are read.
 - Every answer carries the headers that keep the page to itself.
 """
@@ -18,6 +19,8 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib import resources
+from typing import Literal
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -27,6 +30,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taller_cnn.errors import TallerError
 from taller_cnn.lab.problems import MOST_BODY, LabError, problem_response, wanted_messages
+from taller_cnn.messages import Messages
 
 COOKIE = "taller_session"
 USUAL_PORTS = {"http": 80, "https": 443}
@@ -52,6 +56,46 @@ SAFETY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 """What every answer carries; a page may come with a stricter policy of its own."""
+ENTRANCE_POLICY = "default-src 'none'; form-action 'self'; frame-ancestors 'none'"
+
+KEY_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Of the class's token, which is typed on telephones: none of 0, 1, i, l, o."""
+KEY_LENGTH = 8
+"""31 letters to that power are 40 bits: a thousand guesses a second take some ten years."""
+
+Role = Literal["teacher", "pupil"]
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks: a role, and which browser it is."""
+
+    role: Role
+    person: str
+
+    def may_steer(self, owner: str) -> bool:
+        """Whether what `owner` has started is theirs to stop, keep or throw away."""
+        return self.role == "teacher" or self.person == owner
+
+
+OWNER = Visitor("teacher", "owner")
+"""Whoever is on the machine of a lab that is open to nobody else, and the teacher's programs."""
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Who sends a request, as the gate has found."""
+    visitor: Visitor = request.state.visitor
+    return visitor
+
+
+def require_teacher(request: Request) -> None:
+    """Refuse what is for the teacher alone.
+
+    Raises:
+        LabError: it is a pupil who asks (403).
+    """
+    if visitor_of(request).role != "teacher":
+        raise LabError(403, "lab_teacher_only")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +109,11 @@ class Access:
     in_front: frozenset[str] = frozenset()
     """Names among them that a proxy has, which may speak another scheme or send another host."""
     token: str | None = None
-    """What the printed address carries; None asks for nothing."""
-    session: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    """What the cookie carries."""
+    """The teacher's, which the printed address carries; None asks for nothing."""
+    class_key: str | None = None
+    """The class's token, as it is shown: ``abcd-2345``; None lets no pupil in."""
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    """What cookies are signed with."""
 
     @classmethod
     def for_network(
@@ -86,6 +132,7 @@ class Access:
             any_address=host in ("0.0.0.0", "::"),
             in_front=allowed,
             token=secrets.token_urlsafe(32),
+            class_key=_new_key(),
         )
 
     def knows_host(self, header: str) -> bool:
@@ -112,18 +159,48 @@ class Access:
         same = own in (page_host, f"{page_host}:{USUAL_PORTS[page_scheme]}")
         return same or _host_name(own) not in self.in_front
 
-    def knows_token(self, token: str) -> bool:
-        """Whether the token is the one of the printed address."""
-        return self.token is not None and _same(token, self.token)
+    def role_of(self, token: str) -> Role | None:
+        """The role that a token of an address gives; both are compared, whichever it is."""
+        teacher = self.token is not None and _same(token, self.token)
+        pupil = self.class_key is not None and _same(_bare_key(token), _bare_key(self.class_key))
+        return "teacher" if teacher else "pupil" if pupil else None
 
-    def lets_in(self, request: Request) -> bool:
-        """Whether a request carries the cookie, or the token as ``Authorization: Bearer``."""
+    def visitor(self, request: Request) -> Visitor | None:
+        """Who sends a request, by the cookie or by ``Authorization: Bearer``; None for a stranger.
+
+        Only the teacher's programs may send the token itself: it does not say which pupil it is.
+        """
         if self.token is None:
-            return True
+            return OWNER
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self.knows_token(token.strip()):
-            return True
-        return _same(request.cookies.get(COOKIE, ""), self.session)
+        if scheme.lower() == "bearer" and _same(token.strip(), self.token):
+            return OWNER
+        return self._visitor_in(request.cookies.get(COOKIE, ""))
+
+    def _visitor_in(self, cookie: str) -> Visitor | None:
+        signed, _, signature = cookie.rpartition(".")
+        if not _same(signature, self._signature(signed)):
+            return None
+        role, _, person = signed.partition(".")
+        return Visitor("teacher" if role == "teacher" else "pupil", person)
+
+    def cookie(self, role: Role) -> str:
+        """The value of a new browser's cookie."""
+        signed = f"{role}.{secrets.token_hex(8)}"
+        return f"{signed}.{self._signature(signed)}"
+
+    def _signature(self, text: str) -> str:
+        return hmac.digest(self.secret, text.encode("utf-8", "replace"), "sha256").hex()
+
+
+def _new_key() -> str:
+    letters = "".join(secrets.choice(KEY_LETTERS) for _ in range(KEY_LENGTH))
+    return f"{letters[: KEY_LENGTH // 2]}-{letters[KEY_LENGTH // 2 :]}"
+
+
+def _bare_key(typed: str) -> str:
+    """A class's token as it was typed, without what telephones add to it."""
+    return typed.replace("-", "").replace(" ", "").lower()
 
 
 def _host_name(header: str) -> str:
@@ -166,11 +243,14 @@ class Gate:
         answer = _GuardedAnswer(send)
         try:
             self._refuse_other_sites(request)
-            if self._brings_token(request):
-                await self._entrance()(scope, receive, answer)
+            visitor = self.access.visitor(request)
+            role = self._role_of_token(request)
+            if role:
+                await self._entrance(role, visitor)(scope, receive, answer)
                 return
-            if not self.access.lets_in(request):
+            if visitor is None:
                 raise LabError(401, "lab_token")
+            scope.setdefault("state", {})["visitor"] = visitor
             await self.app(scope, _LimitedBody(request, receive), answer)
         except Exception as error:
             if answer.started:
@@ -194,22 +274,25 @@ class Gate:
         if site in ("cross-site", "same-site") and not opens_page:
             raise LabError(403, "lab_origin", value=site)
 
-    def _brings_token(self, request: Request) -> bool:
-        """Whether it is for the printed address, with the right token."""
+    def _role_of_token(self, request: Request) -> Role | None:
+        """The role that a request for the printed address gets by its token."""
         if request.scope["path"] != "/" or not request.scope["query_string"]:
-            return False
-        return self.access.knows_token(request.query_params.get("token", ""))
+            return None
+        return self.access.role_of(request.query_params.get("token", ""))
 
-    def _entrance(self) -> Response:
+    def _entrance(self, role: Role, visitor: Visitor | None) -> Response:
         """The answer that gives the cookie for the token.
+
+        A browser that has one keeps it, so that its training stays its own, unless the token
+        makes a teacher of a pupil.
 
         Not a redirect: to one that began at a link elsewhere the browser would not send the
         cookie. The page that this loads is asked for by the lab's own page.
         """
-        headers = {
-            "Set-Cookie": f"{COOKIE}={self.access.session}; HttpOnly; SameSite=Strict; Path=/",
-            "Cache-Control": "no-store",
-        }
+        headers = {"Cache-Control": "no-store"}
+        if visitor is None or (role, visitor.role) == ("teacher", "pupil"):
+            cookie = f"{COOKIE}={self.access.cookie(role)}"
+            headers["Set-Cookie"] = f"{cookie}; HttpOnly; SameSite=Strict; Path=/"
         page = (
             '<!doctype html><title>taller-cnn</title><meta http-equiv="refresh" content="0;url=/">'
         )
@@ -221,8 +304,25 @@ class Gate:
             logging.getLogger(__name__).error(
                 "%s %s", request.method, request.scope["path"], exc_info=error
             )
-        wanted = request.headers.get("accept-language", "")
-        return problem_response(error, wanted_messages(wanted, self.language))
+        messages = wanted_messages(request.headers.get("accept-language", ""), self.language)
+        is_stranger = isinstance(error, LabError) and error.status == 401
+        if is_stranger and "text/html" in request.headers.get("accept", ""):
+            return _key_page(messages, "token" in request.query_params)
+        return problem_response(error, messages)
+
+
+def _key_page(messages: Messages, is_wrong: bool) -> Response:
+    """The page that asks for the class's token; `is_wrong` if one was just given."""
+    import jinja2
+
+    folder = resources.files("taller_cnn.lab") / "templates"
+    source = (folder / "entrance.html.j2").read_text(encoding="utf-8")
+    template = jinja2.Environment(autoescape=True).from_string(source)
+    names = ("title", "key", "enter", *(["wrong"] if is_wrong else []))
+    texts = {name: messages(f"lab.entrance.{name}") for name in names}
+    text = template.render(texts, language=messages.language)
+    headers = {"Content-Security-Policy": ENTRANCE_POLICY, "Cache-Control": "no-store"}
+    return HTMLResponse(text, status_code=401, headers=headers)
 
 
 def _header(request: Request, name: str) -> str:

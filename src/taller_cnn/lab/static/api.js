@@ -53,19 +53,33 @@ export async function fetchModel(id) {
   return modelOf(await (await ask(`/api/models/${id}`)).arrayBuffer());
 }
 
-/** Real digits. */
-export async function fetchDigits() {
-  const { labels, images } = await get("/api/digits?n=100");
+/** POST a file as it is; the answer's JSON. */
+export async function sendFile(path, file) {
+  const headers = { "Content-Type": "application/octet-stream" };
+  return (await ask(path, { method: "POST", headers, body: file })).json();
+}
+
+/** Whether a network's file is another one by now; of a server that does not answer, no. */
+export async function isReplaced({ id, sha256 }) {
+  const headers = { "If-None-Match": `"${sha256.slice(0, 32)}"` };
+  const answer = await fetch(`/api/models/${id}`, { headers, cache: "no-store" }).catch(() => null);
+  return answer?.status === 200;
+}
+
+/** Real digits of a data set. */
+export async function fetchDigits(dataset) {
+  const { labels, images } = await get(`/api/digits?n=100&dataset=${dataset}`);
   return picturesOf(images).map((pixels, index) => ({ pixels, label: labels[index] }));
 }
 
-/** The digits in a picture file. */
-export async function readPictureFile(file) {
-  const response = await ask("/api/readings", {
+/** What the reader makes of a page of a picture file. */
+export async function readPictureFile(file, page = 1) {
+  const response = await ask(`/api/readings?preview=true&page=${page}`, {
     method: "POST",
     headers: { "Content-Type": file.type || "application/octet-stream" },
     body: file,
   });
-  const { text, digits } = await response.json();
-  return { text, digits: digits.map((d) => ({ ...d, pixels: picturesOf(d.image)[0] })) };
+  const reading = await response.json();
+  const digits = reading.digits.map((d) => ({ ...d, pixels: picturesOf(d.image)[0] }));
+  return { ...reading, digits };
 }

@@ -5,7 +5,7 @@ import { makeStepSection } from "./back_step.js";
 import { makeWeightSection } from "./back_weight.js";
 import { labelled, make } from "./dom.js";
 import { number, percent, say } from "./language.js";
-import { argmax, normalise } from "./network.js";
+import { argmax, normalise, softmax } from "./network.js";
 import { EVENTS } from "./session.js";
 
 /** Milliseconds without a change of the drawing before it is sent back. */
@@ -107,7 +107,8 @@ function sendBack(back) {
   const digit = { image: session.outputs[0], label };
   const look = () => lookBack(network, digit);
   const seen = look();
-  const p = session.probabilities();
+  // Of the whole network: what the reader has switched off is on again in a training.
+  const p = softmax(seen.logits);
   back.loss.dataset.loss = String(seen.loss);
   say(back.loss, "back_loss", {
     name: session.classNames[label],

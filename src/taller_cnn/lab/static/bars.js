@@ -47,8 +47,9 @@ export function makeVerdict() {
   let waiting;
   return {
     elements: [element, spoken],
-    show(names, chances, label) {
-      sayVerdict(element, names, chances, label);
+    show(names, chances, label, isReady = true) {
+      if (isReady) sayVerdict(element, names, chances, label);
+      else say(element, "no_model_yet");
       clearTimeout(waiting);
       waiting = setTimeout(() => sayPlain(spoken, element.textContent), 700);
     },

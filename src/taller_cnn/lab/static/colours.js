@@ -101,12 +101,8 @@ export function shortNumber(value) {
   return number(value, size >= 100 ? 0 : size >= 10 ? 1 : 2);
 }
 
-/** Paint the scale itself into a canvas one point high. */
-export function paintScale(target) {
-  paintMap(
-    target,
-    Float32Array.from({ length: 64 }, (_, k) => k / 31.5 - 1),
-    64,
-    1,
-  );
+/** Paint the scale itself, from `least` (-1 or 0) to 1, into a canvas one point high. */
+export function paintScale(target, least = -1) {
+  const values = Float32Array.from({ length: 64 }, (_, k) => least + ((1 - least) * k) / 63);
+  paintMap(target, values, 64, 1);
 }

@@ -5,6 +5,8 @@ import { make, toggle } from "./dom.js";
 import { chance, say, sayPlain } from "./language.js";
 import { makeMistakes } from "./mistakes.js";
 import { argmax, buildNetwork, forward, normalise } from "./network.js";
+import { networkName } from "./network_name.js";
+import { makeScores } from "./scores.js";
 import { EVENTS } from "./session.js";
 import { makeStudy } from "./study_view.js";
 
@@ -28,6 +30,7 @@ export function makeCompare(session) {
     compare.choices,
     compare.none,
     compare.cards,
+    makeScores(session),
     mistakes,
     makeStudy(session),
   );
@@ -49,7 +52,7 @@ function listModels(compare, models) {
         entry.element.hidden = !shown;
         showChances(compare);
       });
-      say(choice.querySelector("span"), `model_${entry.card.kind}`, { id: entry.card.id });
+      say(choice.querySelector("span"), ...networkName(entry.card));
       return choice;
     }),
   );
@@ -62,7 +65,7 @@ function makeEntry(card, shown) {
   const element = make(
     "article",
     { class: "card model-card", "data-model": card.id, hidden: !shown },
-    make("h3", { text: [`model_${card.kind}`, { id: card.id }] }),
+    make("h3", { text: networkName(card) }),
     make(
       "dl",
       { class: "facts" },
@@ -72,11 +75,12 @@ function makeEntry(card, shown) {
     bars.element,
     makeTaking(card),
   );
-  return { card, bars, said, element, shown, layers: null, loading: false };
+  return { card, bars, said, element, shown, networks: null, loading: false };
 }
 
 /** The way out of the lab: the weights, and the command that makes such a network again. */
-function makeTaking({ id, command }) {
+function makeTaking({ id, command, members }) {
+  if (members.length) return null;
   const weights = make("a", {
     href: `/api/models/${id}`,
     download: `${id}.safetensors`,
@@ -131,7 +135,7 @@ function factsOf({ config, parameters, macs, bytes, test, epochs, seed }) {
 function showChances(compare) {
   if (compare.session.tab !== "compare") return;
   for (const entry of compare.entries.filter(({ shown }) => shown)) {
-    if (entry.layers) showEntry(compare, entry);
+    if (entry.networks) showEntry(compare, entry);
     else loadEntry(compare, entry);
   }
 }
@@ -140,8 +144,12 @@ async function loadEntry(compare, entry) {
   if (entry.loading) return;
   entry.loading = true;
   try {
-    const { card, tensors } = await fetchModel(entry.card.id);
-    entry.layers = buildNetwork(card.config, tensors);
+    const { id, members } = entry.card;
+    const models = await Promise.all((members.length ? members : [id]).map(fetchModel));
+    entry.networks = models.map(({ card, tensors }) => ({
+      card,
+      layers: buildNetwork(card.config, tensors),
+    }));
     showEntry(compare, entry);
   } catch (error) {
     sayError(entry.said, error);
@@ -150,9 +158,9 @@ async function loadEntry(compare, entry) {
   }
 }
 
-function showEntry({ session }, { card, layers, bars, said }) {
+function showEntry({ session }, { card, networks, bars, said }) {
   const { pixels, label } = session;
-  const chances = pixels ? forward(layers, normalise(pixels, card)).at(-1) : null;
+  const chances = pixels && meanChances(networks, pixels);
   bars.show(card.class_names, chances, label);
   if (!chances) {
     say(said, "draw_something");
@@ -160,4 +168,10 @@ function showEntry({ session }, { card, layers, bars, said }) {
   }
   const top = argmax(chances);
   sayPlain(said, `${card.class_names[top]} · ${chance(chances[top], 1)}`);
+}
+
+/** The probabilities of a network, or the mean of those of an ensemble's. */
+function meanChances(networks, pixels) {
+  const all = networks.map(({ card, layers }) => forward(layers, normalise(pixels, card)).at(-1));
+  return all[0].map((_, at) => all.reduce((sum, chances) => sum + chances[at], 0) / all.length);
 }

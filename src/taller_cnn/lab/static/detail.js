@@ -1,10 +1,12 @@
 /** The chosen map, enlarged: what its layer does, with the numbers of the present drawing. */
+import { extremes, shortNumber } from "./colours.js";
 import { makeConvolution } from "./detail_conv.js";
-import { makeInput, makeLinear, makeSoftmax } from "./detail_units.js";
+import { makeInput } from "./detail_input.js";
+import { makeLinear, makeSoftmax } from "./detail_units.js";
 import { makeUnitActivation, makeWindowView } from "./detail_window.js";
 import { button, make } from "./dom.js";
-import { say } from "./language.js";
-import { isClasses, layerTitle, switchOf } from "./layers.js";
+import { say, sayPlain } from "./language.js";
+import { layerTitle, switchOf, unitName } from "./layers.js";
 import { EVENTS } from "./session.js";
 
 const VIEWS = {
@@ -17,7 +19,7 @@ const VIEWS = {
     (layer.size > 1 ? makeWindowView : makeUnitActivation)(session, layer, unit),
 };
 
-/** The panel under the layers. */
+/** The drawer's content while a map is selected. */
 export function makeDetail(session) {
   const panel = { session, body: make("div", { class: "detail-body" }), view: null };
   panel.element = make(
@@ -25,9 +27,6 @@ export function makeDetail(session) {
     { class: "card detail", id: "detail", label: "detail_label", tabindex: "-1", hidden: true },
     panel.body,
   );
-  panel.element.addEventListener("keydown", ({ key }) => {
-    if (key === "Escape") leaveDetail(session);
-  });
   session.on(EVENTS.selected, () => showSelected(panel));
   for (const event of [EVENTS.outputs, EVENTS.language, EVENTS.theme, EVENTS.tab]) {
     session.on(event, () => updateDetail(panel));
@@ -45,35 +44,59 @@ function showSelected(panel) {
   const { unit } = session.selected;
   panel.view = VIEWS[layer.kind](session, layer, unit);
   panel.off = offButton(session, layer, unit);
+  panel.extent = make("span");
+  const focused = /** @type {?HTMLElement} */ (document.activeElement);
+  const role = panel.element.contains(focused) ? focused.dataset.role : null;
   panel.body.replaceChildren(
     detailHead(session, layer, unit, panel.off),
     make("p", { class: "sentence", text: sentenceOf(session, layer) }),
     panel.view.element,
+    factsOf(layer, panel.extent),
   );
+  panel.element.scrollTop = 0;
   updateDetail(panel);
+  // The eye goes to what was opened, and so does the keyboard; but who pages on stays on the button.
+  /** @type {?HTMLButtonElement} */
+  const same = role && panel.element.querySelector(`[data-role="${role}"]`);
+  if (same) same.focus();
+  else if (focused?.closest(".units")) panel.element.focus({ preventScroll: true });
+}
+
+/** What a layer costs and how far its numbers go. */
+function factsOf(layer, extent) {
+  const { parameters, arithmetic, normalised, dropout } = layer;
+  const cost = parameters
+    ? [make("b", { text: ["parameters", { n: parameters }] }), ` = ${arithmetic}`]
+    : [make("span", { text: "no_parameters" })];
+  return make(
+    "div",
+    { class: "layer-facts" },
+    make("p", { class: "cost" }, ...cost),
+    make("p", {}, extent),
+    normalised ? make("p", { text: "norm_folded" }) : null,
+    dropout ? make("p", { text: ["dropout_rests", { share: dropout }] }) : null,
+  );
 }
 
 function detailHead(session, layer, unit, off) {
-  const name = isClasses(layer) ? session.classNames[unit] : unit + 1;
-  const [key, values] = layerTitle(layer);
+  const pageTo = (key, other) =>
+    button(key, () => step(session, layer, other), { class: "quiet", "data-role": key });
+  const pages =
+    layer.channels > 1 ? [pageTo("map_before", unit - 1), pageTo("map_after", unit + 1)] : [];
   return make(
     "header",
     { class: "detail-head" },
     make(
       "h3",
       {},
-      make("span", { text: [key, values] }),
-      make("span", { text: [isClasses(layer) ? "of_class" : "of_map", { unit: name }] }),
+      make("span", { text: layerTitle(layer) }),
+      " · ",
+      make("span", { text: unitName(session, layer, unit) }),
     ),
     make(
       "div",
       { class: "pair" },
-      layer.channels > 1
-        ? button("map_before", () => step(session, layer, unit - 1), { class: "quiet" })
-        : null,
-      layer.channels > 1
-        ? button("map_after", () => step(session, layer, unit + 1), { class: "quiet" })
-        : null,
+      ...pages,
       off,
       button("close", () => leaveDetail(session), { class: "quiet" }),
     ),
@@ -84,8 +107,8 @@ function step(session, layer, unit) {
   session.select(layer.index, (unit + layer.channels) % layer.channels);
 }
 
-/** Back to the map that was chosen, one level up. */
-function leaveDetail(session) {
+/** Back to the map that was selected, one level up. */
+export function leaveDetail(session) {
   const { selected } = session;
   session.deselect();
   if (!selected) return;
@@ -99,6 +122,7 @@ function offButton(session, layer, unit) {
   const main = switchOf(session.layers, layer);
   if (main === null) return null;
   return button("switch_off", () => session.switchUnit(main, unit), {
+    "data-role": "switch",
     "data-layer-off": main,
     "aria-pressed": "false",
   });
@@ -126,6 +150,11 @@ function updateDetail(panel) {
   // Where the tab is hidden nobody sees the numbers.
   if (!panel.view || session.tab !== "inside") return;
   panel.view.update();
+  const values = session.outputs?.[session.selected.layer];
+  if (values) {
+    const [least, largest] = extremes(values);
+    say(panel.extent, "extent", { least: shortNumber(least), largest: shortNumber(largest) });
+  } else sayPlain(panel.extent, "");
   if (!panel.off) return;
   const main = Number(panel.off.dataset.layerOff);
   const off = session.isOff(main, session.selected.unit);

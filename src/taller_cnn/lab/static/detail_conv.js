@@ -1,11 +1,11 @@
 /** A convolution at work: the kernel slides, the products are written out, the sum appears. */
-import { greyOf, makeBigMap, paintBig } from "./big_map.js";
+import { greyOf, makeBench, paintBig, paintOutput } from "./bench.js";
 import { colourOf, maxAbs, paintGrey, paintMap } from "./colours.js";
 import { canvas, make, unseen } from "./dom.js";
-import { number, say } from "./language.js";
-import { beginAt, go, makeStepper, placeOf, steer, stop } from "./stepper.js";
+import { decimalsThatHold, number, say, sumInWords } from "./language.js";
+import { go, placeOf, stop } from "./stepper.js";
 
-/** Input maps listed with their partial sums before the reader asks for all. */
+/** Input maps listed with their partial sums. */
 const MOST_INPUTS = 64;
 
 /**
@@ -13,7 +13,7 @@ const MOST_INPUTS = 64;
  *
  * @param {import("./network.js").Layer} layer a convolution
  * @param {Float32Array} input what comes into the layer
- * @returns {{x: number, w: number}[]} row by row; outside of the map x is 0
+ * @returns {{x: number, w: number, inside: boolean}[]} row by row; outside of the map x is 0
  */
 function productsAt(layer, input, unit, channel, { y, x }) {
   const { kernel, stride, padding, inputSize, inputs, weight } = layer;
@@ -35,130 +35,152 @@ function sumOf(products) {
   return products.reduce((sum, { x, w }) => sum + x * w, 0);
 }
 
+/** What one input map adds at every output pixel: its map under its kernel. */
+function partOf(layer, input, unit, channel) {
+  const { kernel, stride, padding, inputSize, inputs, size, weight } = layer;
+  const part = new Float32Array(size * size);
+  const inside = (place) => place >= 0 && place < inputSize;
+  let w = (unit * inputs + channel) * kernel * kernel;
+  for (let ky = 0; ky < kernel; ky += 1) {
+    for (let kx = 0; kx < kernel; kx += 1, w += 1) {
+      for (let y = 0, to = 0; y < size; y += 1) {
+        const row = y * stride + ky - padding;
+        for (let x = 0; x < size; x += 1, to += 1) {
+          const column = x * stride + kx - padding;
+          if (!inside(row) || !inside(column)) continue;
+          part[to] += weight[w] * input[(channel * inputSize + row) * inputSize + column];
+        }
+      }
+    }
+  }
+  return part;
+}
+
 /** The view of one filter. */
 export function makeConvolution(session, layer, unit) {
-  const view = { session, layer, unit, channel: 0 };
-  view.stepper = makeStepper(layer.size, () => paintConvolution(view));
-  view.input = makeBigMap(["input_map_label", { name: layer.name }]);
-  view.output = makeBigMap(["output_map_label", { name: layer.name, unit: unit + 1 }], "steered");
-  steer(view.stepper, view.output.element);
-  if (session.outputs) beginWhereItCounts(view);
+  const view = { session, layer, unit, channel: 0, parts: [] };
   view.table = make("div", { class: "products" });
-  view.table.style.setProperty("--across", layer.kernel);
+  view.table.style.setProperty("--across", String(layer.kernel));
   view.sum = make("p", { class: "equation" });
   view.total = make("p", { class: "equation total", "data-role": "total" });
+  const title = make("h4", { text: ["products_title", { side: layer.kernel }] });
+  const middle = [title, view.table, view.sum];
+  view.bench = makeBench(session, layer, unit, middle, () => paintPlace(view));
   view.inputs = make("div", { class: "inputs", role: "group", label: "input_maps" });
   view.channels = [];
   for (let c = 0; c < Math.min(layer.inputs, MOST_INPUTS); c += 1) addChannel(view, c);
-  const element = make(
-    "div",
-    { class: "bench" },
-    make("figure", {}, make("figcaption", { text: "input_caption" }), view.input.element),
-    make(
-      "div",
-      { class: "bench-middle" },
-      make("h4", { text: ["products_title", { side: layer.kernel }] }),
-      view.table,
-      view.sum,
-    ),
-    make("figure", {}, make("figcaption", { text: "output_caption" }), view.output.element),
-  );
-  const strip =
-    layer.inputs > 1
-      ? make("div", { class: "strip" }, make("h4", { text: "partial_sums" }), view.inputs)
-      : null;
+  if (session.outputs) selectStrongest(view);
+  const { stepper, element } = view.bench;
   return {
-    element: make("div", {}, view.stepper.element, element, view.total, ...(strip ? [strip] : [])),
-    update: () => go(view.stepper, view.stepper.index),
-    leave: () => stop(view.stepper),
+    element: make(
+      "div",
+      {},
+      stepper.element,
+      element,
+      view.total,
+      make("h4", { text: "partial_sums" }),
+      make("p", { class: "hint", text: "channel_hint" }),
+      view.inputs,
+    ),
+    update() {
+      paintDrawing(view);
+      go(stepper, stepper.index);
+    },
+    leave: () => stop(stepper),
   };
 }
 
-/** The strongest pixel, and the input map that counts most for it. */
-function beginWhereItCounts(view) {
-  const { session, layer, unit, stepper } = view;
-  beginAt(stepper, session.mapOf(layer.index, unit));
+/** Of the input maps that are listed, the one that counts most for the present pixel. */
+function selectStrongest(view) {
+  const { session, layer, unit, bench } = view;
   const input = session.outputs[layer.index - 1];
-  const part = (c) => Math.abs(sumOf(productsAt(layer, input, unit, c, placeOf(stepper))));
-  for (let c = 1; c < layer.inputs; c += 1) if (part(c) > part(view.channel)) view.channel = c;
+  const place = placeOf(bench.stepper);
+  const strength = (c) => Math.abs(sumOf(productsAt(layer, input, unit, c, place)));
+  view.channels.forEach((_, c) => {
+    if (strength(c) > strength(view.channel)) view.channel = c;
+  });
 }
 
-/** One input map with its kernel and what they add to the sum. */
+/** One input map, its kernel, what they make together, and what that adds to the pixel. */
 function addChannel(view, channel) {
-  const map = canvas(28, 28, { "aria-hidden": "true" });
-  const kernel = canvas(view.layer.kernel, view.layer.kernel, { "aria-hidden": "true" });
+  const small = (side, props = {}) => canvas(side, side, { "aria-hidden": "true", ...props });
+  const sign = (plain) => make("span", { plain, "aria-hidden": "true" });
+  const [map, kernel] = [small(28), small(view.layer.kernel, { class: "kernel" })];
+  const product = small(view.layer.size, { class: "product-map" });
   const part = make("span", { class: "part" });
-  const pick = () => {
+  const click = () => {
     view.channel = channel;
-    paintConvolution(view);
+    paintPlace(view);
   };
   const element = make(
     "button",
-    {
-      type: "button",
-      class: "channel",
-      on: { click: pick },
-    },
+    { type: "button", class: "channel", on: { click } },
     unseen(["channel_label", { channel: channel + 1 }]),
     " ",
     map,
-    make("span", { plain: "∗", "aria-hidden": "true" }),
+    sign("∗"),
     kernel,
+    sign("="),
+    product,
     part,
   );
   view.inputs.append(element);
-  view.channels.push({ element, map, kernel, part });
+  view.channels.push({ element, map, kernel, product, part });
 }
 
-function paintConvolution(view) {
-  const { session, layer, unit, stepper } = view;
+/** What only another drawing changes: every input map, and its map under its kernel. */
+function paintDrawing(view) {
+  const { session, layer, unit, channels } = view;
+  const input = session.outputs?.[layer.index - 1];
+  if (!input) return;
+  view.parts = channels.map((_, c) => partOf(layer, input, unit, c));
+  const range = Math.max(...view.parts.map(maxAbs));
+  const count = layer.kernel ** 2;
+  const all = layer.weight.subarray(unit * layer.inputs * count, (unit + 1) * layer.inputs * count);
+  const before = session.layers[layer.index - 1];
+  const grey = greyOf(session, before);
+  channels.forEach(({ map, kernel, product }, c) => {
+    const values = session.mapOf(before.index, c);
+    if (grey) paintGrey(map, grey);
+    else paintMap(map, values, before.size, maxAbs(values));
+    paintMap(kernel, all.subarray(c * count, (c + 1) * count), layer.kernel, maxAbs(all));
+    paintMap(product, view.parts[c], layer.size, range);
+  });
+}
+
+/** What another pixel changes: the numbers, and where the kernel lies. */
+function paintPlace(view) {
+  const { session, layer, unit, bench } = view;
   const input = session.outputs?.[layer.index - 1];
   const output = session.mapOf(layer.index, unit);
   if (!input) return;
+  const { stepper } = bench;
   const at = placeOf(stepper);
   let products = 0;
   for (let c = 0; c < layer.inputs; c += 1) {
-    const part = sumOf(productsAt(layer, input, unit, c, at));
-    products += part;
-    if (c < view.channels.length) paintChannel(view, c, part);
+    products += view.parts[c]?.[stepper.index] ?? sumOf(productsAt(layer, input, unit, c, at));
   }
+  view.channels.forEach(({ element, part }, c) => {
+    part.textContent = number(view.parts[c][stepper.index], 2);
+    element.setAttribute("aria-pressed", String(c === view.channel));
+  });
   paintInput(view, at);
   paintProducts(view, productsAt(layer, input, unit, view.channel, at));
-  const { y, x } = at;
-  const range = maxAbs(output);
-  const window = { top: y, left: x, height: 1, width: 1 };
-  const until = stepper.timer ? stepper.index + 1 : undefined;
-  paintBig(view.output, output, layer.size, range, window, { until });
   const total = products + layer.bias[unit];
-  view.total.dataset.total = total;
-  view.total.dataset.map = output[stepper.index];
-  const where = { name: layer.name, unit: unit + 1, row: y + 1, column: x + 1 };
-  say(view.total, "conv_total", { products, bias: layer.bias[unit], total, ...where });
-  const words = `${where.row}, ${where.column}: ${number(total, 3)}`;
-  view.output.element.setAttribute("aria-valuenow", String(stepper.index + 1));
-  view.output.element.setAttribute("aria-valuetext", words);
+  paintOutput(bench, output, layer.size, at, total);
+  view.total.dataset.total = String(total);
+  view.total.dataset.map = String(output[stepper.index]);
+  sayTotal(view, at, products);
 }
 
-function paintChannel(view, channel, part) {
-  const { session, layer, unit } = view;
-  const { element, map, kernel, part: place } = view.channels[channel];
+function sayTotal({ total: element, layer, unit }, { y, x }, products) {
+  const where = { name: layer.name, unit: unit + 1, row: y + 1, column: x + 1 };
+  say(element, "conv_total", { ...sumInWords(products, layer.bias[unit]), ...where });
+}
+
+function paintInput({ session, layer, channel, bench }, { y, x }) {
   const before = session.layers[layer.index - 1];
   const values = session.mapOf(before.index, channel);
-  const grey = greyOf(session, before);
-  if (grey) paintGrey(map, grey);
-  else paintMap(map, values, before.size, maxAbs(values));
-  const count = layer.kernel ** 2;
-  const start = (unit * layer.inputs + channel) * count;
-  const all = layer.weight.subarray(unit * layer.inputs * count, (unit + 1) * layer.inputs * count);
-  paintMap(kernel, layer.weight.subarray(start, start + count), layer.kernel, maxAbs(all));
-  place.textContent = number(part, 2);
-  element.setAttribute("aria-pressed", String(channel === view.channel));
-}
-
-function paintInput(view, { y, x }) {
-  const { session, layer } = view;
-  const before = session.layers[layer.index - 1];
-  const values = session.mapOf(before.index, view.channel);
   const { kernel, stride, padding } = layer;
   const window = {
     top: y * stride - padding,
@@ -167,7 +189,18 @@ function paintInput(view, { y, x }) {
     width: kernel,
   };
   const options = { border: padding, grey: greyOf(session, before) };
-  paintBig(view.input, values, before.size, maxAbs(values), window, options);
+  paintBig(bench.input, values, before.size, maxAbs(values), window, options);
+}
+
+/**
+ * Two factors with decimals that give their product, told with two. A weight of 0.004 would else be
+ * 0.00, and its product with 2.15 yet 0.01.
+ */
+function factorsInWords(x, w) {
+  const hundredth = (value) => Math.round(100 * value) / 100;
+  const holds = (round) => hundredth(round(x) * round(w)) === hundredth(x * w);
+  const decimals = decimalsThatHold(holds, 2);
+  return `${number(x, decimals)} × ${number(w, decimals)}`;
 }
 
 /** The kernel's cells: input times weight, coloured by the product. */
@@ -178,8 +211,7 @@ function paintProducts(view, products) {
       const cell = make(
         "span",
         { class: inside ? "product" : "product outside" },
-        make("span", { plain: number(x, 2) }),
-        make("span", { plain: `× ${number(w, 2)}` }),
+        make("span", { plain: factorsInWords(x, w) }),
         make("b", { plain: number(x * w, 2) }),
       );
       cell.style.setProperty("--tint", colourOf(x * w, 2 * most));

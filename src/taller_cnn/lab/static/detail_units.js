@@ -1,7 +1,8 @@
-/** The fully connected layers, the softmax and the input, with their numbers. */
+/** The fully connected layers and the softmax, with their numbers. */
 import { colourOf, maxAbs, paintMap } from "./colours.js";
 import { canvas, make } from "./dom.js";
-import { chance, number, say } from "./language.js";
+import { chance, number, say, sumInWords } from "./language.js";
+import { isClasses } from "./layers.js";
 import { argmax } from "./network.js";
 
 /** Contributions listed one by one. */
@@ -45,6 +46,7 @@ export function makeLinear(session, layer, unit) {
       "div",
       {},
       total,
+      isClasses(layer) ? make("p", { class: "hint", text: "logit_hint" }) : null,
       make("div", { class: "two" }, make("div", {}, title, wide), make("div", {}, ...flat)),
     ),
     update() {
@@ -57,8 +59,7 @@ export function makeLinear(session, layer, unit) {
       const bias = layer.bias[unit];
       total.dataset.total = products + bias;
       total.dataset.map = session.outputs[layer.index][unit];
-      const values = { n: layer.inputs, products, bias, total: products + bias };
-      say(total, "linear_total", { ...values, name: layer.name, unit: unit + 1 });
+      say(total, "linear_total", { n: layer.inputs, ...sumInWords(products, bias) });
     },
     leave() {},
   };
@@ -114,7 +115,14 @@ export function makeSoftmax(session, _, unit) {
     table,
   );
   return {
-    element: make("div", {}, total, wide),
+    element: make(
+      "div",
+      {},
+      total,
+      wide,
+      make("p", { class: "hint", text: "logit_hint" }),
+      make("p", { class: "hint", text: "power_hint" }),
+    ),
     update() {
       if (!session.outputs) return;
       const logits = session.outputs.at(-2);
@@ -138,22 +146,6 @@ export function makeSoftmax(session, _, unit) {
       const name = session.classNames[unit];
       const values = { unit: name, power: powers[unit], sum, share: shares[unit] };
       say(total, "softmax_total", values);
-    },
-    leave() {},
-  };
-}
-
-/** The input: grey levels, and the numbers that the network gets. */
-export function makeInput(session) {
-  const total = make("p", { class: "equation total" });
-  return {
-    element: total,
-    update() {
-      const { card, pixels } = session;
-      if (!pixels) return;
-      const pixel = Math.max(...pixels);
-      const { mean, std } = card;
-      say(total, "input_formula", { pixel, mean, std, result: (pixel / 255 - mean) / std });
     },
     leave() {},
   };

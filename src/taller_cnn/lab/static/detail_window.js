@@ -1,32 +1,23 @@
 /** Pooling and activation at work, pixel by pixel. */
-import { makeBigMap, paintBig } from "./big_map.js";
+import { makeBench, paintBig, paintOutput } from "./bench.js";
 import { colourOf, maxAbs } from "./colours.js";
 import { make } from "./dom.js";
-import { number, say } from "./language.js";
+import { number, say, text } from "./language.js";
 import { ACTIVATIONS, poolSpan } from "./network.js";
-import { beginAt, go, makeStepper, placeOf, steer, stop } from "./stepper.js";
+import { go, placeOf, stop } from "./stepper.js";
 
 /** The view of one map of a pooling or an activation. */
 export function makeWindowView(session, layer, unit) {
   const view = { session, layer, unit };
-  view.stepper = makeStepper(layer.size, () => paintWindow(view));
-  view.input = makeBigMap(["input_map_label", { name: layer.name }]);
-  view.output = makeBigMap(["output_map_label", { name: layer.name, unit: unit + 1 }], "steered");
-  steer(view.stepper, view.output.element);
-  if (session.outputs) beginAt(view.stepper, session.mapOf(layer.index, unit));
   view.table = make("div", { class: "products" });
   view.total = make("p", { class: "equation total", "data-role": "total" });
-  const element = make(
-    "div",
-    { class: "bench" },
-    make("figure", {}, make("figcaption", { text: "input_caption" }), view.input.element),
-    make("div", { class: "bench-middle" }, view.table, view.total),
-    make("figure", {}, make("figcaption", { text: "output_caption" }), view.output.element),
-  );
+  const middle = [view.table, view.total];
+  view.bench = makeBench(session, layer, unit, middle, () => paintWindow(view));
+  const { stepper, element } = view.bench;
   return {
-    element: make("div", {}, view.stepper.element, element),
-    update: () => go(view.stepper, view.stepper.index),
-    leave: () => stop(view.stepper),
+    element: make("div", {}, stepper.element, element),
+    update: () => go(stepper, stepper.index),
+    leave: () => stop(stepper),
   };
 }
 
@@ -39,11 +30,11 @@ function windowOf(layer, { y, x }) {
 }
 
 function paintWindow(view) {
-  const { session, layer, unit, stepper } = view;
+  const { session, layer, unit, bench } = view;
   const input = session.mapOf(layer.index - 1, unit);
   const output = session.mapOf(layer.index, unit);
   if (!input) return;
-  const at = placeOf(stepper);
+  const at = placeOf(bench.stepper);
   const window = windowOf(layer, at);
   const values = [];
   for (let y = window.top; y < window.top + window.height; y += 1) {
@@ -52,17 +43,12 @@ function paintWindow(view) {
     }
   }
   const range = maxAbs(input);
-  paintBig(view.input, input, layer.inputSize, range, window);
-  const one = { top: at.y, left: at.x, height: 1, width: 1 };
-  const until = stepper.timer ? stepper.index + 1 : undefined;
-  paintBig(view.output, output, layer.size, maxAbs(output), one, { until });
+  const result = output[bench.stepper.index];
+  paintBig(bench.input, input, layer.inputSize, range, window);
+  paintOutput(bench, output, layer.size, at, result);
   paintValues(view, values, window.width, range);
-  const result = output[stepper.index];
-  view.total.dataset.map = result;
+  view.total.dataset.map = String(result);
   sayResult(view, values, result);
-  view.output.element.setAttribute("aria-valuenow", String(stepper.index + 1));
-  const words = `${at.y + 1}, ${at.x + 1}: ${number(result, 3)}`;
-  view.output.element.setAttribute("aria-valuetext", words);
 }
 
 /** The values in the window; of a maximum, the one that is taken stands out. */
@@ -86,7 +72,7 @@ function sayResult(view, values, result) {
     sayActivation(session, view.total, layer, unit, values[0], result);
     return;
   }
-  const list = values.map((value) => number(value, 2)).join("; ");
+  const list = values.map((value) => number(value, 2)).join(`${text("list_mark")} `);
   const key = layer.mean ? "formula_mean" : "formula_max";
   say(view.total, key, { list, y: result, n: values.length });
 }

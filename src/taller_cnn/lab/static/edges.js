@@ -12,30 +12,31 @@ const MOST_LINES = 160;
 export function paintEdges(session, flow, target) {
   const place = target.parentElement;
   const ratio = window.devicePixelRatio || 1;
-  const [width, height] = [place.scrollWidth, place.scrollHeight];
+  const [width, height] = [place.clientWidth, place.clientHeight];
   target.width = width * ratio;
   target.height = height * ratio;
   target.style.width = `${width}px`;
   target.style.height = `${height}px`;
   const context = target.getContext("2d");
   context.scale(ratio, ratio);
+  const thickness = Number(getComputedStyle(target).getPropertyValue("--thickness"));
   const origin = target.getBoundingClientRect();
   const faint = getComputedStyle(place).getPropertyValue("--line");
   const all = flow.columns;
   for (let index = 1; index < all.length; index += 1) {
-    paintGap(context, origin, all[index - 1], all[index], faint);
+    paintGap(context, origin, all[index - 1], all[index], faint, thickness);
   }
   const pointed = session.pointed ?? session.selected;
-  if (pointed && pointed.layer > 0) paintSources(session, context, origin, all, pointed);
+  if (pointed && pointed.layer > 0) paintSources(session, context, origin, all, pointed, thickness);
 }
 
 /** Whether each map has one source, its namesake. */
 const oneToOne = ({ kind }) => kind === "activation" || kind === "pool";
 
 /** All connections of two columns, row by row. */
-function paintGap(context, origin, from, to, colour) {
+function paintGap(context, origin, from, to, colour, thickness) {
   context.strokeStyle = colour;
-  context.lineWidth = 1;
+  context.lineWidth = thickness;
   const rows = (column) => column.units.filter((_, unit) => unit % column.across === 0);
   for (const [k, source] of rows(from).entries()) {
     for (const [m, target] of rows(to).entries()) {
@@ -69,7 +70,7 @@ function edgeLine(context, [x, y, toX, toY]) {
 }
 
 /** The lines into one map, coloured by what they carry. */
-function paintSources(session, context, origin, all, { layer, unit }) {
+function paintSources(session, context, origin, all, { layer, unit }, thickness) {
   const to = all[layer];
   const from = all[layer - 1];
   const target = to.units[unit];
@@ -79,7 +80,7 @@ function paintSources(session, context, origin, all, { layer, unit }) {
   links.sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
   for (const { source, weight } of links.slice(0, MOST_LINES).reverse()) {
     context.strokeStyle = colourOf(Math.sign(weight) * Math.max(0.35, Math.abs(weight) / most), 1);
-    context.lineWidth = 0.75 + (3 * Math.abs(weight)) / most;
+    context.lineWidth = thickness * (0.75 + (3 * Math.abs(weight)) / most);
     // Sources of one row start a little apart, or their lines would hide each other.
     const shift = ((source % from.across) + 0.5) / from.across - 0.5;
     edgeLine(context, ends(origin, from, from.units[source], 0.7 * shift, to, target, 0));

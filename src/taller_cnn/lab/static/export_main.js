@@ -7,16 +7,20 @@ import { applyTheme, makeHeader } from "./page_frame.js";
 import { Session } from "./session.js";
 import { makeWorkbench } from "./workbench.js";
 
+/** A worker with the script that the page carries as a text. */
+function workerOf(script) {
+  return new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+}
+
 function startExport() {
   const data = JSON.parse(document.getElementById("taller-data").textContent);
-  const session = new Session();
+  const session = new Session(() => workerOf(data.workers.look));
   startLanguage();
   applyTheme(session);
   const { labels, images } = data.digits;
   const digits = picturesOf(images).map((pixels, index) => ({ pixels, label: labels[index] }));
-  const script = new Blob([data.worker], { type: "text/javascript" });
   const here = makeHere(session, {
-    startWorker: () => new Worker(URL.createObjectURL(script)),
+    startWorker: () => workerOf(data.workers.train),
     digits: async () => data.training,
   });
   const tabs = makeWorkbench(session, { digits, read: null }, [
@@ -24,11 +28,19 @@ function startExport() {
   ]);
   const model = modelOf(bytesOf(data.model).buffer);
   const about = make("p", { class: "hint", text: ["export_lacks", { version: data.version }] });
+  const which = make("p", { class: "export-network", text: networkFacts(model.card) });
   const main = make("main", {}, ...tabs.panels);
   const foot = make("footer", {}, about);
-  document.getElementById("app").append(makeHeader(session), tabs.list, main, foot);
+  document.getElementById("app").append(makeHeader(session), tabs.list, which, main, foot);
   session.setModel(model);
   document.documentElement.dataset.ready = "yes";
+}
+
+/** Which network the page carries, and how good it is. */
+function networkFacts({ id, dataset, test }) {
+  if (!test) return ["export_network_unknown", { id, dataset }];
+  const [low, high] = test.interval_95;
+  return ["export_network", { ...test, id, dataset, low, high }];
 }
 
 startExport();

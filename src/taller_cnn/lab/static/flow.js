@@ -1,23 +1,18 @@
 /** Every layer of the network from left to right, each as its maps, live. */
-import {
-  colourOf,
-  extremes,
-  maxAbs,
-  paintGrey,
-  paintMap,
-  paintScale,
-  shortNumber,
-} from "./colours.js";
+import { colourOf, maxAbs, paintGrey, paintMap, paintScale, shortNumber } from "./colours.js";
 import { arrowKeys, button, canvas, make, oneTabStop, unseen } from "./dom.js";
-import { chance, say, sayPlain } from "./language.js";
-import { isClasses, layerTitle, shapeOf, switchOf } from "./layers.js";
+import { chance, sayPlain } from "./language.js";
+import { isClasses, layerTitle, shapeOf, switchOf, unitName } from "./layers.js";
 
-/** Rows of maps, and of units, in a column. */
-const MAP_ROWS = 8;
-const UNIT_ROWS = 16;
 /** More maps (or units) than this are shown on request. */
 const MOST_MAPS = 64;
 const MOST_UNITS = 256;
+/** Points of a map's side: the most, the fewest, and those in a flow wider than the screen. */
+const LARGEST_MAP = 44;
+const SMALLEST_MAP = 9;
+const MAP_OF_WIDE_FLOW = 24;
+/** Points between two units, as in the style sheet. */
+const UNIT_GAP = 3;
 /** The grey levels of the input's legend. */
 const GREYS = Uint8Array.from({ length: 64 }, (_, k) => 4 * k);
 
@@ -26,6 +21,7 @@ const GREYS = Uint8Array.from({ length: 64 }, (_, k) => 4 * k);
  * @property {import("./network.js").Layer} layer
  * @property {HTMLElement} element
  * @property {HTMLButtonElement[]} units
+ * @property {"classes"|"maps"|"cells"} form how its units are shown
  * @property {number} across units that stand side by side
  */
 
@@ -33,7 +29,6 @@ const GREYS = Uint8Array.from({ length: 64 }, (_, k) => 4 * k);
 export function makeFlow(session, ...behind) {
   const flow = { session, columns: [], range: "layer" };
   flow.element = make("div", { class: "flow" }, ...behind);
-  flow.behind = behind;
   return flow;
 }
 
@@ -45,32 +40,33 @@ export function setRange(flow, mode) {
 
 /** Build the columns of the session's present network. */
 export function buildColumns(flow) {
+  for (const { element } of flow.columns) element.remove();
   flow.columns = flow.session.layers.map((layer) => makeColumn(flow, layer));
-  flow.element.replaceChildren(...flow.behind, ...flow.columns.map(({ element }) => element));
+  flow.element.append(...flow.columns.map(({ element }) => element));
   paintScales(flow);
 }
 
 function makeColumn(flow, layer) {
   const form = isClasses(layer) ? "classes" : layer.size > 1 ? "maps" : "cells";
-  const column = { layer, form, units: [] };
+  const column = { layer, form, units: [], across: 1 };
   column.scale = canvas(64, 1, { class: "scale", "aria-hidden": "true" });
-  column.low = make("span");
-  column.high = make("span");
-  column.extent = make("p", { class: "extent" });
+  column.ends = make("span");
   column.grid = make("div", {
     class: `units ${form}`,
     role: "group",
     label: ["units_label", { name: layer.name }],
   });
-  const legend = make("p", { class: "legend" }, column.low, column.scale, column.high);
   column.element = make(
     "section",
     { class: `column ${layer.kind}`, "data-layer": layer.name },
-    columnHead(layer),
-    column.extent,
-    legend,
+    make(
+      "header",
+      { hint: layerTitle(layer) },
+      make("h3", { plain: layer.name }),
+      make("p", { class: "shape", plain: shapeOf(layer) }),
+      make("p", { class: "legend" }, column.scale, column.ends),
+    ),
     column.grid,
-    columnNote(layer),
   );
   const most = form === "maps" ? MOST_MAPS : MOST_UNITS;
   addUnits(flow.session, column, Math.min(layer.channels, most));
@@ -79,32 +75,12 @@ function makeColumn(flow, layer) {
   return column;
 }
 
-function columnHead(layer) {
-  const cost = layer.parameters
-    ? [make("b", { text: ["parameters", { n: layer.parameters }] }), ` = ${layer.arithmetic}`]
-    : [make("span", { text: "no_parameters" })];
-  return make(
-    "header",
-    {},
-    make("h3", { text: layerTitle(layer) }),
-    make("p", { class: "shape", plain: shapeOf(layer) }),
-    make("p", { class: "cost" }, ...cost),
-  );
-}
-
-function columnNote(layer) {
-  if (layer.normalised) return make("p", { class: "hint", text: "norm_folded" });
-  if (layer.dropout) {
-    return make("p", { class: "hint", text: ["dropout_rests", { share: layer.dropout }] });
-  }
-  return null;
-}
-
 function moreButton(flow, column) {
   const values = { n: column.layer.channels, shown: column.units.length };
   const more = button(["show_all", values], () => {
     more.remove();
     addUnits(flow.session, column, column.layer.channels);
+    fitFlow(flow);
     paintColumn(flow, column);
   });
   return more;
@@ -117,11 +93,61 @@ function addUnits(session, column, count) {
     units.push(element);
     grid.append(element);
   }
-  const rows = form === "classes" ? count : form === "maps" ? MAP_ROWS : UNIT_ROWS;
-  column.across = Math.max(1, Math.ceil(count / rows));
-  grid.style.setProperty("--across", column.across);
-  grid.classList.toggle("many", column.across > 2);
   oneTabStop(grid);
+}
+
+/**
+ * Let the columns fill the room that there is: units as large as they can be while all columns,
+ * from the image to the classes, can be seen at once. On a narrow screen they go on to the right.
+ */
+export function fitFlow(flow) {
+  const { element, columns } = flow;
+  if (!columns.length || element.offsetParent === null) return;
+  element.classList.remove("tight");
+  let fit = largestFit(flow);
+  if (!fit.fits) {
+    element.classList.add("tight");
+    fit = largestFit(flow);
+  }
+  const side = fit.fits ? fit.side : MAP_OF_WIDE_FLOW;
+  for (const column of columns) {
+    const { across, size } = placeUnits(column, side, fit.room);
+    column.across = across;
+    column.grid.style.setProperty("--across", String(across));
+    column.grid.style.setProperty("--unit", `${size}px`);
+  }
+}
+
+/** The largest side of a map with which all columns fit into the room, if there is one. */
+function largestFit({ element, columns }) {
+  const style = getComputedStyle(element);
+  const lengthOf = (name) => parseFloat(style.getPropertyValue(name)) * rootFontSize();
+  const room = {
+    width: element.parentElement.clientWidth - 2 * lengthOf("--edge"),
+    height: element.parentElement.clientHeight - 2 * lengthOf("--edge") - lengthOf("--head"),
+    head: lengthOf("--least-column"),
+    classes: lengthOf("--classes"),
+  };
+  const gaps = (columns.length - 1) * lengthOf("--gap");
+  const fits = (side) => widthOf(columns, side, room) + gaps <= room.width;
+  let side = LARGEST_MAP;
+  while (side > SMALLEST_MAP && !fits(side)) side -= 1;
+  return { side, room, fits: fits(side) };
+}
+
+const rootFontSize = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
+
+const widthOf = (columns, side, room) =>
+  columns.reduce((sum, column) => sum + placeUnits(column, side, room).width, 0);
+
+/** How many units of a column stand side by side where maps have `side` points, and its width. */
+function placeUnits({ form, layer, units }, side, { height, head, classes }) {
+  if (form === "classes") return { across: 1, size: side, width: classes };
+  const large = layer.kind === "input" ? 2.2 : 1;
+  const size = form === "maps" ? Math.round(large * side) : Math.max(5, Math.round(0.4 * side));
+  const pitch = size + UNIT_GAP;
+  const across = Math.ceil(units.length / Math.max(1, Math.floor(height / pitch)));
+  return { across, size, width: Math.max(head, across * pitch) };
 }
 
 function makeUnit(session, layer, unit, form) {
@@ -133,7 +159,7 @@ function makeUnit(session, layer, unit, form) {
       type: "button",
       class: "unit",
       "aria-pressed": "false",
-      label: form === "classes" ? null : ["unit_label", { name: layer.name, unit: unit + 1 }],
+      label: form === "classes" ? null : unitName(session, layer, unit),
       on: {
         click: () => session.select(layer.index, unit),
         pointerenter: show,
@@ -153,7 +179,6 @@ function unitBody(session, layer, form, unit) {
     unseen(["class_label", { name: layer.name }]),
     " ",
     make("b", { plain: session.classNames[unit] }),
-    make("span", { class: "swatch", "aria-hidden": "true" }),
     make("span", { class: "amount" }),
   ];
 }
@@ -162,7 +187,7 @@ function unitBody(session, layer, form, unit) {
 export function paintScales({ columns }) {
   for (const { layer, scale } of columns) {
     if (layer.kind === "input") paintGrey(scale, GREYS, GREYS.length, 1);
-    else paintScale(scale);
+    else paintScale(scale, layer.kind === "softmax" ? 0 : -1);
   }
 }
 
@@ -185,7 +210,7 @@ function paintColumn(flow, column) {
   });
 }
 
-/** How far the colours of a layer maxAbs: to its own largest value, or to that of the whole net. */
+/** How far the colours of a layer reach: to its own largest value, or to that of the whole net. */
 function rangeOf({ session, range }, layer) {
   const { outputs } = session;
   if (!outputs) return 0;
@@ -205,8 +230,8 @@ const PAINTERS = {
     element.style.backgroundColor = colourOf(map ? map[0] : 0, range);
   },
   classes(element, layer, map, range) {
-    const [, , swatch, amount] = element.children;
-    swatch.style.backgroundColor = colourOf(map ? map[0] : 0, range);
+    const [, , amount] = element.children;
+    element.style.setProperty("--tint", colourOf(map ? map[0] / 2 : 0, range));
     sayPlain(amount, map ? amountOf(layer, map[0]) : "");
   },
 };
@@ -214,32 +239,25 @@ const PAINTERS = {
 const amountOf = (layer, value) =>
   layer.kind === "softmax" ? chance(value, 1) : shortNumber(value);
 
-/** What the layer's values and its colours maxAbs; of colours per map, those of the pointed map. */
-function paintLegend(flow, { layer, low, high, extent }) {
-  const values = flow.session.outputs?.[layer.index];
-  if (!values) {
-    for (const words of [low, high, extent]) sayPlain(words, "");
-    return;
-  }
-  const [least, largest] = extremes(values);
-  say(extent, "extent", { least: shortNumber(least), largest: shortNumber(largest) });
-  const [from, to] = layer.kind === "input" ? ["0", "255"] : endsOf(flow, layer);
-  sayPlain(low, from);
-  sayPlain(high, to);
+/** What the colours of a layer reach; of colours per map, those of the pointed map. */
+function paintLegend(flow, { layer, ends }) {
+  if (!flow.session.outputs) sayPlain(ends, "");
+  else if (layer.kind === "input") sayPlain(ends, "0–255");
+  else if (layer.kind === "softmax") sayPlain(ends, "0–1");
+  else sayPlain(ends, shownRange(flow, layer));
 }
 
-/** The words at the ends of a layer's legend. */
-function endsOf(flow, layer) {
+function shownRange(flow, layer) {
   const { session } = flow;
-  let range = rangeOf(flow, layer);
-  if (flow.range === "map" && layer.kind !== "softmax") {
-    if (session.pointed?.layer !== layer.index) return ["−max", "+max"];
-    range = maxAbs(session.mapOf(layer.index, session.pointed.unit));
-  }
-  return [`−${shortNumber(range)}`, `+${shortNumber(range)}`];
+  if (flow.range !== "map") return plusMinus(rangeOf(flow, layer));
+  if (session.pointed?.layer !== layer.index) return "±";
+  return plusMinus(maxAbs(session.mapOf(layer.index, session.pointed.unit)));
 }
 
-/** Mark the chosen map, and show the pointed one's own range. */
+/** The ends of a scale around zero; one that reaches nowhere has none. */
+const plusMinus = (range) => (range > 0 ? `±${shortNumber(range)}` : "0");
+
+/** Mark the selected map, and show the pointed one's own range. */
 export function markColumns(flow) {
   for (const column of flow.columns) {
     column.units.forEach((element, unit) => {

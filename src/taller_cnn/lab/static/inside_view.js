@@ -1,10 +1,11 @@
 /** *Look inside*: the layers, the chosen map, why, and the sketch. */
 import { blank, extremes, maxAbs, paintGrey, paintMap, shortNumber } from "./colours.js";
-import { makeDetail } from "./detail.js";
+import { leaveDetail, makeDetail } from "./detail.js";
 import { canvas, choice, make } from "./dom.js";
 import { markSources, paintEdges } from "./edges.js";
 import {
   buildColumns,
+  fitFlow,
   makeFlow,
   markColumns,
   paintColumns,
@@ -13,12 +14,15 @@ import {
 } from "./flow.js";
 import { beforeFrame } from "./frames.js";
 import { say } from "./language.js";
-import { isClasses } from "./layers.js";
+import { unitName } from "./layers.js";
 import { EVENTS } from "./session.js";
 import { makeSketch } from "./sketch.js";
 import { makeWhy } from "./why.js";
 
-/** The panel's content; the drawing pad is moved to its top when the tab is opened. */
+/**
+ * The panel's content. On one screen: the drawing pad with the bars, which is moved into `dock` when
+ * the tab is opened, all layers, and beside them a drawer with what was selected.
+ */
 export function makeInside(session) {
   const inside = { session };
   inside.edges = canvas(1, 1, { class: "edges", "aria-hidden": "true" });
@@ -28,34 +32,47 @@ export function makeInside(session) {
     { class: "flow-scroll", tabindex: "0", role: "region", label: "flow_label" },
     inside.flow.element,
   );
-  inside.pointed = makePointed();
   inside.time = make("p", { class: "hint" });
-  inside.dock = make("div", { class: "dock-place" });
+  inside.words = make("p", { class: "pointed-words" });
+  inside.dock = make("div", { class: "rail" });
+  inside.help = makeHelp();
+  const head = make("div", { class: "flow-head" }, rangeChoice(inside.flow), inside.time);
   inside.element = make(
     "div",
-    {},
+    { class: "inside" },
     inside.dock,
     make(
       "div",
-      { class: "flow-head" },
-      make("h2", { text: "inside_title" }),
-      rangeChoice(inside.flow),
-      inside.time,
+      { class: "stage" },
+      make("div", { class: "flow-side" }, head, inside.scroller, inside.words),
+      make("div", { class: "drawer" }, inside.help.element, makeDetail(session)),
     ),
-    make("p", { class: "hint", text: "inside_text" }),
-    inside.scroller,
-    inside.pointed.element,
-    makeDetail(session),
-    makeWhy(session),
-    makeSketch(session),
+    make("div", { class: "below" }, makeWhy(session), makeSketch(session)),
   );
+  inside.element.addEventListener("keydown", ({ key }) => {
+    if (key === "Escape" && session.selected) leaveDetail(session);
+  });
   listen(inside);
   return inside;
+}
+
+/** What the drawer has while nothing is selected: what to do, and the pointed map, enlarged. */
+function makeHelp() {
+  const picture = canvas(28, 28, { class: "pointed-map", "aria-hidden": "true" });
+  const element = make(
+    "section",
+    { class: "card help" },
+    make("h2", { text: "inside_title" }),
+    make("p", { text: "inside_text" }),
+    picture,
+  );
+  return { element, picture };
 }
 
 function listen(inside) {
   const { session, flow } = inside;
   const redraw = () => {
+    // Columns, screen, language or letters may be others: so may the room.
     inside.moved = true;
     redrawSoon(inside);
   };
@@ -67,7 +84,7 @@ function listen(inside) {
     session.on(event, redraw);
   }
   session.on(EVENTS.theme, () => paintScales(flow));
-  session.on(EVENTS.outputs, () => redrawSoon(inside));
+  for (const event of [EVENTS.outputs, EVENTS.busy]) session.on(event, () => redrawSoon(inside));
   session.on(EVENTS.pointed, () => {
     markColumns(flow);
     showPointed(inside);
@@ -75,12 +92,12 @@ function listen(inside) {
     paintEdges(session, flow, inside.edges);
   });
   session.on(EVENTS.selected, () => {
+    inside.help.element.hidden = session.selected !== null;
     markColumns(flow);
     markSources(session, flow);
     if (session.tab === "inside") paintEdges(session, flow, inside.edges);
-    if (session.selected) document.getElementById("detail").scrollIntoView({ block: "nearest" });
   });
-  new ResizeObserver(redraw).observe(flow.element);
+  new ResizeObserver(redraw).observe(inside.scroller);
 }
 
 /** Paint once before the browser's next frame, and only while the tab is open. */
@@ -90,6 +107,7 @@ function redrawSoon(inside) {
   inside.due = true;
   beforeFrame(() => {
     inside.due = false;
+    if (inside.moved) fitFlow(flow);
     paintColumns(flow);
     // A drawing alone moves no line, and looking where they end would cost a layout of the page.
     if (inside.moved || carriesInputs(session)) {
@@ -98,7 +116,8 @@ function redrawSoon(inside) {
     }
     inside.moved = false;
     showPointed(inside);
-    if (session.outputs) say(inside.time, "forward_time", { ms: session.milliseconds });
+    if (session.busy) say(inside.time, "working");
+    else if (session.outputs) say(inside.time, "forward_time", { ms: session.milliseconds });
     else say(inside.time, "draw_something");
   });
 }
@@ -121,28 +140,25 @@ function rangeChoice(flow) {
   );
 }
 
-/** The pointed map, enlarged, with its extent in words. */
-function makePointed() {
-  const picture = canvas(28, 28, { class: "pointed-map", "aria-hidden": "true" });
-  const words = make("p", {});
-  return { element: make("div", { class: "pointed" }, picture, words), picture, words };
-}
-
-function showPointed({ session, pointed: { picture, words } }) {
+/** The pointed map, or the selected one: its extent in words, and a picture where there is room. */
+function showPointed({ session, words, help }) {
   const at = session.pointed ?? session.selected;
   const map = at && session.mapOf(at.layer, at.unit);
   if (!map) {
-    blank(picture);
+    blank(help.picture);
     say(words, "point_at_a_map");
     return;
   }
   const layer = session.layers[at.layer];
-  if (layer.kind === "input") paintGrey(picture, session.pixels);
-  else paintMap(picture, map, layer.size, maxAbs(map));
+  if (layer.kind === "input") paintGrey(help.picture, session.pixels);
+  else paintMap(help.picture, map, layer.size, maxAbs(map));
   const [least, most] = extremes(map).map(shortNumber);
-  const unit = isClasses(layer) ? session.classNames[at.unit] : at.unit + 1;
-  const values = { name: layer.name, unit, least, most };
-  if (isClasses(layer)) say(words, "pointed_class", values);
-  else if (map.length === 1) say(words, "pointed_unit", values);
-  else say(words, "pointed_map", values);
+  const [key, name] = unitName(session, layer, at.unit);
+  say(words, POINTED[key], { ...name, least, most });
 }
+
+const POINTED = {
+  map_name: "pointed_map",
+  neuron_name: "pointed_unit",
+  class_name: "pointed_class",
+};

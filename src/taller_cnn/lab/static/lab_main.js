@@ -1,15 +1,16 @@
 /** The lab's page: draw, look inside, train, compare. */
-import { fetchDigits, fetchModel, get, readPictureFile, sayError } from "./api.js";
+import { fetchDigits, get, readPictureFile, sayError } from "./api.js";
 import { makeCompare } from "./compare_view.js";
-import { button, labelled, make } from "./dom.js";
+import { make } from "./dom.js";
 import { makeHere } from "./here_view.js";
-import { language, say, startLanguage } from "./language.js";
+import { say, startLanguage } from "./language.js";
+import { makeModelsBar } from "./models_bar.js";
 import { applyTheme, makeHeader } from "./page_frame.js";
 import { EVENTS, Session } from "./session.js";
 import { makeTrain } from "./train_view.js";
 import { makeWorkbench } from "./workbench.js";
 
-const session = new Session();
+const session = new Session(() => new Worker("/static/look_worker.js", { type: "module" }));
 // For whoever tries things in the browser's console.
 globalThis.session = session;
 const source = { digits: [], read: readPictureFile, sayError };
@@ -18,98 +19,48 @@ const hereSource = {
   digits: () => get("/api/training-digits"),
   tellProblem: sayError,
 };
-const notice = make("p", { class: "page-notice", role: "alert", hidden: true });
-const chooser = make("select", {
-  id: "model-choice",
-  on: { change: () => useModel(chooser.value) },
-});
-/** Shown in the chooser while the page has a network that was trained in it. */
-const trainedHere = make("option", { value: "", text: "model_here", hidden: true });
-const takeAway = make("a", { class: "button", text: "take_away", download: true });
 
-/** Load a model of the lab and make it the page's; whether that could be done. */
-async function useModel(id) {
-  try {
-    session.setModel(await fetchModel(id));
-  } catch (error) {
-    showProblem(error);
-    return false;
-  }
-  chooser.value = id;
-  notice.hidden = true;
-  return true;
-}
+/** The data set that `source.digits` are of. */
+let dataset = "";
 
-/** Use the first model of several that can be loaded, and say so if it is not the first. */
-async function useOneOf(ids) {
-  for (const id of ids) {
-    if (!(await useModel(id))) continue;
-    if (id !== ids[0]) {
-      notice.hidden = false;
-      say(notice, "other_model", { broken: ids[0], id });
-    }
-    return;
-  }
-}
-
-function showProblem(error) {
-  notice.hidden = false;
-  sayError(notice, error);
-}
-
-/** A network that was trained in the page is none of the lab's. */
-function linkExport() {
-  takeAway.hidden = !session.card?.id;
-  chooser.value = session.card?.id ?? "";
-  if (session.card?.id) takeAway.href = `/api/models/${session.card.id}/page?lang=${language()}`;
-}
-
-/** Fill the chooser; the model that the server calls default is used. */
-async function loadModels() {
-  const { default: chosen, models } = await get("/api/models");
-  chooser.replaceChildren(
-    ...models.map(({ id, kind }) => make("option", { value: id, text: [`model_${kind}`, { id }] })),
-    trainedHere,
-  );
-  if (chosen) {
-    const others = models.map(({ id }) => id).filter((id) => id !== chosen);
-    await useOneOf([chosen, ...others]);
-  } else {
-    notice.hidden = false;
-    say(notice, "no_model_yet");
-    notice.append(
-      " ",
-      button("go_train", () => session.emit(EVENTS.openTab, "train")),
-    );
-  }
-  session.emit(EVENTS.models, models);
+/** Real digits of the network's own data set. */
+async function loadDigits() {
+  const wanted = session.card?.dataset ?? "mnist";
+  if (wanted === dataset) return;
+  dataset = wanted;
+  source.digits.splice(0);
+  session.emit(EVENTS.digits);
+  const found = await fetchDigits(wanted);
+  if (wanted !== dataset) return;
+  source.digits.push(...found);
+  session.emit(EVENTS.digits);
 }
 
 async function start() {
   startLanguage();
   applyTheme(session);
-  const label = labelled("model", chooser);
+  const bar = makeModelsBar(session);
   const compare = makeCompare(session);
   const tabs = makeWorkbench(session, source, [
     { id: "here", text: "tab_here", panel: makeHere(session, hereSource) },
     { id: "train", text: "tab_train", panel: makeTrain(session) },
     { id: "compare", text: "tab_compare", panel: compare.element, dock: compare.dock },
   ]);
-  const head = makeHeader(session, make("div", { class: "model-tools" }, label, takeAway));
+  const head = makeHeader(session, bar.element);
+  const classKey = make("p", { class: "class-key", hidden: true });
+  session.on(EVENTS.role, ({ class_key: key }) => {
+    classKey.hidden = !key;
+    if (key) say(classKey, "class_key", { address: location.origin, key });
+  });
   const foot = make("footer", {}, make("p", {}, make("a", { href: "/docs", text: "api_link" })));
   document
     .getElementById("app")
-    .append(head, tabs.list, notice, make("main", {}, ...tabs.panels), foot);
-  for (const event of [EVENTS.model, EVENTS.language]) session.on(event, linkExport);
-  session.on(EVENTS.kept, () => loadModels().catch(showProblem));
-  linkExport();
-  const digits = fetchDigits().then((found) => {
-    source.digits.push(...found);
-    session.emit(EVENTS.digits);
-  });
-  const results = await Promise.allSettled([loadModels(), digits]);
+    .append(head, tabs.list, classKey, bar.notice, make("main", {}, ...tabs.panels), foot);
+  session.on(EVENTS.model, () => loadDigits().catch(bar.showProblem));
+  const role = get("/api/health").then((health) => session.emit(EVENTS.role, health));
+  const results = await Promise.allSettled([bar.load().then(loadDigits), role]);
   const failed = results.find(({ status }) => status === "rejected");
-  if (failed?.status === "rejected") showProblem(failed.reason);
+  if (failed?.status === "rejected") bar.showProblem(failed.reason);
   document.documentElement.dataset.ready = "yes";
 }
 

@@ -6,6 +6,9 @@ const TEXTS = JSON.parse(document.getElementById("taller-texts").textContent);
 /** `{name}` or `{name:specification}`. */
 const FIELD = /\{(\w+)(?::([^}]*))?\}/g;
 
+/** No number of a network is told more exactly. */
+const MOST_DECIMALS = 5;
+
 let current = "es";
 
 /** `es` or `en`. */
@@ -57,6 +60,34 @@ function formatter(style, decimals) {
 export function number(value, decimals = 0) {
   const clean = Math.abs(value) < 0.5 * 10 ** -decimals ? 0 : value;
   return formatter("decimal", decimals).format(clean).replace("-", "−");
+}
+
+/**
+ * The fewest decimals with which an equation is true as it is written.
+ *
+ * @param {(round: (value: number) => number) => boolean} holds whether it is, with its numbers
+ *   rounded
+ * @param {number} least decimals to begin with
+ */
+export function decimalsThatHold(holds, least) {
+  for (let decimals = least; decimals < MOST_DECIMALS; decimals += 1) {
+    if (holds((value) => Math.round(value * 10 ** decimals) / 10 ** decimals)) return decimals;
+  }
+  return MOST_DECIMALS;
+}
+
+/** A sum of products, a bias and their sum, with decimals that do not contradict each other. */
+export function sumInWords(products, bias) {
+  const total = products + bias;
+  const decimals = decimalsThatHold(
+    (round) => round(round(products) + round(bias)) === round(total),
+    3,
+  );
+  return {
+    products: number(products, decimals),
+    bias: number(bias, decimals),
+    total: number(total, decimals),
+  };
 }
 
 /** A share of one as a percentage. */

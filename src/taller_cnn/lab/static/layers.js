@@ -19,6 +19,36 @@ export function isClasses({ kind, name }) {
   return kind === "softmax" || name === "fc2";
 }
 
+/**
+ * What a map, a neuron or a class is called everywhere: a text's key with its values.
+ *
+ * @returns {[string, {name: string, unit: string|number}]}
+ */
+export function unitName({ classNames }, layer, unit) {
+  const { name, size } = layer;
+  if (isClasses(layer)) return ["class_name", { name, unit: classNames[unit] }];
+  return [size > 1 ? "map_name" : "neuron_name", { name, unit: unit + 1 }];
+}
+
+/** A unit's number as people count them: classes from 0 like the digits, all others from 1. */
+function unitNumber(layer, unit) {
+  return isClasses(layer) ? unit : unit + 1;
+}
+
+/** A map's place in a link, `conv2.6`. */
+export function placeOfUnit(layers, { layer, unit }) {
+  return `${layers[layer].name}.${unitNumber(layers[layer], unit)}`;
+}
+
+/** The map that a link names, {layer, unit} by index; null where the network has no such one. */
+export function unitAt(layers, place) {
+  const [name, number] = (place ?? "").split(".");
+  const layer = layers.find((candidate) => candidate.name === name);
+  if (!layer || !/^\d+$/.test(number ?? "")) return null;
+  const unit = Number(number) - unitNumber(layer, 0);
+  return unit >= 0 && unit < layer.channels ? { layer: layer.index, unit } : null;
+}
+
 /** The layer whose maps are switched off with those of `layer`: its activation. */
 export function switchOf(layers, layer) {
   if (layer.kind === "activation") return layer.index;

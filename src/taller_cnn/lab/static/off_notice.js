@@ -1,7 +1,7 @@
 /** What the switched-off filters change, told beside the drawing wherever it goes. */
 import { button, make } from "./dom.js";
 import { say } from "./language.js";
-import { argmax, forward, normalise } from "./network.js";
+import { argmax } from "./network.js";
 import { EVENTS } from "./session.js";
 
 /** The notice, and one click that switches all on again. */
@@ -25,13 +25,14 @@ export function makeOffNotice(session) {
   return element;
 }
 
-function sayOff(session, words, count) {
-  const { pixels, card, layers, outputs, classNames } = session;
-  if (!pixels) {
+async function sayOff(session, words, count) {
+  const { pixels, outputs, classNames } = session;
+  if (!pixels || !outputs) {
     say(words, "off_count", { count });
     return;
   }
-  const whole = forward(layers, normalise(pixels, card)).at(-1);
+  const whole = await session.wholeProbabilities();
+  if (session.outputs !== outputs) return;
   const now = outputs.at(-1);
   const [was, is] = [argmax(whole), argmax(now)];
   const values = {

@@ -5,10 +5,16 @@ import { arrowKeys, button, canvas, make, oneTabStop, toggle } from "./dom.js";
 import { beforeFrame } from "./frames.js";
 import { say } from "./language.js";
 import { makeOffNotice } from "./off_notice.js";
+import { keepForReload, keptForReload } from "./page_state.js";
+import { makePhoto } from "./photo.js";
 import { asItIs, prepare } from "./preparation.js";
 import { EVENTS } from "./session.js";
 import { PAD_SIDE, Strokes, inkOf, paintPad, penWidth } from "./strokes.js";
 
+/** Milliseconds without a change before the drawing is kept for a reload. */
+const KEEPING = 200;
+/** Milliseconds until a picture is read again, whose network's threshold was still being chosen. */
+const AGAIN = 3000;
 /** Ink below this anywhere is nothing drawn. */
 const FAINTEST_INK = 16;
 
@@ -16,8 +22,8 @@ const FAINTEST_INK = 16;
  * The pad, its buttons, the picture that the network sees, and the bars.
  *
  * @param {Object} source where digits come from: `digits` ({pixels, label}[]) and `read`, a
- *   function from a picture file to {pixels} or null where pictures cannot be read; then
- *   `sayError` tells what goes wrong with it
+ *   function from a picture file and a page of it to a reading, or null where pictures cannot be
+ *   read; then `sayError` tells what goes wrong with it
  * @returns {HTMLElement}
  */
 export function makePad(session, source) {
@@ -25,10 +31,13 @@ export function makePad(session, source) {
   const seen = canvas(28, 28, { class: "seen", label: "seen_label", role: "img" });
   const bars = makeBars();
   const verdict = makeVerdict();
-  const notice = make("p", { class: "notice", role: "status" });
-  const found = make("div", { class: "found" });
-  const pad = { session, strokes: new Strokes(), surface, seen, notice, found, source };
-  Object.assign(pad, { centred: true, due: false });
+  const pad = { session, strokes: new Strokes(), surface, seen, source };
+  pad.photo = makePhoto(
+    ({ pixels }) => place(pad, pixels, null),
+    (page) => readPicture(pad, pad.file, page),
+  );
+  Object.assign(pad, { centred: true, due: false, keeping: null, file: null, page: 1, read: [] });
+  pad.strokes.restore(keptForReload("drawing") ?? []);
   pad.context = surface.getContext("2d", { willReadFrequently: true });
   drawWithPointer(pad);
   takePictures(pad);
@@ -37,7 +46,7 @@ export function makePad(session, source) {
     if (session.pixels) paintGrey(seen, session.pixels);
     else blank(seen);
     bars.show(session.classNames, chances, session.label);
-    verdict.show(session.classNames, chances, session.label);
+    verdict.show(session.classNames, chances, session.label, session.card !== null);
   });
   session.on(EVENTS.language, () => {
     bars.show(session.classNames, session.probabilities(), session.label);
@@ -57,6 +66,7 @@ function layOut(pad, bars, verdict) {
     button("random_digit", () => randomDigit(pad), { class: "quiet" }),
     pad.source.read && pictureButton(pad),
     digitShelf(pad),
+    make("p", { class: "hint", text: "pad_keyboard" }),
   );
   const centring = toggle("centring", true, (centred) => {
     pad.centred = centred;
@@ -65,7 +75,7 @@ function layOut(pad, bars, verdict) {
   return make(
     "div",
     { class: "dock" },
-    make("div", { class: "dock-pad" }, pad.surface, tools, pad.notice, pad.found),
+    make("div", { class: "dock-pad" }, pad.surface, tools, pad.photo.element),
     make(
       "figure",
       { class: "dock-seen" },
@@ -115,8 +125,10 @@ function digitShelf(pad) {
   const shelf = make("div", { class: "found", role: "group", label: "shelf_label" });
   const fill = () => {
     const { digits } = pad.source;
-    const ten = session.classNames.map((_, label) => digits.find((digit) => digit.label === label));
-    const thumbs = ten.filter(Boolean).map((digit) => makeThumb(pad, digit, "shelf_digit"));
+    const ten = session.classNames.map((_, label) =>
+      mostTypical(digits.filter((digit) => digit.label === label)),
+    );
+    const thumbs = ten.filter(Boolean).map((digit) => makeThumb(pad, digit));
     shelf.replaceChildren(...thumbs);
     oneTabStop(shelf);
   };
@@ -126,13 +138,24 @@ function digitShelf(pad) {
   return shelf;
 }
 
+/** Of several digits the one that is nearest to their mean, so that the shelf has no odd ones. */
+function mostTypical(digits) {
+  if (!digits.length) return null;
+  const mean = Array.from(digits[0].pixels, (_, at) =>
+    digits.reduce((sum, { pixels }) => sum + pixels[at] / digits.length, 0),
+  );
+  const far = ({ pixels }) => mean.reduce((sum, grey, at) => sum + (grey - pixels[at]) ** 2, 0);
+  return digits.reduce((best, digit) => (far(digit) < far(best) ? digit : best));
+}
+
 /** A button that puts a digit on the pad. */
-function makeThumb(pad, { pixels, label = null, digit = label }, key) {
+function makeThumb(pad, { pixels, label }) {
   const small = canvas(28, 28, { "aria-hidden": "true" });
   paintGrey(small, pixels);
   const click = () => place(pad, pixels, label);
-  const props = { type: "button", class: "thumb", label: [key, { label, digit }], on: { click } };
-  return make("button", props, small);
+  const name = pad.session.classNames[label];
+  const props = { type: "button", class: "thumb", label: ["shelf_digit", { label: name }] };
+  return make("button", { ...props, on: { click } }, small);
 }
 
 function drawWithPointer(pad) {
@@ -168,6 +191,12 @@ function pointOf(surface, event) {
   };
 }
 
+/** Keep the drawing for a reload, once the hand rests. */
+function keepSoon(pad) {
+  clearTimeout(pad.keeping);
+  pad.keeping = setTimeout(() => keepForReload("drawing", pad.strokes), KEEPING);
+}
+
 /** At most one update for each frame that the browser paints. */
 function refreshSoon(pad) {
   if (pad.due) return;
@@ -181,8 +210,14 @@ function refreshSoon(pad) {
 function refresh(pad) {
   const { session } = pad;
   const content = pad.strokes.content();
+  keepSoon(pad);
   paintPad(pad.context, content);
   pad.surface.classList.toggle("empty", !content.digit && !content.strokes.length);
+  // What was read in a picture is told as long as a digit of it is on the pad.
+  if (pad.read.length && !pad.read.includes(content.digit?.pixels)) {
+    pad.read = [];
+    pad.photo.clear();
+  }
   if (content.digit && !content.strokes.length) {
     session.setPixels(content.digit.pixels, content.digit.label);
     return;
@@ -195,7 +230,7 @@ function refresh(pad) {
 function pictureButton(pad) {
   const input = make("input", {
     type: "file",
-    accept: "image/*",
+    accept: "image/*,.tif,.tiff",
     class: "unseen",
     tabindex: "-1",
     label: "open_picture",
@@ -215,49 +250,60 @@ function pictureButton(pad) {
   );
 }
 
-/** Pictures dropped onto the pad or pasted into the page. */
+/** Pictures dropped anywhere or pasted into the page. */
 function takePictures(pad) {
   const { surface } = pad;
   if (!pad.source.read) return;
-  const fileOf = (transfer) =>
-    [...(transfer?.files ?? [])].find((f) => f.type.startsWith("image/"));
-  surface.addEventListener("dragover", (event) => {
+  document.addEventListener("dragover", (event) => {
+    // Without this the browser would open the file in the page's place.
     event.preventDefault();
     surface.classList.add("over");
   });
-  surface.addEventListener("dragleave", () => surface.classList.remove("over"));
-  surface.addEventListener("drop", (event) => {
+  document.addEventListener("dragleave", () => surface.classList.remove("over"));
+  document.addEventListener("drop", (event) => {
     event.preventDefault();
     surface.classList.remove("over");
-    const file = fileOf(event.dataTransfer);
-    if (file) readPicture(pad, file);
+    takeFile(pad, event.dataTransfer);
   });
-  document.addEventListener("paste", (event) => {
-    const file = fileOf(event.clipboardData);
-    if (file) readPicture(pad, file);
-  });
+  document.addEventListener("paste", (event) => takeFile(pad, event.clipboardData));
 }
 
-async function readPicture(pad, file) {
-  say(pad.notice, "reading_picture");
+/** The first picture of what was dropped or pasted; of other files, that they are none. */
+function takeFile(pad, transfer) {
+  const files = [...(transfer?.files ?? [])];
+  const picture = files.find(({ type }) => type.startsWith("image/"));
+  if (picture) readPicture(pad, picture);
+  else if (files.length) say(pad.photo.notice, "not_a_picture", { name: files[0].name });
+}
+
+async function readPicture(pad, file, page = 1) {
+  Object.assign(pad, { file, page });
+  say(pad.photo.notice, "reading_picture");
   try {
-    const { digits, text } = await pad.source.read(file);
-    if (!digits.length) {
-      say(pad.notice, "no_digit_found");
-      return;
-    }
-    showFound(pad, digits, text);
-    place(pad, digits[0].pixels, null);
+    const reading = await pad.source.read(file, page);
+    // While it was read another picture may have been opened.
+    if (file !== pad.file || page !== pad.page) return;
+    pad.read = reading.digits.map(({ pixels }) => pixels);
+    if (pad.read.length) place(pad, pad.read[0], null);
+    pad.photo.show(reading);
+    if (reading.choosing) setTimeout(() => readAgain(pad, file, page), AGAIN);
   } catch (error) {
-    pad.source.sayError(pad.notice, error);
+    pad.source.sayError(pad.photo.notice, error);
   }
 }
 
-/** Several digits in a picture: one button each. */
-function showFound(pad, digits, text) {
-  say(pad.notice, "picture_read", { text });
-  const thumbs = digits.map(({ pixels, digit }) =>
-    makeThumb(pad, { pixels, digit }, "choose_found"),
-  );
-  pad.found.replaceChildren(...(digits.length > 1 ? thumbs : []));
+/** Say what is uncertain once that is known, as long as the same picture is shown. */
+async function readAgain(pad, file, page) {
+  const isShown = () => pad.read.length && file === pad.file && page === pad.page;
+  if (!isShown()) return;
+  try {
+    const reading = await pad.source.read(file, page);
+    if (!isShown()) return;
+    pad.photo.show(reading);
+    // Its boxes put digits of their own on the pad.
+    pad.read.push(...reading.digits.map(({ pixels }) => pixels));
+    if (reading.choosing) setTimeout(() => readAgain(pad, file, page), AGAIN);
+  } catch (error) {
+    pad.source.sayError(pad.photo.notice, error);
+  }
 }

@@ -57,7 +57,7 @@ export function makeHeader(session, ...extras) {
       make("span", { text: "title" }),
     ),
     ...extras,
-    make("div", { class: "switches" }, languages, themeButton(session)),
+    make("div", { class: "switches" }, languages, themeButton(session), projectorButton(session)),
   );
 }
 
@@ -71,5 +71,31 @@ function themeButton(session) {
   session.on(EVENTS.theme, relabel);
   prefersDark.addEventListener("change", () => applyTheme(session));
   relabel();
+  return change;
+}
+
+/** Larger letters and thicker lines for the back row, on one key. */
+function projectorButton(session) {
+  const root = document.documentElement;
+  const show = () => {
+    root.toggleAttribute("data-projector", recall("projector") === "on");
+    change.setAttribute("aria-pressed", String(root.hasAttribute("data-projector")));
+    // As with other colours, all that is painted is painted again.
+    session.emit(EVENTS.theme);
+  };
+  const change = button(
+    "projector",
+    () => {
+      remember("projector", root.hasAttribute("data-projector") ? "off" : "on");
+      show();
+    },
+    { class: "quiet projector", "aria-keyshortcuts": "P" },
+  );
+  document.addEventListener("keydown", (event) => {
+    const target = /** @type {Element} */ (event.target);
+    if (event.key.toLowerCase() !== "p" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!target.matches("input, select, textarea")) change.click();
+  });
+  show();
   return change;
 }

@@ -3,6 +3,7 @@
  * the reader looks at. Views listen to a session and draw themselves again; two sessions know
  * nothing of each other.
  */
+import { Helper } from "./helper.js";
 import { buildNetwork, forward, normalise } from "./network.js";
 
 /** All that a session tells, and asks of its views. */
@@ -11,6 +12,8 @@ export const EVENTS = Object.freeze({
   model: "model",
   /** The network ran again, or there is nothing to run it on. */
   outputs: "outputs",
+  /** A pass in the Worker began or ended: `session.busy`. */
+  busy: "busy",
   /** Channels were switched off or on. */
   off: "off",
   /** Another map is selected, or none: `session.selected`. */
@@ -27,6 +30,8 @@ export const EVENTS = Object.freeze({
   digits: "digits",
   /** The lab's networks; their cards. */
   models: "models",
+  /** Who the reader is, as `GET /api/health` says it: {role, class_key}. */
+  role: "role",
   /** A training was kept; its network's id. */
   kept: "kept",
   /** Asks the tabs to open one; its id. */
@@ -37,6 +42,8 @@ export const EVENTS = Object.freeze({
 
 /** Passes whose median is told. */
 const PASSES = 15;
+/** Multiply-accumulate operations of a pass that the page still does itself: some 30 ms. */
+const MOST_MACS_IN_PAGE = 6e6;
 
 export class Session {
   /** What is known of the network, or null as long as there is none. */
@@ -62,8 +69,18 @@ export class Session {
   /** The map under the pointer or the keyboard's focus, or null. */
   pointed = null;
 
+  /** Whether a pass goes on in the Worker. */
+  busy = false;
+
   #listeners = new Map(Object.keys(EVENTS).map((event) => [event, []]));
   #passes = [];
+  /** How many drawings, networks and switches were asked about. */
+  #asked = 0;
+
+  /** @param {() => Worker} startWorker makes the Worker for what would hold up the page */
+  constructor(startWorker) {
+    this.helper = new Helper(startWorker);
+  }
 
   /** Names of the classes; of a page without a network, the digits. */
   get classNames() {
@@ -83,11 +100,15 @@ export class Session {
   setModel(model) {
     const { card, tensors } = model;
     this.model = model;
+    this.layers = [];
+    this.pointed = null;
+    this.deselect();
     this.card = card;
     this.layers = buildNetwork(card.config, tensors);
+    this.outputs = null;
+    this.helper.setNetwork({ card, tensors });
     this.off = new Map();
     this.#passes = [];
-    this.deselect();
     this.emit(EVENTS.model);
     this.run();
   }
@@ -99,9 +120,19 @@ export class Session {
     this.run();
   }
 
-  /** Run the network again and tell everybody. */
+  /** Whether a pass takes so long that the page would stand still. */
+  get slow() {
+    return this.layers.reduce((sum, { macs }) => sum + macs, 0) > MOST_MACS_IN_PAGE;
+  }
+
+  /** Run the network again and tell everybody; of a deep network, once the Worker has done it. */
   run() {
     const { card, layers, pixels, off } = this;
+    this.#asked += 1;
+    if (card && pixels && this.slow) {
+      if (!this.busy) this.#runInWorker();
+      return;
+    }
     if (card && pixels) {
       const start = performance.now();
       this.outputs = forward(layers, normalise(pixels, card), off);
@@ -110,6 +141,32 @@ export class Session {
       this.outputs = null;
     }
     this.emit(EVENTS.outputs);
+  }
+
+  /** Passes until the last one is of what was asked last; each is shown meanwhile. */
+  async #runInWorker() {
+    this.busy = true;
+    this.emit(EVENTS.busy);
+    let asked;
+    do {
+      asked = this.#asked;
+      const { card, pixels, off } = this;
+      const start = performance.now();
+      const outputs = await this.helper.ask("forward", { pixels, off });
+      this.milliseconds = this.#median(performance.now() - start);
+      if (this.card !== card || !this.pixels) continue;
+      this.outputs = outputs;
+      this.emit(EVENTS.outputs);
+    } while (asked !== this.#asked && this.pixels && this.slow);
+    this.busy = false;
+    this.emit(EVENTS.busy);
+  }
+
+  /** What comes out of the network with all channels on, where some are off. */
+  async wholeProbabilities() {
+    const { card, layers, pixels, slow } = this;
+    if (slow) return (await this.helper.ask("forward", { pixels, off: new Map() })).at(-1);
+    return forward(layers, normalise(pixels, card)).at(-1);
   }
 
   /** The median of the last few passes: one alone may wait for another program. */

@@ -2,28 +2,71 @@
 import { button, make } from "./dom.js";
 import { say } from "./language.js";
 
-/** Milliseconds for each pixel while it walks by itself. */
+/** Milliseconds for each pixel while it walks by itself, at speed 1. */
 const PACE = 350;
+/** How many times as fast it can walk: a whole map takes minutes, or seconds. */
+const SPEEDS = [1, 4, 16];
 
 /**
  * The place of an output pixel, with the buttons that move it.
  *
  * @param {number} size side of the output map
  * @param {(at: {y: number, x: number}) => void} moved
+ * @param {() => number} start where walking starts
  */
-export function makeStepper(size, moved) {
-  const stepper = { size, index: 0, timer: null, moved, walked: false };
+export function makeStepper(size, moved, start) {
+  const stepper = { size, index: 0, timer: null, moved, start, walked: false, speed: SPEEDS[0] };
   stepper.place = make("output", { class: "place" });
   stepper.play = button("play", () => (stepper.timer ? stop(stepper) : walk(stepper)));
   stepper.element = make(
     "div",
     { class: "stepper" },
-    button("previous", () => go(stepper, stepper.index - 1), { class: "quiet" }),
+    button("previous", () => go(stepper, stepper.index - 1), {
+      class: "quiet",
+      label: "previous_label",
+    }),
     stepper.play,
-    button("next", () => go(stepper, stepper.index + 1), { class: "quiet" }),
+    button("next", () => go(stepper, stepper.index + 1), {
+      class: "quiet",
+      label: "next_label",
+    }),
+    speedChoice(stepper),
     stepper.place,
   );
   return stepper;
+}
+
+function speedChoice(stepper) {
+  const select = make(
+    "select",
+    {
+      label: "walking_speed",
+      on: {
+        change: () => {
+          stepper.speed = Number(select.value);
+          if (!stepper.timer) return;
+          stop(stepper);
+          walk(stepper);
+        },
+      },
+    },
+    ...SPEEDS.map((speed) => make("option", { value: speed, plain: `× ${speed}` })),
+  );
+  return select;
+}
+
+/** Where a map of `size` x `size` pixels begins to see ink; 0 where there is none. */
+export function firstInk(pixels, size) {
+  const side = Math.sqrt(pixels?.length ?? 0);
+  const index = pixels?.findIndex((grey) => grey > 0) ?? -1;
+  if (index < 0) return 0;
+  const row = Math.floor((Math.floor(index / side) * size) / side);
+  // The leftmost ink in the rows of the drawing that fall into that row of the map.
+  let column = side;
+  for (let y = Math.ceil((row * side) / size); y < ((row + 1) * side) / size; y += 1) {
+    for (let x = 0; x < column; x += 1) if (pixels[y * side + x] > 0) column = x;
+  }
+  return row * size + Math.min(size - 1, Math.floor((column * size) / side));
 }
 
 /** Row and column of the present pixel. */
@@ -42,13 +85,13 @@ export function go(stepper, index) {
 
 function walk(stepper) {
   say(stepper.play, "pause_walk");
-  if (!stepper.walked) go(stepper, 0);
+  if (!stepper.walked) go(stepper, stepper.start());
   stepper.walked = true;
   stepper.timer = setInterval(() => {
-    // A view that is gone leaves its timer behind.
-    if (stepper.element.isConnected) go(stepper, stepper.index + 1);
-    else stop(stepper);
-  }, PACE);
+    // Nobody sees it: its view is gone, or its tab or the window is another.
+    if (stepper.element.offsetParent === null || document.hidden) stop(stepper);
+    else go(stepper, stepper.index + 1);
+  }, PACE / stepper.speed);
 }
 
 /** Begin where the map is strongest: its corners are mostly empty. */

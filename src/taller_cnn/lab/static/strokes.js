@@ -48,6 +48,20 @@ export class Strokes {
   undo() {
     this.#actions.pop();
   }
+
+  /** All that was done, as values of JSON. */
+  toJSON() {
+    return this.#actions.map((action) =>
+      action.kind === "digit" ? { ...action, pixels: [...action.pixels] } : action,
+    );
+  }
+
+  /** What `toJSON` gave: all that was done on a pad before. */
+  restore(actions) {
+    this.#actions = actions.map((action) =>
+      action.kind === "digit" ? { ...action, pixels: Uint8Array.from(action.pixels) } : action,
+    );
+  }
 }
 
 /** A pen that feels pressure draws half to one and a half times as wide. */

@@ -4,7 +4,8 @@ import { make } from "./dom.js";
 /**
  * @param {{id: string, text: string, panel: HTMLElement}[]} tabs
  * @param {(id: string) => void} opened called whenever a tab is opened
- * @returns {{list: HTMLElement, panels: HTMLElement[], open: (id: string) => void}}
+ * @returns {{list: HTMLElement, panels: HTMLElement[], open: (id: string) => void,
+ *   ids: string[]}}
  */
 export function makeTabs(tabs, opened) {
   const heads = tabs.map(({ id, text: key }) =>
@@ -35,7 +36,7 @@ export function makeTabs(tabs, opened) {
   };
   const list = make("div", { role: "tablist", label: "tabs_label", class: "tabs" }, ...heads);
   list.addEventListener("keydown", (event) => moveTab(event, heads));
-  return { list, panels, open };
+  return { list, panels, open, ids: tabs.map(({ id }) => id) };
 }
 
 function moveTab(event, heads) {

@@ -9,7 +9,7 @@ import { makeForm } from "./train_form.js";
 const STREAMED = ["started", "progress", "snapshot", "epoch", "result", "state", "discarded"];
 const ACTIVE = ["starting", "running", "paused"];
 const OVER = ["finished", "stopped"];
-/** Time between two tries to maxAbs a server that does not answer. */
+/** Time between two tries to reach a server that does not answer. */
 const RETRY_MILLISECONDS = 2000;
 
 /** The panel's content. */
@@ -20,6 +20,7 @@ export function makeTrain(session) {
   train.board = makeBoard(session);
   train.state = make("p", { class: "run-state", role: "status" });
   train.problem = make("p", { class: "notice-box", role: "alert", hidden: true });
+  train.watching = make("p", { class: "hint", text: "run_of_other", hidden: true });
   train.controls = makeControls(train);
   train.keeping = makeKeeping(train);
   const side = make(
@@ -33,6 +34,7 @@ export function makeTrain(session) {
     { class: "card run" },
     make("h3", { text: "run_title" }),
     train.state,
+    train.watching,
     train.problem,
     train.controls.element,
     train.keeping.element,
@@ -57,7 +59,7 @@ async function join(train) {
 
 /** One that could still be kept is thrown away only if that is said. */
 async function startRun(train, request) {
-  const replace = OVER.includes(train.run?.state);
+  const replace = OVER.includes(train.run?.state) && train.run.yours;
   if (replace && !confirm(text("replace_question"))) return;
   train.problem.hidden = true;
   train.form.disable(true);
@@ -135,15 +137,17 @@ function hear(train, event, data) {
 /** Buttons and words as the run's state wants them. */
 function showState(train, run) {
   const state = run?.state ?? "none";
+  const isOthers = Boolean(run) && !run.yours;
   say(train.state, `state_${state}`, { model: run?.model ?? "" });
   train.state.dataset.state = state;
   train.form.disable(ACTIVE.includes(state));
   const { pause, resume, stop, discard } = train.controls;
-  pause.hidden = state !== "running";
-  resume.hidden = state !== "paused";
-  stop.hidden = !["running", "paused"].includes(state);
-  discard.hidden = !run || state === "kept";
-  train.keeping.element.hidden = !OVER.includes(state);
+  pause.hidden = isOthers || state !== "running";
+  resume.hidden = isOthers || state !== "paused";
+  stop.hidden = isOthers || !["running", "paused"].includes(state);
+  discard.hidden = isOthers || !run || state === "kept";
+  train.keeping.element.hidden = isOthers || !OVER.includes(state);
+  train.watching.hidden = !isOthers || state === "kept";
   train.problem.hidden = !run?.problem;
   if (run?.problem) sayPlain(train.problem, run.problem.detail);
 }
@@ -189,7 +193,6 @@ function makeKeeping(train) {
   const name = make("input", {
     type: "text",
     id: "keep-name",
-    value: "red-1",
     maxlength: 40,
     pattern: "[a-z0-9][a-z0-9_\\-]*",
     required: true,
@@ -203,9 +206,27 @@ function makeKeeping(train) {
     button("keep", () => {}, { type: "submit", class: "main" }),
     make("p", { class: "hint", id: "keep-hint", text: "keep_hint" }),
   );
+  /** The name that the page proposes, as long as the reader has chosen no other. */
+  let proposed = "";
+  let taken = [];
+  const propose = () => {
+    if (name.value !== proposed) return;
+    let count = 1;
+    while (taken.includes(`${text("default_name")}-${count}`)) count += 1;
+    name.value = proposed = `${text("default_name")}-${count}`;
+  };
+  propose();
+  train.session.on(EVENTS.language, propose);
+  train.session.on(EVENTS.models, (models) => {
+    taken = models.map(({ id }) => id);
+    propose();
+  });
+  name.addEventListener("input", () => markName(name, element, false));
   element.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (!name.checkValidity()) {
+    const isWrong = !name.checkValidity();
+    markName(name, element, isWrong);
+    if (isWrong) {
       name.focus();
       return;
     }
@@ -215,4 +236,11 @@ function makeKeeping(train) {
     });
   });
   return { element };
+}
+
+/** Say beside the name that it cannot be one, in the hint's words. */
+function markName(name, element, isWrong) {
+  element.classList.toggle("wrong", isWrong);
+  if (isWrong) name.setAttribute("aria-invalid", "true");
+  else name.removeAttribute("aria-invalid");
 }

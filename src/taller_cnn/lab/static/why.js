@@ -2,16 +2,11 @@
 import { blank, maxAbs, paintGrey, paintMap, paintScale, shortNumber } from "./colours.js";
 import { canvas, labelled, make } from "./dom.js";
 import { percent, say } from "./language.js";
-import { argmax, forward, inputGradient, normalise } from "./network.js";
+import { argmax } from "./network.js";
 import { EVENTS } from "./session.js";
 
-/** Side of the patch that covers the drawing, and the step between its places, in pixels. */
-const PATCH = 6;
-const STEP = 2;
 /** Milliseconds without a change of the drawing before the slow pictures are made. */
 const REST = 250;
-/** Milliseconds of work between two looks at the page. */
-const SLICE = 12;
 /** A probability that falls by less has hardly fallen: colours start to show here. */
 const LEAST_DROP = 0.05;
 
@@ -87,16 +82,20 @@ async function explain(why) {
     return;
   }
   const target = why.target === "top" ? argmax(session.probabilities()) : Number(why.target);
-  const { layers, outputs, off } = session;
-  const gradient = inputGradient(layers, outputs, target, off);
-  const name = session.classNames[target];
-  showPicture(why.saliency, session.pixels, gradient, maxAbs(gradient), shortNumber);
-  say(why.saliency.said, "saliency_said", { target: name });
+  const { pixels, off, helper } = session;
   const { job } = why;
-  const drops = await occlusion(session, target, () => why.job !== job);
-  if (!drops) return;
+  const name = session.classNames[target];
+  const question = { pixels, off, target };
+  const gradient = await helper.ask("saliency", question);
+  if (why.job !== job) return;
+  showPicture(why.saliency, pixels, gradient, maxAbs(gradient), shortNumber);
+  say(why.saliency.said, "saliency_said", { target: name });
+  const drops = await helper.ask("occlusion", question, (share) => {
+    if (why.job === job) say(why.occlusion.said, "work_share", { share });
+  });
+  if (!drops || why.job !== job) return;
   const range = Math.max(LEAST_DROP, maxAbs(drops));
-  showPicture(why.occlusion, session.pixels, drops, range, (drop) => percent(drop, 0));
+  showPicture(why.occlusion, pixels, drops, range, (drop) => percent(drop, 0));
   say(why.occlusion.said, "occlusion_said", { target: name, most: Math.max(...drops) });
 }
 
@@ -107,47 +106,4 @@ function showPicture({ map, ink, scale, low, high }, pixels, values, range, writ
   paintScale(scale);
   low.textContent = `−${write(range)}`;
   high.textContent = `+${write(range)}`;
-}
-
-/**
- * How far the probability of a class falls when a patch of background covers the drawing; each
- * pixel has the mean of all patches over it (Zeiler and Fergus 2014).
- *
- * @param {number} target class
- * @param {() => boolean} stale whether the drawing has changed meanwhile
- * @returns {Promise<?Float32Array>} 28 x 28, or null if it has
- */
-async function occlusion(session, target, stale) {
-  const { card, pixels, layers, off, outputs } = session;
-  const whole = outputs.at(-1)[target];
-  const sums = new Float32Array(784);
-  const counts = new Float32Array(784);
-  let pause = performance.now() + SLICE;
-  for (let top = 2 - PATCH; top < 28; top += STEP) {
-    for (let left = 2 - PATCH; left < 28; left += STEP) {
-      const under = patchPixels(top, left);
-      if (under.some((index) => pixels[index] > 0)) {
-        const covered = pixels.slice();
-        for (const index of under) covered[index] = 0;
-        const chances = forward(layers, normalise(covered, card), off).at(-1);
-        for (const index of under) sums[index] += whole - chances[target];
-      }
-      for (const index of under) counts[index] += 1;
-      if (performance.now() > pause) {
-        await new Promise((resolve) => setTimeout(resolve));
-        if (stale()) return null;
-        pause = performance.now() + SLICE;
-      }
-    }
-  }
-  return sums.map((sum, index) => sum / counts[index]);
-}
-
-/** The pixels of the image under a patch. */
-function patchPixels(top, left) {
-  const under = [];
-  for (let y = Math.max(0, top); y < Math.min(28, top + PATCH); y += 1) {
-    for (let x = Math.max(0, left); x < Math.min(28, left + PATCH); x += 1) under.push(28 * y + x);
-  }
-  return under;
 }

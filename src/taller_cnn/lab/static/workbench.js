@@ -2,7 +2,9 @@
 import { makeBack } from "./back_view.js";
 import { makeDraw } from "./draw_view.js";
 import { makeInside } from "./inside_view.js";
+import { placeOfUnit, unitAt } from "./layers.js";
 import { makePad } from "./pad.js";
+import { onLink, readLink, writeLink } from "./page_state.js";
 import { EVENTS } from "./session.js";
 import { makeTabs } from "./tabs.js";
 
@@ -30,18 +32,45 @@ export function makeWorkbench(session, source, others = []) {
       const dock = { draw: draw.dock, inside: inside.dock, back: back.dock }[id] ?? own;
       pad.classList.toggle("small", id !== "draw");
       if (dock) dock.append(pad);
-      if (id === "inside" || id === "back") offerDigit(session, source);
       session.tab = id;
+      offerDigit(session, source);
       session.emit(EVENTS.tab, id);
     },
   );
   session.on(EVENTS.openTab, tabs.open);
-  tabs.open("draw");
+  session.on(EVENTS.digits, () => offerDigit(session, source));
+  followLink(session, tabs);
   return tabs;
+}
+
+/** The link tells the tab and the selected map, and opens them again. */
+function followLink(session, tabs) {
+  /** @param {{tab?: string}} link */
+  const open = ({ tab }) => tabs.open(tabs.ids.includes(tab) ? tab : "draw");
+  /** @param {{at?: string}} link */
+  const select = ({ at }) => {
+    const unit = unitAt(session.layers, at);
+    if (unit) session.select(unit.layer, unit.unit);
+    else if (session.selected) session.deselect();
+  };
+  open(readLink());
+  session.on(EVENTS.tab, (tab) => writeLink({ tab }, { push: true }));
+  session.on(EVENTS.selected, () => {
+    // While one network replaces another the link keeps the map: the other may have it too.
+    if (!session.layers.length) return;
+    const at = session.selected && placeOfUnit(session.layers, session.selected);
+    writeLink({ at }, { push: true });
+  });
+  session.on(EVENTS.model, () => select(readLink()));
+  onLink((link) => {
+    if (link.tab !== session.tab) open(link);
+    // Of another network the map is selected once that is there.
+    if (!link.net || link.net === session.card?.id) select(link);
+  });
 }
 
 /** An empty pad shows nothing inside: start with a real digit. */
 function offerDigit(session, { digits }) {
-  if (session.pixels || !digits.length) return;
+  if (!["inside", "back"].includes(session.tab) || session.pixels || !digits.length) return;
   session.emit(EVENTS.placeDigit, digits[Math.floor(digits.length / 3)]);
 }

@@ -1,9 +1,45 @@
-/** A map enlarged, with a window on it. */
-import { paintGrey, paintMap } from "./colours.js";
-import { canvas } from "./dom.js";
+/** Where a map is computed before one's eyes: what comes in, the numbers, what comes out. */
+import { maxAbs, paintGrey, paintMap } from "./colours.js";
+import { canvas, make } from "./dom.js";
+import { number } from "./language.js";
+import { beginAt, firstInk, makeStepper, steer } from "./stepper.js";
 
 /** Points of an enlarged map. */
 const BIG = 336;
+
+/**
+ * Both maps with the stepper that moves over the outgoing one.
+ *
+ * @param {HTMLElement[]} middle what stands between them
+ * @param {() => void} moved called at another place
+ */
+export function makeBench(session, layer, unit, middle, moved) {
+  const start = () => firstInk(session.pixels, layer.size);
+  const bench = { stepper: makeStepper(layer.size, moved, start) };
+  bench.input = makeBigMap(["input_map_label", { name: layer.name }]);
+  bench.output = makeBigMap(["output_map_label", { name: layer.name, unit: unit + 1 }], "steered");
+  steer(bench.stepper, bench.output.element);
+  if (session.outputs) beginAt(bench.stepper, session.mapOf(layer.index, unit));
+  const framed = (caption, big) =>
+    make("figure", {}, make("figcaption", { text: caption }), big.element);
+  bench.element = make(
+    "div",
+    { class: "bench" },
+    framed("input_caption", bench.input),
+    framed("output_caption", bench.output),
+    make("div", { class: "bench-middle" }, ...middle),
+  );
+  return bench;
+}
+
+/** Paint the outgoing map with the present pixel, and say it to screen readers. */
+export function paintOutput({ stepper, output }, map, size, { y, x }, value) {
+  const window = { top: y, left: x, height: 1, width: 1 };
+  const until = stepper.timer ? stepper.index + 1 : undefined;
+  paintBig(output, map, size, maxAbs(map), window, { until });
+  output.element.setAttribute("aria-valuenow", String(stepper.index + 1));
+  output.element.setAttribute("aria-valuetext", `${y + 1}, ${x + 1}: ${number(value, 3)}`);
+}
 
 /**
  * A large picture of a map.
