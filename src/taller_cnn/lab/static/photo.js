@@ -30,7 +30,7 @@ export function makePhoto(choose, turn) {
         ...rejected.map((mark) => placed(rejectedMark(mark), mark.box, reading)),
         ...digits.map((digit) => placed(digitBox(digit, choose), digit.box, reading)),
       );
-      facts.replaceChildren(...factsOf(reading), ...turning(reading, turn));
+      facts.replaceChildren(...photoFacts(reading), ...turning(reading, turn));
     },
   };
 }
@@ -68,7 +68,7 @@ function rejectedMark({ detail }) {
   return make("span", { class: "photo-box rejected", role: "img", ...words });
 }
 
-function factsOf({ digits, rejected, threshold, choosing, model }) {
+function photoFacts({ digits, rejected, threshold, choosing, model }) {
   const uncertain = digits.filter((digit) => digit.uncertain).length;
   const facts = [];
   if (uncertain) facts.push(["photo_unsure", { n: uncertain, threshold: Math.min(threshold, 1) }]);
