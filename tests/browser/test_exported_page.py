@@ -31,7 +31,7 @@ def test_it_works_from_disk_with_the_network_cut(
     total = page.locator("#detail [data-role=total]")
     written = float(total.get_attribute("data-total"))
     assert written == pytest.approx(float(total.get_attribute("data-map")), abs=1e-4)
-    assert page.get_by_role("tab").count() == 3
+    assert page.get_by_role("tab").count() == 4
     assert "taller-cnn lab" in page.locator("footer").inner_text()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-TABS = ("draw", "inside", "train", "compare")
+TABS = ("draw", "inside", "back", "here", "train", "compare")
 
 
 def _open(page: Any, tab: str) -> None:
@@ -18,7 +18,8 @@ def _open(page: Any, tab: str) -> None:
 def test_the_page_speaks_both_languages_and_remembers(page: Any) -> None:
     assert page.locator("html").get_attribute("lang") == "es"
     page.get_by_role("button", name="English").click()
-    assert page.get_by_role("tab").all_inner_texts() == ["Draw", "Look inside", "Train", "Compare"]
+    names = ["Draw", "Look inside", "Backwards", "Train here", "Train", "Compare"]
+    assert page.get_by_role("tab").all_inner_texts() == names
     page.reload()
     page.wait_for_selector("html[data-ready][lang=en]")
     assert page.locator(".dock .verdict").inner_text() == "Draw something."

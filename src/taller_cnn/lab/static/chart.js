@@ -116,6 +116,6 @@ function paintAxes(context, style, place, { most, bottom, top }) {
   for (let k = 0; k <= marks; k += 1) {
     const value = (most * k) / marks;
     const [x, y] = place([value, bottom]);
-    context.fillText(number(value, Number.isInteger(value) ? 0 : 2), x, y + 20);
+    context.fillText(number(value, Number.isInteger(value) ? 0 : most < 0.2 ? 4 : 2), x, y + 20);
   }
 }

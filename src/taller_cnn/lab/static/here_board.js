@@ -6,7 +6,7 @@ import { say, sayPlain } from "./language.js";
 import { EVENTS } from "./session.js";
 
 /** First filters shown at most. */
-const MOST_FILTERS = 64;
+const FILTERS_SHOWN = 64;
 /** Points of a curve at most. */
 const MOST_POINTS = 400;
 
@@ -39,7 +39,7 @@ export function makeHereBoard(session) {
     if (element.hidden) return;
     loss.show(board.loss, board.most);
     accuracy.show(board.accuracy, board.most);
-    if (board.filters) paintFilters(filters, board.filters);
+    if (board.filters) paintKernels(filters, board.filters);
   };
   for (const event of [EVENTS.theme, EVENTS.language, EVENTS.tab]) session.on(event, paint);
 
@@ -85,13 +85,13 @@ export function makeHereBoard(session) {
     },
     weights(tensors) {
       board.filters = tensors["conv1.weight"];
-      paintFilters(filters, board.filters);
+      paintKernels(filters, board.filters);
     },
   };
 }
 
-function paintFilters(place, { shape: [count, , side], data }) {
-  const shown = Math.min(count, MOST_FILTERS);
+function paintKernels(place, { shape: [count, , side], data }) {
+  const shown = Math.min(count, FILTERS_SHOWN);
   const range = maxAbs(data);
   while (place.children.length < shown) place.append(canvas(side));
   place.querySelectorAll("canvas").forEach((picture, index) => {

@@ -92,7 +92,8 @@ function linkExport(bar) {
   const { session, takeAway, chooser } = bar;
   const id = session.card?.id;
   takeAway.hidden = !id;
-  chooser.value = id ?? "";
+  if (session.card) chooser.value = id;
+  else chooser.selectedIndex = -1;
   if (id) takeAway.href = `/api/models/${id}/page?lang=${language()}`;
 }
 
@@ -106,6 +107,7 @@ async function load(bar, wanted = null) {
   const single = models.filter(({ members }) => !members.length);
   bar.chooser.replaceChildren(
     ...single.map((card) => make("option", { value: card.id, text: networkName(card) })),
+    make("option", { value: "", text: "model_here", hidden: true }),
   );
   const ids = single.map(({ id }) => id);
   const first = ids.includes(wanted) ? wanted : firstNetwork(models, chosen);

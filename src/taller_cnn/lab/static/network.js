@@ -357,7 +357,7 @@ function connectBack({ channels, inputs, weight }, gradient) {
 }
 
 /** exp(logit) of each class over the sum of all; the largest is taken off so that none overflows. */
-function softmax(logits) {
+export function softmax(logits) {
   const most = Math.max(...logits);
   const powers = Array.from(logits, (logit) => Math.exp(logit - most));
   const total = powers.reduce((sum, power) => sum + power, 0);

@@ -34,7 +34,7 @@ function withArrays(layer, batch, operations) {
 }
 
 /** Where the images come in; nothing is computed here. */
-export function makeInput(layer, batch, wantsGradient) {
+export function inputLayer(layer, batch, wantsGradient) {
   const made = withArrays(layer, batch, {});
   if (!wantsGradient) made.gradient = null;
   return made;
@@ -49,7 +49,7 @@ export function makeInput(layer, batch, wantsGradient) {
  * @param {{weight: Parameter, bias: Parameter}} weights
  * @returns {TrainLayer}
  */
-export function makeConvolution(layer, batch, { weight, bias }) {
+export function convolutionLayer(layer, batch, { weight, bias }) {
   const { inputs, inputSize, kernel, channels, size } = layer;
   const [area, depth] = [size * size, inputs * kernel * kernel];
   const met = makePatches(layer);
@@ -167,7 +167,7 @@ function takeMaps(small, start, width, large, corner, side, count) {
  * @param {{weight: Parameter, bias: Parameter}} weights
  * @param {{mean: Float32Array, variance: Float32Array}} running
  */
-export function makeNorm(layer, batch, { weight, bias }, running) {
+export function normLayer(layer, batch, { weight, bias }, running) {
   const { channels } = layer;
   const area = layer.size * layer.size;
   const means = new Float64Array(channels);
@@ -237,7 +237,7 @@ function spreadOf(values, numbers) {
   return { mean, variance: squares / n };
 }
 
-export function makeActivation(layer, batch) {
+export function activationLayer(layer, batch) {
   const { value, slope } = ACTIVATIONS[layer.activation];
   const numbers = numbersOf(layer);
   const made = withArrays(layer, batch, {});
@@ -255,7 +255,7 @@ export function makeActivation(layer, batch) {
 }
 
 /** The largest number under each window, or the mean of them. */
-export function makePool(layer, batch) {
+export function poolLayer(layer, batch) {
   const { size, inputSize, mean } = layer;
   const spans = Array.from({ length: size }, (_, index) => poolSpan(layer, index));
   const made = withArrays(layer, batch, {});
@@ -319,7 +319,7 @@ export function makePool(layer, batch) {
  * @param {{weight: Parameter, bias: Parameter}} weights
  * @returns {TrainLayer}
  */
-export function makeLinear(layer, batch, { weight, bias }) {
+export function linearLayer(layer, batch, { weight, bias }) {
   const { channels: units, inputs } = layer;
   const made = withArrays(layer, batch, {});
   const output = rowsOf(made.output, units);
@@ -346,7 +346,7 @@ export function makeLinear(layer, batch, { weight, bias }) {
  *
  * @param {() => number} chance
  */
-export function makeDropout(layer, batch, rate, chance) {
+export function dropoutLayer(layer, batch, rate, chance) {
   const made = withArrays(layer, batch, {});
   const factors = new Float32Array(made.output.length);
   const numbers = numbersOf(layer);

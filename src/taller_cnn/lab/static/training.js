@@ -5,13 +5,13 @@
 import { makeChance, STREAMS } from "./chance.js";
 import { buildNetwork } from "./network.js";
 import {
-  makeActivation,
-  makeConvolution,
-  makeDropout,
-  makeInput,
-  makeLinear,
-  makeNorm,
-  makePool,
+  activationLayer,
+  convolutionLayer,
+  dropoutLayer,
+  inputLayer,
+  linearLayer,
+  normLayer,
+  poolLayer,
   NORM_EPSILON,
 } from "./train_layers.js";
 
@@ -112,22 +112,22 @@ function makeLayers(plan, batch, { config, parameters: { named }, running }, see
   const chance = makeChance(seed, STREAMS.dropout);
   const layers = [];
   for (const layer of plan) {
-    if (layer.kind === "input") layers.push(makeInput(layer, batch, wantsInput));
+    if (layer.kind === "input") layers.push(inputLayer(layer, batch, wantsInput));
     if (layer.kind === "conv") {
-      layers.push(makeConvolution(layer, batch, weightsOf(layer.name)));
+      layers.push(convolutionLayer(layer, batch, weightsOf(layer.name)));
       if (config.batch_norm) {
         const name = normName(layer.name);
         running[name] = {
           mean: new Float32Array(layer.channels),
           variance: new Float32Array(layer.channels).fill(1),
         };
-        layers.push(makeNorm(layer, batch, weightsOf(name), running[name]));
+        layers.push(normLayer(layer, batch, weightsOf(name), running[name]));
       }
     }
-    if (layer.kind === "activation") layers.push(makeActivation(layer, batch));
-    if (layer.kind === "pool") layers.push(makePool(layer, batch));
-    if (layer.kind === "linear") layers.push(makeLinear(layer, batch, weightsOf(layer.name)));
-    if (layer.dropout) layers.push(makeDropout(layer, batch, layer.dropout, chance));
+    if (layer.kind === "activation") layers.push(activationLayer(layer, batch));
+    if (layer.kind === "pool") layers.push(poolLayer(layer, batch));
+    if (layer.kind === "linear") layers.push(linearLayer(layer, batch, weightsOf(layer.name)));
+    if (layer.dropout) layers.push(dropoutLayer(layer, batch, layer.dropout, chance));
   }
   return layers;
 }

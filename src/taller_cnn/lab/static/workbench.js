@@ -1,4 +1,5 @@
-/** The two parts that both the lab and the exported page have, sharing one drawing pad. */
+/** The parts that both the lab and the exported page have, sharing one drawing pad. */
+import { makeBack } from "./back_view.js";
 import { makeDraw } from "./draw_view.js";
 import { makeInside } from "./inside_view.js";
 import { placeOfUnit, unitAt } from "./layers.js";
@@ -8,7 +9,7 @@ import { EVENTS } from "./session.js";
 import { makeTabs } from "./tabs.js";
 
 /**
- * The tabs with *Draw*, *Look inside* and the given others.
+ * The tabs with *Draw*, *Look inside*, *Backwards* and the given others.
  *
  * @param {Object} source as for `makePad`
  * @param {{id: string, text: string, panel: HTMLElement, dock?: HTMLElement}[]} others
@@ -17,16 +18,18 @@ import { makeTabs } from "./tabs.js";
 export function makeWorkbench(session, source, others = []) {
   const draw = makeDraw();
   const inside = makeInside(session);
+  const back = makeBack(session, source);
   const pad = makePad(session, source);
   const tabs = makeTabs(
     [
       { id: "draw", text: "tab_draw", panel: draw.element },
       { id: "inside", text: "tab_inside", panel: inside.element },
+      { id: "back", text: "tab_back", panel: back.element },
       ...others,
     ],
     (id) => {
       const own = others.find((tab) => tab.id === id)?.dock;
-      const dock = { draw: draw.dock, inside: inside.dock }[id] ?? own;
+      const dock = { draw: draw.dock, inside: inside.dock, back: back.dock }[id] ?? own;
       pad.classList.toggle("small", id !== "draw");
       if (dock) dock.append(pad);
       session.tab = id;
@@ -68,6 +71,6 @@ function followLink(session, tabs) {
 
 /** An empty pad shows nothing inside: start with a real digit. */
 function offerDigit(session, { digits }) {
-  if (session.tab !== "inside" || session.pixels || !digits.length) return;
+  if (!["inside", "back"].includes(session.tab) || session.pixels || !digits.length) return;
   session.emit(EVENTS.placeDigit, digits[Math.floor(digits.length / 3)]);
 }
