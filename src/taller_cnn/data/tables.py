@@ -161,7 +161,8 @@ def _grey(path: Path, name: str, array: NDArray[np.generic]) -> NDArray[np.uint8
 
 def _read_npz(path: Path) -> list[_Labelled]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # numpy does not close what it cannot make sense of.
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as arrays:
             names = set(arrays.files)
             if not {"x_train", "y_train"} <= names:
                 raise _wrong(path, "reason_own_npz", found=", ".join(sorted(names)) or "-")
@@ -296,8 +297,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     """
     with path.open("rb") as raw:
         is_packed = path.suffix.lower() == ".gz"
-        file: IO[bytes] = gzip.GzipFile(fileobj=raw) if is_packed else raw
-        content = file.read(MOST_BYTES + 1)
+        content = (gzip.GzipFile(fileobj=raw) if is_packed else raw).read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise InputError("own_too_large", path=path, most=MOST_BYTES // 2**20)
     array = parse_idx(np.frombuffer(bytearray(content), np.uint8), path)
