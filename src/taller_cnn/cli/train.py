@@ -111,6 +111,8 @@ def train(
     _use_threads(threads)
     dataset = dataset_name(terminal, dataset, workdir, resized=only_resize)
     place = DigitsPlace.in_workdir(workdir, data_dir, dataset=dataset, source=source)
+    if not resume and origin is None:
+        fields = _suiting(terminal, fields, place)
     files = RunFiles.in_workdir(workdir, dataset)
     request = _request(terminal, fields, place, files, resume=resume, origin=origin)
     with stop_on_signals() as stop, board(terminal, is_quiet=quiet, stop=stop) as shown:
@@ -139,6 +141,22 @@ def _plan(
     if resume:
         raise UsageError("ensemble_resume")
     return EnsemblePlan(count=members, workdir=workdir, kernel_sizes=kernel_sizes or ())
+
+
+def _suiting(terminal: Terminal, fields: dict[str, Any], place: DigitsPlace) -> dict[str, Any]:
+    """The options, with the recipe `few` for few images of one's own if none is named."""
+    from taller_cnn.config import FEW_IMAGES, RECIPES, epochs_for_few
+
+    own = place.own_spec
+    if own is None or own.held_out is None or fields["recipe"] is not None:
+        return fields
+    n = own.train_n - own.held_out
+    if n > FEW_IMAGES:
+        return fields
+    batch_size = fields["batch_size"] or RECIPES["few"].train["batch_size"]
+    epochs = fields["epochs"] or epochs_for_few(n, batch_size)
+    terminal.notice(terminal.messages("cli_train.few", n=n))
+    return {**fields, "recipe": "few", "epochs": epochs}
 
 
 def _use_threads(threads: int | None) -> None:
