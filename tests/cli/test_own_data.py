@@ -51,7 +51,7 @@ def test_a_folder_is_trained_on_evaluated_described_and_explained(
         assert sum(row["support"] for row in outcome.json["per_class"]) == 12
     outcome = cli("describe", "--model", model, "--json")
     assert outcome.json["layers"][-1]["output_shape"] == [3]
-    only = "data,network,classes,filters,errors,trust"
+    only = "data,network,classes,filters,errors,trust,labels"
     outcome = cli("explain", "--dataset", "signos", "--only", only, "--workdir", work)
     assert outcome.code == 0, outcome.sentences
 
