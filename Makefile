@@ -6,6 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
+NPM_STAMP := $(VENV)/.installed-npm
 BROWSER_STAMP := $(VENV)/.installed-browser
 ARGS ?=
 
@@ -26,11 +27,12 @@ test-slow: $(DEV_STAMP)
 test-browser: $(DEV_STAMP) $(BROWSER_STAMP)
 	$(BIN)/python -m pytest -m browser $(ARGS)
 
-lint: $(DEV_STAMP)
+lint: $(DEV_STAMP) $(NPM_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	tests/browser/node_modules/.bin/tsc --project tests/browser
 
 check: lint test
 
@@ -53,9 +55,12 @@ $(DEV_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@ $(RUN_STAMP)
 
 # Chromium comes from Debian; elsewhere install it by hand and point TALLER_CHROMIUM at it.
-$(BROWSER_STAMP): tests/browser/package-lock.json $(DEV_STAMP)
+$(BROWSER_STAMP): $(NPM_STAMP)
 	test -n "$$TALLER_CHROMIUM" || command -v chromium > /dev/null || \
 	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	touch $@
+
+$(NPM_STAMP): tests/browser/package-lock.json $(DEV_STAMP)
 	cd tests/browser && npm ci --silent --no-fund --no-audit
 	touch $@
 

@@ -29,21 +29,19 @@ STROKE_SECONDS = 4.0
 PASSES = 300
 SCREEN = {"width": 1280, "height": 800}
 
-WATCH = """async () => {
-  const { on } = await import("/static/present.js");
+WATCH = """() => {
   window.updates = [];
-  on("outputs", () => window.updates.push(performance.now()));
+  session.on("outputs", () => window.updates.push(performance.now()));
 }"""
 FORWARD = """async (passes) => {
-  const { present } = await import("/static/present.js");
   const { forward, normalise } = await import("/static/network.js");
   const ring = (k) => Math.abs(Math.hypot((k % 28) - 13.5, Math.floor(k / 28) - 13.5) - 7);
   const pixels = Uint8Array.from({ length: 784 }, (_, k) => Math.max(0, 255 * (1 - ring(k) / 2)));
-  const image = normalise(pixels, present.card);
+  const image = normalise(pixels, session.card);
   const spent = [];
   for (let k = 0; k < passes; k += 1) {
     const start = performance.now();
-    forward(present.layers, image);
+    forward(session.layers, image);
     spent.push(performance.now() - start);
   }
   return spent;

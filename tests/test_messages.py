@@ -72,7 +72,7 @@ def test_no_text_is_empty_or_ends_with_a_space(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_placeholder_has_a_name_and_one_of_our_formats(language: str) -> None:
-    known = re.compile(r"|d|time|\.\d|~\d|%\d")
+    known = re.compile(r"|d|time|\.\d|~\d|%\d|p\d")
     wrong = [
         (key, name, spec)
         for key, text in TEXTS[language].items()
@@ -158,7 +158,28 @@ def _named_keys() -> re.Pattern[str]:
     for path in SOURCE.rglob("*.j2"):
         text = path.read_text(encoding="utf-8")
         keys |= set(map(re.escape, re.findall(r"say\(\"([\w.]+)\"", text)))
-    return re.compile("|".join(key for key in keys if catalogue.match(key)))
+    return re.compile("|".join({key for key in keys if catalogue.match(key)} | _page_keys()))
+
+
+def _page_keys() -> set[str]:
+    """What the page's modules name as a key of their catalogue; ``pooling_${option}`` is any of
+    those that begin so."""
+    text = "".join(path.read_text(encoding="utf-8") for path in (SOURCE / "lab").rglob("*.js"))
+    whole = re.findall(r"\"(\w+)\"", text)
+    parts = re.findall(r"`(\w+_)\$\{[^}`]*\}`", text)
+    return {rf"lab_page\.{key}" for key in [*whole, *(part + _PUT_TOGETHER for part in parts)]}
+
+
+def test_the_page_can_write_the_values_of_its_texts() -> None:
+    """Its scripts know these specifications alone (``language.js``)."""
+    other = {
+        (key, spec)
+        for key, text in TEXTS["es"].items()
+        if key.startswith("lab_page.")
+        for _, spec in _placeholders(text)
+        if not re.fullmatch(r"|d|[.%p]\d", spec)
+    }
+    assert other == set()
 
 
 def _as_pattern(part: ast.expr) -> str:
@@ -247,6 +268,9 @@ FORMATS = [
     ("%2", 0.9901, f"99,01{NO_BREAK_SPACE}%", "99.01%", "99.01%"),
     ("%1", 1.0, f"100,0{NO_BREAK_SPACE}%", "100.0%", "100.0%"),
     ("%0", 0.5, f"50{NO_BREAK_SPACE}%", "50%", "50%"),
+    ("p1", 0.9987, f"99,9{NO_BREAK_SPACE}%", "99.9%", "99.9%"),
+    ("p1", 0.99999, f"> 99,9{NO_BREAK_SPACE}%", "> 99.9%", "> 99.9%"),
+    ("p2", 0.5, f"50,00{NO_BREAK_SPACE}%", "50.00%", "50.00%"),
     ("time", 3.21, "3,2 s", "3.2 s", "3.2 s"),
     ("time", 0.04, "0,0 s", "0.0 s", "0.0 s"),
     ("time", 12.4, "12 s", "12 s", "12 s"),

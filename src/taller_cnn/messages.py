@@ -8,6 +8,7 @@ format specifications below, so callers pass plain numbers::
     {x:.3}      0.123         fixed decimals
     {x:~3}      0.123, 1e-05  significant digits, for numbers of any size
     {p:%2}      99.01%        a fraction as per cent with two decimals
+    {p:p1}      > 99.9%       a network's probability as per cent: near one is not one
     {t:time}    1 min 23 s    seconds
     {x}         0.001         a float without a specification: all its digits
 
@@ -50,7 +51,12 @@ def _names(language: str) -> frozenset[str]:
 
 
 @cache
-def _catalogue(language: str, name: str) -> dict[str, Any]:
+def catalogue(language: str, name: str) -> dict[str, Any]:
+    """All texts of one file, as they stand there.
+
+    Raises:
+        KeyError: no such file.
+    """
     if name not in _names(language):
         raise KeyError(name)
     file = resources.files("taller_cnn").joinpath("locale", language, f"{name}.toml")
@@ -136,7 +142,7 @@ class Messages(string.Formatter):
         """
         name, _, rest = key.partition(".")
         try:
-            entry: Any = _catalogue(self.language, name)
+            entry: Any = catalogue(self.language, name)
             for part in rest.split("."):
                 entry = entry[part]
         except (KeyError, TypeError):
@@ -161,6 +167,8 @@ class Messages(string.Formatter):
             return self.duration(value)
         if format_spec.startswith("%"):
             return self.percent(value, int(format_spec[1:] or 0))
+        if format_spec.startswith("p"):
+            return self.probability(value, int(format_spec[1:]))
         if format_spec.startswith("~"):
             return self.significant(value, int(format_spec[1:]))
         if format_spec.startswith(".") and format_spec[1:].isdigit():
@@ -195,6 +203,13 @@ class Messages(string.Formatter):
         sign = self.locale.percent_formats[None].pattern.removeprefix("#,##0")
         pattern = "#,##0" + ("." + "0" * decimals if decimals else "") + sign
         return _with_minus(format_percent(fraction, format=pattern, locale=self.locale))
+
+    def probability(self, fraction: float, decimals: int) -> str:
+        """A network's probability as per cent, e.g. ``> 99.9%``, and never ``100.0%``."""
+        most = 1 - 10.0 ** -(decimals + 2)
+        if fraction > most:
+            return f"> {self.percent(most, decimals)}"
+        return self.percent(fraction, decimals)
 
     def duration(self, seconds: float) -> str:
         """A time span for reading, e.g. ``3,2 s``, ``1 min 05 s``, ``2 h 07 min``."""

@@ -50,7 +50,7 @@ def test_undo_takes_back_a_stroke_and_clearing_too(page: Any, draw: Any, three: 
 def test_centring_can_be_switched_off(page: Any, draw: Any, three: Any) -> None:
     small = [[(x * 0.4, y * 0.4) for x, y in line] for line in three]
     draw(page, small)
-    pixels = "async () => [...(await import('/static/present.js')).present.pixels]"
+    pixels = "[...session.pixels]"
     centred = page.evaluate(pixels)
     page.get_by_label("Centrar como MNIST").uncheck()
     raw = page.evaluate(pixels)
@@ -88,10 +88,9 @@ def test_a_picture_goes_through_the_reader(page: Any, zero_picture: Path) -> Non
 @pytest.mark.parametrize("tab", ["draw", "inside"])
 def test_the_page_follows_the_pen_twenty_times_a_second(page: Any, tab: str) -> None:
     page.locator(f"#tab-{tab}").click()
-    page.evaluate("""async () => {
-      const { on } = await import("/static/present.js");
+    page.evaluate("""() => {
       window.seen = [];
-      on("outputs", () => window.seen.push(performance.now()));
+      session.on("outputs", () => window.seen.push(performance.now()));
     }""")
     box = page.locator(".pad").bounding_box()
     x, y = box["x"] + 0.15 * box["width"], box["y"] + 0.2 * box["height"]

@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
+import pytest
+
 import taller_cnn.lab
+from taller_cnn.lab.bundle import modules_of
+from taller_cnn.lab.page import index_html
 
 STATIC = Path(taller_cnn.lab.__file__).parent / "static"
 
 
-def _needed(name: str, found: set[str]) -> set[str]:
-    """The modules that a module imports, and theirs."""
-    for other in re.findall(r'from "\./([\w.]+)"', (STATIC / name).read_text(encoding="utf-8")):
-        if other not in found:
-            found.add(other)
-            _needed(other, found)
-    return found
-
-
 def test_the_page_fetches_all_its_modules_at_once() -> None:
-    page = (STATIC / "index.html").read_text(encoding="utf-8")
-    preloaded = re.findall(r'rel="modulepreload" href="/static/([\w.]+)"', page)
-    assert sorted(preloaded) == sorted(_needed("lab_main.js", set()))
-
-
-def test_the_exported_page_joins_the_modules_it_needs() -> None:
-    manifest = json.loads((STATIC / "modules.json").read_text(encoding="utf-8"))
-    *modules, entry = manifest["script"]
-    assert entry == "export_main.js"
-    assert sorted(modules) == sorted(_needed(entry, set()))
+    preloaded = re.findall(r'rel="modulepreload" href="/static/([\w.]+)"', index_html(STATIC))
+    assert sorted(preloaded) == sorted(modules_of("lab_main.js", STATIC))
 
 
 def test_every_file_is_used() -> None:
-    used = _needed("lab_main.js", {"lab_main.js"}) | _needed("export_main.js", {"export_main.js"})
+    used = {*modules_of("lab_main.js", STATIC), *modules_of("export_main.js", STATIC)}
     assert {path.name for path in STATIC.glob("*.js")} == used
 
 
-def test_no_page_carries_styles_or_scripts_of_its_own() -> None:
-    for name in ("index.html", "export.html"):
-        page = (STATIC / name).read_text(encoding="utf-8")
-        assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", page), name
+def test_what_a_module_exports_another_one_imports() -> None:
+    texts = {path.name: path.read_text(encoding="utf-8") for path in STATIC.glob("*.js")}
+    imports = [re.findall(r"import \{([^}]*)\} from", text) for text in texts.values()]
+    imported = {name.strip() for found in imports for part in found for name in part.split(",")}
+    unused = [
+        (file, name)
+        for file, text in texts.items()
+        for name in re.findall(r"^export (?:async )?(?:function|const|class) (\w+)", text, re.M)
+        if name not in imported
+    ]
+    assert unused == []
+
+
+@pytest.mark.parametrize("name", ["index.html", "export.html"])
+def test_no_page_carries_styles_or_scripts_of_its_own(name: str) -> None:
+    page = (STATIC / name).read_text(encoding="utf-8")
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", page)

@@ -10,9 +10,8 @@ import torch
 
 from taller_cnn.model import describe
 
-PRESENT = """async () => {
-  const { present } = await import("/static/present.js");
-  const { layers, outputs, pixels } = present;
+PRESENT = """() => {
+  const { layers, outputs, pixels } = session;
   return {
     names: layers.map(({ name }) => name),
     pixels: [...pixels],

@@ -30,18 +30,6 @@ def test_the_page_leads_to_the_description_of_its_api(page: Any) -> None:
     assert page.locator("h1").inner_text() == "The lab's API"
 
 
-def test_both_languages_have_the_same_texts_with_the_same_places(modules: Any) -> None:
-    different = modules.evaluate(r"""async () => {
-      const { TEXT_ES } = await import("/static/text_es.js");
-      const { TEXT_EN } = await import("/static/text_en.js");
-      const places = (text) => (text?.match(/\{[^}]+\}/g) ?? ["none"]).sort().join();
-      return [...new Set([...Object.keys(TEXT_ES), ...Object.keys(TEXT_EN)])].filter(
-        (key) => places(TEXT_ES[key] ?? "{-}") !== places(TEXT_EN[key] ?? "{+}"),
-      );
-    }""")
-    assert different == []
-
-
 def test_everything_is_reached_by_keyboard(page: Any) -> None:
     page.keyboard.press("Tab")
     for _ in range(12):

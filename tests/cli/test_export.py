@@ -2,14 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from taller_cnn.lab.page import STATIC
-
-pytestmark = pytest.mark.skipif(
-    not (STATIC / "modules.json").exists(), reason="the page is not there"
-)
-
 
 def test_the_page_is_written_with_the_model_in_it(
     cli, trained_workdir: Path, tmp_path: Path

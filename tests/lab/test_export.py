@@ -14,13 +14,12 @@ from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.page import STATIC
 
 PAGE = (
-    '<!doctype html>\n<html lang="es">\n<head><!-- taller:csp --><!-- taller:style --></head>\n'
-    "<body><!-- taller:data --><!-- taller:script --></body></html>\n"
+    '<!doctype html>\n<html lang="es">\n<head><!-- taller:csp -->'
+    '<link rel="stylesheet" href="/static/page.css">\n</head>\n'
+    "<body><!-- taller:texts --><!-- taller:data -->"
+    '<script type="module" src="/static/b.js"></script></body></html>\n'
 )
 FILES = {
-    "modules.json": json.dumps(
-        {"page": "export.html", "style": ["page.css"], "script": ["a.js", "b.js"]}
-    ),
     "export.html": PAGE,
     "page.css": "body { color: red; }\n",
     "a.js": 'export const NAME = "ñ";\n',
@@ -79,7 +78,7 @@ def test_the_policy_lets_run_what_is_in_the_file_and_nothing_else(
 
 def test_nothing_in_the_data_ends_the_script(shared_lab: Lab, static: Path) -> None:
     text = exported(shared_lab, static)
-    assert text.count("</script>") == 2
+    assert text.count("</script>") == 3
     assert "<!--" not in text
 
 
@@ -89,7 +88,6 @@ def test_modules_that_do_not_fit_together_are_told(shared_lab: Lab, static: Path
         exported(shared_lab, static)
 
 
-@pytest.mark.skipif(not (STATIC / "modules.json").exists(), reason="the page is not there")
 def test_the_real_page_can_be_joined_and_is_small(shared_lab: Lab) -> None:
     text = exported(shared_lab, STATIC)
     bare = len(text) - len(data_of(text)["model"])

@@ -7,7 +7,8 @@ name twice), each of which is checked here, so that joining them in order is the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from pathlib import Path
 
 from taller_cnn.errors import TallerError
 
@@ -29,12 +30,37 @@ _FORBIDDEN = (
 )
 
 
-def join_modules(names: Sequence[str], sources: Mapping[str, str]) -> str:
+def modules_of(entry: str, folder: Path) -> dict[str, str]:
+    """The text of each module that a page needs, each after those that it imports.
+
+    Args:
+        entry: name of the module where the page begins; it comes last.
+        folder: where all of them lie.
+    """
+    modules: dict[str, str] = {}
+    open_imports: list[str] = []
+
+    def add(name: str) -> None:
+        if name in modules:
+            return
+        if name in open_imports:
+            raise TallerError("export_rule", file=name, rule=" → ".join([*open_imports, name]))
+        open_imports.append(name)
+        text = (folder / name).read_text(encoding="utf-8")
+        for _, imported in _IMPORT.findall(text):
+            add(imported)
+        modules[open_imports.pop()] = text
+
+    add(entry)
+    return modules
+
+
+def join_modules(modules: Mapping[str, str]) -> str:
     """One classic script that does what the modules do.
 
     Args:
-        names: in the order of their dependencies; the last one is where it begins.
-        sources: the text of each.
+        modules: the text of each by its name, in the order of their dependencies; the last one is
+            where it begins.
 
     Raises:
         TallerError: a module breaks one of the rules; which one and where is said.
@@ -42,8 +68,7 @@ def join_modules(names: Sequence[str], sources: Mapping[str, str]) -> str:
     exported: dict[str, set[str]] = {}
     owners: dict[str, str] = {}
     parts = []
-    for name in names:
-        text = sources[name]
+    for name, text in modules.items():
         _check_imports(name, text, exported)
         exported[name] = set()
         for prefix, declared in _DECLARED.findall(text):

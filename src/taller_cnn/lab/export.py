@@ -5,18 +5,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from taller_cnn import __version__
 from taller_cnn.lab.arrays import to_base64
-from taller_cnn.lab.bundle import join_modules
+from taller_cnn.lab.bundle import join_modules, modules_of
 from taller_cnn.lab.gallery import Gallery
 from taller_cnn.lab.model_store import StoredModel
+from taller_cnn.messages import LANGUAGES, catalogue
 
 FORMAT = 1
 EXPORTED_DIGITS = 100
-_MARK = "<!-- taller:{} -->"
+PAGE = "export.html"
+_STYLESHEETS = re.compile(r'(?:<link rel="stylesheet" href="/static/[\w.]+">\n)+')
+_SCRIPT = re.compile(r'<script type="module" src="/static/([\w.]+)"></script>')
 
 
 def export_html(model: StoredModel, gallery: Gallery, language: str, static: Path) -> str:
@@ -26,31 +31,51 @@ def export_html(model: StoredModel, gallery: Gallery, language: str, static: Pat
         model: goes in with its weights.
         gallery: gives the digits, ten of each class.
         language: ``es`` or ``en``; the page can be switched.
-        static: the folder of the page's files; ``modules.json`` there says what goes in.
+        static: the folder of the page's files; ``export.html`` there names the styles and the
+            script that go in.
 
     Raises:
         TallerError: the page's modules cannot be joined, or there are no digits.
     """
-    manifest = json.loads((static / "modules.json").read_text(encoding="utf-8"))
-    names = manifest["script"]
-    script = join_modules(names, {name: _read(static / name) for name in names})
-    style = "\n".join(_read(static / name) for name in manifest["style"])
-    text = _read(static / manifest["page"]).replace(
-        '<html lang="es">', f'<html lang="{language}">', 1
+    text = _read(static / PAGE).replace('<html lang="es">', f'<html lang="{language}">', 1)
+    links, entry = _STYLESHEETS.search(text), _SCRIPT.search(text)
+    assert links
+    assert entry
+    style = "\n".join(_read(static / name) for name in re.findall(r"/static/([\w.]+)", links[0]))
+    script = join_modules(modules_of(entry[1], static))
+    return fill_in(
+        text.replace(links[0], "<!-- taller:style -->\n").replace(
+            entry[0], "<!-- taller:script -->"
+        ),
+        csp=f'<meta http-equiv="Content-Security-Policy" content="{_policy(script, style)}">',
+        style=f"<style>{style}</style>",
+        texts=texts_element(),
+        data=_data_element("taller-data", _data(model, gallery, language)),
+        script=f"<script>{script}</script>",
     )
-    parts = {
-        "csp": f'<meta http-equiv="Content-Security-Policy" content="{_policy(script, style)}">',
-        "style": f"<style>{style}</style>",
-        "data": '<script type="application/json" id="taller-data">'
-        f"{_data(model, gallery, language)}</script>",
-        "script": f"<script>{script}</script>",
-    }
+
+
+def fill_in(text: str, **parts: str) -> str:
+    """A page with `parts` in place of its marks ``<!-- taller:name -->``."""
     for name, part in parts.items():
-        mark = _MARK.format(name)
-        assert text.count(mark) == 1, f"{manifest['page']}: {mark}"
+        mark = f"<!-- taller:{name} -->"
+        assert text.count(mark) == 1, mark
         before, after = text.split(mark)
         text = f"{before}{part}{after}"
     return text
+
+
+def texts_element() -> str:
+    """The element with the page's texts in all languages, which its scripts read."""
+    return _data_element(
+        "taller-texts", {language: catalogue(language, "lab_page") for language in LANGUAGES}
+    )
+
+
+def _data_element(name: str, value: Mapping[str, Any]) -> str:
+    # In a script element nothing may look like the end of it.
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{name}">{text}</script>'
 
 
 def _read(path: Path) -> str:
@@ -76,9 +101,9 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode('ascii')}"
 
 
-def _data(model: StoredModel, gallery: Gallery, language: str) -> str:
+def _data(model: StoredModel, gallery: Gallery, language: str) -> dict[str, Any]:
     digits = gallery.first(EXPORTED_DIGITS)
-    value: dict[str, Any] = {
+    return {
         "format": FORMAT,
         "version": __version__,
         "language": language,
@@ -89,5 +114,3 @@ def _data(model: StoredModel, gallery: Gallery, language: str) -> str:
         },
         "source": digits.source,
     }
-    # In a script element nothing may look like the end of it.
-    return json.dumps(value, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")

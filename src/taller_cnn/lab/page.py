@@ -15,7 +15,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from taller_cnn.lab.api_docs import docs_page
-from taller_cnn.lab.export import export_html
+from taller_cnn.lab.bundle import modules_of
+from taller_cnn.lab.export import export_html, fill_in, texts_element
 from taller_cnn.lab.lab import Lab
 from taller_cnn.lab.problems import documented
 
@@ -39,6 +40,14 @@ class PageFiles(StaticFiles):
         return response
 
 
+def index_html(static: FilePath) -> str:
+    """The lab's page in its own language, with its texts; it asks for all its modules at once."""
+    names = sorted(modules_of("lab_main.js", static))
+    links = [f'<link rel="modulepreload" href="/static/{name}">' for name in names]
+    text = (static / "index.html").read_text(encoding="utf-8")
+    return fill_in(text, preloads="\n".join(links), texts=texts_element())
+
+
 def add_page(app: FastAPI, lab: Lab) -> None:
     """Add what people open."""
     # What Windows' registry says of it may be another thing, and then no browser runs the page.
@@ -47,7 +56,7 @@ def add_page(app: FastAPI, lab: Lab) -> None:
 
     @app.get("/", include_in_schema=False)
     def index() -> HTMLResponse:
-        text = (STATIC / "index.html").read_text(encoding="utf-8")
+        text = index_html(STATIC)
         mark = f'<html lang="{html.escape(lab.page_language)}">'
         headers = {"Cache-Control": "no-cache"}
         return HTMLResponse(text.replace(LANGUAGE_MARK, mark, 1), headers=headers)

@@ -1,13 +1,12 @@
 /** Talking to the lab's server. */
-import { resay } from "./dom.js";
-import { language } from "./language.js";
 import { modelOf, picturesOf } from "./bytes.js";
+import { language, say, sayPlain } from "./language.js";
 
 /** Status of a request that nobody answered. */
 const NO_ANSWER = 0;
 
 /** What the server said is wrong, in the reader's language, or that there is no server. */
-export class ServerError extends Error {
+class ServerError extends Error {
   constructor(problem, status) {
     super(problem?.detail ?? problem?.title ?? String(status));
     this.key = problem?.key ?? null;
@@ -19,9 +18,9 @@ export class ServerError extends Error {
 /** Put what went wrong into an element: of a server that does not answer, in the page's words. */
 export function sayError(element, error) {
   if (!(error instanceof ServerError)) throw error;
-  if (error.status === NO_ANSWER) resay(element, "no_server", {});
-  else if (error.status === 401) resay(element, "no_token", {});
-  else resay(element, error.message);
+  if (error.status === NO_ANSWER) say(element, "no_server");
+  else if (error.status === 401) say(element, "no_token");
+  else sayPlain(element, error.message);
 }
 
 async function ask(path, options = {}) {

@@ -1,29 +1,36 @@
 /** The ten probabilities as bars. */
-import { argmax } from "./network.js";
 import { make } from "./dom.js";
 import { chance, say, sayPlain } from "./language.js";
+import { argmax } from "./network.js";
 
 /**
- * A list of ten bars.
+ * A list with one bar for each class.
  *
- * @param {string[]} names names of the classes
- * @returns {{element: HTMLElement, show: (p: ?Float32Array, label: ?number) => void}}
+ * @returns {{element: HTMLElement,
+ *   show: (names: string[], chances: ?Float32Array, label: ?number) => void}}
  */
-export function makeBars(names) {
-  const rows = names.map((name) => {
+export function makeBars() {
+  const bars = { names: [], rows: [] };
+  bars.element = make("ol", { class: "bars", label: "bars_label" });
+  return { element: bars.element, show: (...reading) => showBars(bars, ...reading) };
+}
+
+function nameBars(bars, names) {
+  bars.names = names;
+  bars.rows = names.map((name) => {
     const fill = make("span", { class: "bar-fill" });
     const value = make("span", { class: "bar-value" });
     const track = make("span", { class: "bar-track" }, fill);
     const row = make("li", { class: "bar" }, make("b", { plain: name }), track, value);
     return { row, fill, value };
   });
-  const element = make("ol", { class: "bars", label: "bars_label" }, ...rows.map(({ row }) => row));
-  return { element, show: (chances, label) => showBars(rows, chances, label) };
+  bars.element.replaceChildren(...bars.rows.map(({ row }) => row));
 }
 
-function showBars(rows, chances, label) {
+function showBars(bars, names, chances, label) {
+  if (names.join() !== bars.names.join()) nameBars(bars, names);
   const top = chances ? argmax(chances) : -1;
-  rows.forEach(({ row, fill, value }, index) => {
+  bars.rows.forEach(({ row, fill, value }, index) => {
     const share = chances ? chances[index] : 0;
     fill.style.transform = `scaleX(${share})`;
     sayPlain(value, chances ? chance(share, 1) : "");
@@ -40,15 +47,15 @@ export function makeVerdict() {
   let waiting;
   return {
     elements: [element, spoken],
-    show(chances, label, names) {
-      sayVerdict(element, chances, label, names);
+    show(names, chances, label) {
+      sayVerdict(element, names, chances, label);
       clearTimeout(waiting);
       waiting = setTimeout(() => sayPlain(spoken, element.textContent), 700);
     },
   };
 }
 
-function sayVerdict(element, chances, label, names) {
+function sayVerdict(element, names, chances, label) {
   if (!chances) {
     say(element, "draw_something");
     return;

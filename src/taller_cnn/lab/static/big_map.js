@@ -1,7 +1,6 @@
 /** A map enlarged, with a window on it. */
-import { canvas } from "./dom.js";
 import { paintGrey, paintMap } from "./colours.js";
-import { present } from "./present.js";
+import { canvas } from "./dom.js";
 
 /** Points of an enlarged map. */
 const BIG = 336;
@@ -63,6 +62,6 @@ function frame(context, cell, border, { top, left, height, width }, style) {
 }
 
 /** The grey levels of the input's map; other maps have none. */
-export function greyOf(layer) {
-  return layer.kind === "input" ? present.pixels : null;
+export function greyOf(session, layer) {
+  return layer.kind === "input" ? session.pixels : null;
 }

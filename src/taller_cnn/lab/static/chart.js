@@ -12,6 +12,8 @@ const MARGIN = { left: 64, right: 16, top: 14, bottom: 40 };
  * @param {string} title text key
  * @param {{name: string, colour: string, dots?: boolean}[]} curves `name`: text key; `colour`: a
  *   property of the style sheet; `dots`: whether each point is marked
+ * @param {{floor?: number|"data", ceiling?: ?number}} [range] of the y axis; `data`: just below the
+ *   lowest value
  * @returns {{element: HTMLElement, show: (data: [number, number][][], most: number) => void}}
  */
 export function makeChart(title, curves, { floor = 0, ceiling = null } = {}) {

@@ -38,7 +38,7 @@ export function colourOf(value, range) {
 }
 
 /** The largest distance from zero. */
-export function reach(values) {
+export function maxAbs(values) {
   const [low, high] = extremes(values);
   return Math.max(0, high, -low);
 }

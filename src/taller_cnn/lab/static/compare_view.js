@@ -1,25 +1,24 @@
 /** *Compare*: the lab's networks on the same drawing, their mistakes, and the study. */
 import { fetchModel, sayError } from "./api.js";
 import { makeBars } from "./bars.js";
-import { make, resay, toggle } from "./dom.js";
-import { chance } from "./language.js";
-import { buildNetwork, forward, normalise } from "./network.js";
+import { make, toggle } from "./dom.js";
+import { chance, say, sayPlain } from "./language.js";
 import { makeMistakes } from "./mistakes.js";
+import { argmax, buildNetwork, forward, normalise } from "./network.js";
+import { EVENTS } from "./session.js";
 import { makeStudy } from "./study_view.js";
-import { on, present } from "./present.js";
 
 /** Networks that are shown without being asked for. */
 const FIRST_SHOWN = 3;
-const CLASS_NAMES = [..."0123456789"];
 
 /** The panel's content; the drawing pad is moved to its top when the tab is opened. */
-export function makeCompare() {
-  const compare = { entries: [] };
+export function makeCompare(session) {
+  const compare = { session, entries: [] };
   compare.dock = make("div", { class: "dock-place" });
   compare.cards = make("div", { class: "model-cards" });
   compare.choices = make("div", { class: "pair", role: "group", label: "compare_choose" });
   compare.none = make("p", { class: "hint", text: "compare_none", hidden: true });
-  const mistakes = makeMistakes();
+  const mistakes = makeMistakes(session);
   compare.element = make(
     "div",
     {},
@@ -30,10 +29,12 @@ export function makeCompare() {
     compare.none,
     compare.cards,
     mistakes,
-    makeStudy(),
+    makeStudy(session),
   );
-  on("models", (models) => listModels(compare, models));
-  for (const event of ["outputs", "shown", "language"]) on(event, () => showChances(compare));
+  session.on(EVENTS.models, (models) => listModels(compare, models));
+  for (const event of [EVENTS.outputs, EVENTS.tab, EVENTS.language]) {
+    session.on(event, () => showChances(compare));
+  }
   return compare;
 }
 
@@ -48,7 +49,7 @@ function listModels(compare, models) {
         entry.element.hidden = !shown;
         showChances(compare);
       });
-      resay(choice.querySelector("span"), `model_${entry.card.kind}`, { id: entry.card.id });
+      say(choice.querySelector("span"), `model_${entry.card.kind}`, { id: entry.card.id });
       return choice;
     }),
   );
@@ -56,7 +57,7 @@ function listModels(compare, models) {
 
 /** One network: what it is, what it costs, how good it is, and its ten bars. */
 function makeEntry(card, shown) {
-  const bars = makeBars(CLASS_NAMES);
+  const bars = makeBars();
   const said = make("p", { class: "verdict" });
   const element = make(
     "article",
@@ -128,20 +129,20 @@ function factsOf({ config, parameters, macs, bytes, test, epochs, seed }) {
 }
 
 function showChances(compare) {
-  if (present.tab !== "compare") return;
+  if (compare.session.tab !== "compare") return;
   for (const entry of compare.entries.filter(({ shown }) => shown)) {
-    if (entry.layers) showEntry(entry);
-    else loadEntry(entry);
+    if (entry.layers) showEntry(compare, entry);
+    else loadEntry(compare, entry);
   }
 }
 
-async function loadEntry(entry) {
+async function loadEntry(compare, entry) {
   if (entry.loading) return;
   entry.loading = true;
   try {
     const { card, tensors } = await fetchModel(entry.card.id);
     entry.layers = buildNetwork(card.config, tensors);
-    showEntry(entry);
+    showEntry(compare, entry);
   } catch (error) {
     sayError(entry.said, error);
   } finally {
@@ -149,14 +150,14 @@ async function loadEntry(entry) {
   }
 }
 
-function showEntry({ card, layers, bars, said }) {
-  const { pixels, label } = present;
+function showEntry({ session }, { card, layers, bars, said }) {
+  const { pixels, label } = session;
   const chances = pixels ? forward(layers, normalise(pixels, card)).at(-1) : null;
-  bars.show(chances, label);
+  bars.show(card.class_names, chances, label);
   if (!chances) {
-    resay(said, "draw_something", {});
+    say(said, "draw_something");
     return;
   }
-  const top = chances.indexOf(Math.max(...chances));
-  resay(said, `${top} · ${chance(chances[top], 1)}`);
+  const top = argmax(chances);
+  sayPlain(said, `${card.class_names[top]} · ${chance(chances[top], 1)}`);
 }

@@ -1,11 +1,9 @@
 /** A convolution at work: the kernel slides, the products are written out, the sum appears. */
-import { canvas, make, resay, unseen } from "./dom.js";
-import { colourOf, paintGrey, paintMap, reach } from "./colours.js";
-import { number } from "./language.js";
-import { mapOf } from "./focus.js";
-import { present } from "./present.js";
 import { greyOf, makeBigMap, paintBig } from "./big_map.js";
-import { beginAt, go, makeStepper, placeOf, rest, steer } from "./stepper.js";
+import { colourOf, maxAbs, paintGrey, paintMap } from "./colours.js";
+import { canvas, make, unseen } from "./dom.js";
+import { number, say } from "./language.js";
+import { beginAt, go, makeStepper, placeOf, steer, stop } from "./stepper.js";
 
 /** Input maps listed with their partial sums before the reader asks for all. */
 const MOST_INPUTS = 64;
@@ -13,11 +11,11 @@ const MOST_INPUTS = 64;
 /**
  * The products under the kernel at one output pixel, computed from weights and inputs alone.
  *
- * @param {Layer} layer a convolution
+ * @param {import("./network.js").Layer} layer a convolution
  * @param {Float32Array} input what comes into the layer
  * @returns {{x: number, w: number}[]} row by row; outside of the map x is 0
  */
-export function productsAt(layer, input, unit, channel, { y, x }) {
+function productsAt(layer, input, unit, channel, { y, x }) {
   const { kernel, stride, padding, inputSize, inputs, weight } = layer;
   const products = [];
   for (let ky = 0; ky < kernel; ky += 1) {
@@ -33,18 +31,18 @@ export function productsAt(layer, input, unit, channel, { y, x }) {
 }
 
 /** The sum of the products of one input map. */
-export function sumOf(products) {
+function sumOf(products) {
   return products.reduce((sum, { x, w }) => sum + x * w, 0);
 }
 
 /** The view of one filter. */
-export function makeConvolution(layer, unit) {
-  const view = { layer, unit, channel: 0 };
+export function makeConvolution(session, layer, unit) {
+  const view = { session, layer, unit, channel: 0 };
   view.stepper = makeStepper(layer.size, () => paintConvolution(view));
   view.input = makeBigMap(["input_map_label", { name: layer.name }]);
   view.output = makeBigMap(["output_map_label", { name: layer.name, unit: unit + 1 }], "steered");
   steer(view.stepper, view.output.element);
-  if (present.outputs) beginWhereItCounts(view);
+  if (session.outputs) beginWhereItCounts(view);
   view.table = make("div", { class: "products" });
   view.table.style.setProperty("--across", layer.kernel);
   view.sum = make("p", { class: "equation" });
@@ -72,15 +70,15 @@ export function makeConvolution(layer, unit) {
   return {
     element: make("div", {}, view.stepper.element, element, view.total, ...(strip ? [strip] : [])),
     update: () => go(view.stepper, view.stepper.index),
-    leave: () => rest(view.stepper),
+    leave: () => stop(view.stepper),
   };
 }
 
 /** The strongest pixel, and the input map that counts most for it. */
 function beginWhereItCounts(view) {
-  const { layer, unit, stepper } = view;
-  beginAt(stepper, mapOf(layer.index, unit));
-  const input = present.outputs[layer.index - 1];
+  const { session, layer, unit, stepper } = view;
+  beginAt(stepper, session.mapOf(layer.index, unit));
+  const input = session.outputs[layer.index - 1];
   const part = (c) => Math.abs(sumOf(productsAt(layer, input, unit, c, placeOf(stepper))));
   for (let c = 1; c < layer.inputs; c += 1) if (part(c) > part(view.channel)) view.channel = c;
 }
@@ -102,6 +100,7 @@ function addChannel(view, channel) {
       on: { click: pick },
     },
     unseen(["channel_label", { channel: channel + 1 }]),
+    " ",
     map,
     make("span", { plain: "∗", "aria-hidden": "true" }),
     kernel,
@@ -112,9 +111,9 @@ function addChannel(view, channel) {
 }
 
 function paintConvolution(view) {
-  const { layer, unit, stepper } = view;
-  const input = present.outputs?.[layer.index - 1];
-  const output = mapOf(layer.index, unit);
+  const { session, layer, unit, stepper } = view;
+  const input = session.outputs?.[layer.index - 1];
+  const output = session.mapOf(layer.index, unit);
   if (!input) return;
   const at = placeOf(stepper);
   let products = 0;
@@ -126,7 +125,7 @@ function paintConvolution(view) {
   paintInput(view, at);
   paintProducts(view, productsAt(layer, input, unit, view.channel, at));
   const { y, x } = at;
-  const range = reach(output);
+  const range = maxAbs(output);
   const window = { top: y, left: x, height: 1, width: 1 };
   const until = stepper.timer ? stepper.index + 1 : undefined;
   paintBig(view.output, output, layer.size, range, window, { until });
@@ -134,32 +133,32 @@ function paintConvolution(view) {
   view.total.dataset.total = total;
   view.total.dataset.map = output[stepper.index];
   const where = { name: layer.name, unit: unit + 1, row: y + 1, column: x + 1 };
-  resay(view.total, "conv_total", { products, bias: layer.bias[unit], total, ...where });
+  say(view.total, "conv_total", { products, bias: layer.bias[unit], total, ...where });
   const words = `${where.row}, ${where.column}: ${number(total, 3)}`;
   view.output.element.setAttribute("aria-valuenow", String(stepper.index + 1));
   view.output.element.setAttribute("aria-valuetext", words);
 }
 
 function paintChannel(view, channel, part) {
-  const { layer, unit } = view;
+  const { session, layer, unit } = view;
   const { element, map, kernel, part: place } = view.channels[channel];
-  const before = present.layers[layer.index - 1];
-  const values = mapOf(before.index, channel);
-  const grey = greyOf(before);
+  const before = session.layers[layer.index - 1];
+  const values = session.mapOf(before.index, channel);
+  const grey = greyOf(session, before);
   if (grey) paintGrey(map, grey);
-  else paintMap(map, values, before.size, reach(values));
+  else paintMap(map, values, before.size, maxAbs(values));
   const count = layer.kernel ** 2;
   const start = (unit * layer.inputs + channel) * count;
   const all = layer.weight.subarray(unit * layer.inputs * count, (unit + 1) * layer.inputs * count);
-  paintMap(kernel, layer.weight.subarray(start, start + count), layer.kernel, reach(all));
+  paintMap(kernel, layer.weight.subarray(start, start + count), layer.kernel, maxAbs(all));
   place.textContent = number(part, 2);
   element.setAttribute("aria-pressed", String(channel === view.channel));
 }
 
 function paintInput(view, { y, x }) {
-  const { layer } = view;
-  const before = present.layers[layer.index - 1];
-  const values = mapOf(before.index, view.channel);
+  const { session, layer } = view;
+  const before = session.layers[layer.index - 1];
+  const values = session.mapOf(before.index, view.channel);
   const { kernel, stride, padding } = layer;
   const window = {
     top: y * stride - padding,
@@ -167,13 +166,13 @@ function paintInput(view, { y, x }) {
     height: kernel,
     width: kernel,
   };
-  const options = { border: padding, grey: greyOf(before) };
-  paintBig(view.input, values, before.size, reach(values), window, options);
+  const options = { border: padding, grey: greyOf(session, before) };
+  paintBig(view.input, values, before.size, maxAbs(values), window, options);
 }
 
 /** The kernel's cells: input times weight, coloured by the product. */
 function paintProducts(view, products) {
-  const most = reach(products.map(({ x, w }) => x * w)) || 1;
+  const most = maxAbs(products.map(({ x, w }) => x * w)) || 1;
   view.table.replaceChildren(
     ...products.map(({ x, w, inside }) => {
       const cell = make(
@@ -187,5 +186,5 @@ function paintProducts(view, products) {
       return cell;
     }),
   );
-  resay(view.sum, "products_sum", { channel: view.channel + 1, sum: sumOf(products) });
+  say(view.sum, "products_sum", { channel: view.channel + 1, sum: sumOf(products) });
 }

@@ -1,10 +1,8 @@
 /** The fully connected layers, the softmax and the input, with their numbers. */
-import { canvas, make, resay } from "./dom.js";
-import { colourOf, paintMap, reach } from "./colours.js";
-import { chance, number } from "./language.js";
+import { colourOf, maxAbs, paintMap } from "./colours.js";
+import { canvas, make } from "./dom.js";
+import { chance, number, say } from "./language.js";
 import { argmax } from "./network.js";
-import { mapOf } from "./focus.js";
-import { present } from "./present.js";
 
 /** Contributions listed one by one. */
 const LISTED = 12;
@@ -20,7 +18,7 @@ function fillTable(table, headings, rows) {
  *
  * @returns {{index: number, x: number, w: number, product: number}[]}
  */
-export function contributions(layer, unit, input) {
+function contributions(layer, unit, input) {
   const start = unit * layer.inputs;
   const all = Array.from(input, (x, index) => {
     const w = layer.weight[start + index];
@@ -30,11 +28,11 @@ export function contributions(layer, unit, input) {
 }
 
 /** The view of one unit of a fully connected layer. */
-export function makeLinear(layer, unit) {
+export function makeLinear(session, layer, unit) {
   const table = make("table", { class: "numbers" });
   const total = make("p", { class: "equation total", "data-role": "total" });
   const maps = make("div", { class: "contribution-maps" });
-  const before = present.layers[layer.index - 1];
+  const before = session.layers[layer.index - 1];
   const title = make("h4", { text: ["contributions_title", { n: layer.inputs, shown: LISTED }] });
   const wide = make(
     "div",
@@ -50,7 +48,7 @@ export function makeLinear(layer, unit) {
       make("div", { class: "two" }, make("div", {}, title, wide), make("div", {}, ...flat)),
     ),
     update() {
-      const input = present.outputs?.[layer.index - 1];
+      const input = session.outputs?.[layer.index - 1];
       if (!input) return;
       const all = contributions(layer, unit, input);
       listContributions(table, all, before);
@@ -58,9 +56,9 @@ export function makeLinear(layer, unit) {
       const products = all.reduce((sum, { product }) => sum + product, 0);
       const bias = layer.bias[unit];
       total.dataset.total = products + bias;
-      total.dataset.map = present.outputs[layer.index][unit];
+      total.dataset.map = session.outputs[layer.index][unit];
       const values = { n: layer.inputs, products, bias, total: products + bias };
-      resay(total, "linear_total", { ...values, name: layer.name, unit: unit + 1 });
+      say(total, "linear_total", { ...values, name: layer.name, unit: unit + 1 });
     },
     leave() {},
   };
@@ -98,7 +96,7 @@ function paintContributions(maps, all, { size, channels }) {
   const area = size * size;
   const values = new Float32Array(channels * area);
   for (const { index, product } of all) values[index] = product;
-  const range = reach(values);
+  const range = maxAbs(values);
   while (maps.children.length < channels)
     maps.append(canvas(size, size, { "aria-hidden": "true" }));
   for (let c = 0; c < channels; c += 1) {
@@ -107,7 +105,7 @@ function paintContributions(maps, all, { size, channels }) {
 }
 
 /** The softmax: every class with its logit, its power, and its share. */
-export function makeSoftmax(layer, unit) {
+export function makeSoftmax(session, _, unit) {
   const table = make("table", { class: "numbers" });
   const total = make("p", { class: "equation total", "data-role": "total" });
   const wide = make(
@@ -118,9 +116,9 @@ export function makeSoftmax(layer, unit) {
   return {
     element: make("div", {}, total, wide),
     update() {
-      if (!present.outputs) return;
-      const logits = present.outputs.at(-2);
-      const shares = present.outputs.at(-1);
+      if (!session.outputs) return;
+      const logits = session.outputs.at(-2);
+      const shares = session.outputs.at(-1);
       const most = logits[argmax(logits)];
       const powers = Array.from(logits, (logit) => Math.exp(logit - most));
       const sum = powers.reduce((a, b) => a + b, 0);
@@ -128,39 +126,35 @@ export function makeSoftmax(layer, unit) {
         make(
           "tr",
           { class: index === unit ? "chosen" : null },
-          make("th", { scope: "row", plain: String(index) }),
+          make("th", { scope: "row", plain: session.classNames[index] }),
           make("td", { plain: number(logits[index], 3) }),
           make("td", { plain: number(power, 5) }),
           make("td", { plain: chance(shares[index], 2) }),
         ),
       );
       fillTable(table, ["class_head", "logit_head", "power_head", "share_head"], rows);
-      total.dataset.total = powers[unit] / sum;
+      total.dataset.total = String(powers[unit] / sum);
       total.dataset.map = shares[unit];
-      resay(total, "softmax_total", { unit, power: powers[unit], sum, share: shares[unit] });
+      const name = session.classNames[unit];
+      const values = { unit: name, power: powers[unit], sum, share: shares[unit] };
+      say(total, "softmax_total", values);
     },
     leave() {},
   };
 }
 
 /** The input: grey levels, and the numbers that the network gets. */
-export function makeInput() {
+export function makeInput(session) {
   const total = make("p", { class: "equation total" });
   return {
     element: total,
     update() {
-      const { card, pixels } = present;
+      const { card, pixels } = session;
       if (!pixels) return;
       const pixel = Math.max(...pixels);
       const { mean, std } = card;
-      resay(total, "input_formula", { pixel, mean, std, result: (pixel / 255 - mean) / std });
+      say(total, "input_formula", { pixel, mean, std, result: (pixel / 255 - mean) / std });
     },
     leave() {},
   };
-}
-
-/** A unit's value now, for the line that tells about it. */
-export function valueOf(layer, unit) {
-  const map = mapOf(layer.index, unit);
-  return map && map.length === 1 ? map[0] : null;
 }

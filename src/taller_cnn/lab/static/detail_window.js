@@ -1,21 +1,19 @@
 /** Pooling and activation at work, pixel by pixel. */
-import { make, resay } from "./dom.js";
-import { colourOf, reach } from "./colours.js";
-import { number } from "./language.js";
-import { mapOf } from "./focus.js";
-import { isOff, present } from "./present.js";
-import { ACTIVATIONS, poolSpan } from "./network.js";
 import { makeBigMap, paintBig } from "./big_map.js";
-import { beginAt, go, makeStepper, placeOf, rest, steer } from "./stepper.js";
+import { colourOf, maxAbs } from "./colours.js";
+import { make } from "./dom.js";
+import { number, say } from "./language.js";
+import { ACTIVATIONS, poolSpan } from "./network.js";
+import { beginAt, go, makeStepper, placeOf, steer, stop } from "./stepper.js";
 
 /** The view of one map of a pooling or an activation. */
-export function makeWindowView(layer, unit) {
-  const view = { layer, unit };
+export function makeWindowView(session, layer, unit) {
+  const view = { session, layer, unit };
   view.stepper = makeStepper(layer.size, () => paintWindow(view));
   view.input = makeBigMap(["input_map_label", { name: layer.name }]);
   view.output = makeBigMap(["output_map_label", { name: layer.name, unit: unit + 1 }], "steered");
   steer(view.stepper, view.output.element);
-  if (present.outputs) beginAt(view.stepper, mapOf(layer.index, unit));
+  if (session.outputs) beginAt(view.stepper, session.mapOf(layer.index, unit));
   view.table = make("div", { class: "products" });
   view.total = make("p", { class: "equation total", "data-role": "total" });
   const element = make(
@@ -28,7 +26,7 @@ export function makeWindowView(layer, unit) {
   return {
     element: make("div", {}, view.stepper.element, element),
     update: () => go(view.stepper, view.stepper.index),
-    leave: () => rest(view.stepper),
+    leave: () => stop(view.stepper),
   };
 }
 
@@ -41,9 +39,9 @@ function windowOf(layer, { y, x }) {
 }
 
 function paintWindow(view) {
-  const { layer, unit, stepper } = view;
-  const input = mapOf(layer.index - 1, unit);
-  const output = mapOf(layer.index, unit);
+  const { session, layer, unit, stepper } = view;
+  const input = session.mapOf(layer.index - 1, unit);
+  const output = session.mapOf(layer.index, unit);
   if (!input) return;
   const at = placeOf(stepper);
   const window = windowOf(layer, at);
@@ -53,11 +51,11 @@ function paintWindow(view) {
       values.push(input[y * layer.inputSize + x]);
     }
   }
-  const range = reach(input);
+  const range = maxAbs(input);
   paintBig(view.input, input, layer.inputSize, range, window);
   const one = { top: at.y, left: at.x, height: 1, width: 1 };
   const until = stepper.timer ? stepper.index + 1 : undefined;
-  paintBig(view.output, output, layer.size, reach(output), one, { until });
+  paintBig(view.output, output, layer.size, maxAbs(output), one, { until });
   paintValues(view, values, window.width, range);
   const result = output[stepper.index];
   view.total.dataset.map = result;
@@ -83,34 +81,34 @@ function paintValues(view, values, across, range) {
 }
 
 function sayResult(view, values, result) {
-  const { layer, unit } = view;
+  const { session, layer, unit } = view;
   if (layer.kind === "activation") {
-    sayActivation(view.total, layer, unit, values[0], result);
+    sayActivation(session, view.total, layer, unit, values[0], result);
     return;
   }
   const list = values.map((value) => number(value, 2)).join("; ");
   const key = layer.mean ? "formula_mean" : "formula_max";
-  resay(view.total, key, { list, y: result, n: values.length });
+  say(view.total, key, { list, y: result, n: values.length });
 }
 
 /** The formula with its numbers; a unit that is switched off gives 0 whatever comes in. */
-function sayActivation(total, layer, unit, x, y) {
-  if (isOff(layer.index, unit)) {
-    resay(total, "formula_off", { x, y: ACTIVATIONS[layer.activation].value(x) });
+function sayActivation(session, total, layer, unit, x, y) {
+  if (session.isOff(layer.index, unit)) {
+    say(total, "formula_off", { x, y: ACTIVATIONS[layer.activation].value(x) });
   } else {
-    resay(total, `formula_${layer.activation}`, { x, y });
+    say(total, `formula_${layer.activation}`, { x, y });
   }
 }
 
 /** The view of one unit's activation: no map, one number. */
-export function makeUnitActivation(layer, unit) {
+export function makeUnitActivation(session, layer, unit) {
   const total = make("p", { class: "equation total", "data-role": "total" });
   return {
     element: total,
     update() {
-      if (!present.outputs) return;
-      const [x, y] = [mapOf(layer.index - 1, unit)[0], mapOf(layer.index, unit)[0]];
-      sayActivation(total, layer, unit, x, y);
+      if (!session.outputs) return;
+      const [x, y] = [session.mapOf(layer.index - 1, unit)[0], session.mapOf(layer.index, unit)[0]];
+      sayActivation(session, total, layer, unit, x, y);
     },
     leave() {},
   };

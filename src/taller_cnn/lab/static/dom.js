@@ -1,17 +1,18 @@
 /** Building the page's elements. */
-import { say, sayPlain } from "./language.js";
+import { say } from "./language.js";
 
 const SAID = { text: "content", label: "aria-label", hint: "title", alt: "alt" };
 
 /**
  * An element with its attributes and children.
  *
- * @param {string} tag
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
  * @param {Object} [props] `text`, `label` (for screen readers), `hint`: a text's key, or
  *   [key, values]; `plain`: words as they are; `class`; `on`: {event: listener}; anything else
  *   is an attribute, left out where it is false or null.
- * @param {...(Node|null)} children
- * @returns {HTMLElement}
+ * @param {...(Node|string|null)} children
+ * @returns {HTMLElementTagNameMap[Tag]}
  */
 export function make(tag, props = {}, ...children) {
   const element = document.createElement(tag);
@@ -44,12 +45,6 @@ export function button(key, click, props = {}) {
 /** A canvas of `width` x `height` points whose size on the page is the style sheet's. */
 export function canvas(width, height = width, props = {}) {
   return make("canvas", { width, height, ...props });
-}
-
-/** Change an element's text: a key with values, or plain words. */
-export function resay(element, key, values) {
-  if (values === undefined) sayPlain(element, key);
-  else say(element, key, values);
 }
 
 /**
@@ -94,17 +89,20 @@ export function toggle(key, on, change) {
  * @param {() => number} columns how many buttons stand in a row
  */
 export function arrowKeys(grid, columns) {
-  const cells = () => [...grid.querySelectorAll("button:not([hidden])")];
+  /** @returns {HTMLButtonElement[]} */
+  const cells = () => [...grid.querySelectorAll("button")].filter(({ hidden }) => !hidden);
+  /** @returns {HTMLButtonElement} */
+  const cellOf = ({ target }) => target.closest("button");
   const enter = (cell) => {
     for (const other of cells()) other.tabIndex = other === cell ? 0 : -1;
   };
   grid.addEventListener("focusin", (event) => {
-    const cell = event.target.closest("button");
+    const cell = cellOf(event);
     if (cell) enter(cell);
   });
   grid.addEventListener("keydown", (event) => {
     const all = cells();
-    const at = all.indexOf(event.target.closest("button"));
+    const at = all.indexOf(cellOf(event));
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns(), ArrowUp: -columns() };
     let to = at + (steps[event.key] ?? 0);
     if (event.key === "Home") to = 0;

@@ -1,8 +1,5 @@
 /** The connections between the columns, behind them. */
-import { columns } from "./flow.js";
-import { focus, mapOf } from "./focus.js";
-import { present } from "./present.js";
-import { colourOf, reach } from "./colours.js";
+import { colourOf, maxAbs } from "./colours.js";
 
 /** Lines of the pointed map; more would be a solid block. */
 const MOST_LINES = 160;
@@ -12,7 +9,7 @@ const MOST_LINES = 160;
  *
  * @param {HTMLCanvasElement} target lies behind the columns, as large as they are together
  */
-export function paintEdges(target) {
+export function paintEdges(session, flow, target) {
   const place = target.parentElement;
   const ratio = window.devicePixelRatio || 1;
   const [width, height] = [place.scrollWidth, place.scrollHeight];
@@ -24,12 +21,12 @@ export function paintEdges(target) {
   context.scale(ratio, ratio);
   const origin = target.getBoundingClientRect();
   const faint = getComputedStyle(place).getPropertyValue("--line");
-  const all = columns();
+  const all = flow.columns;
   for (let index = 1; index < all.length; index += 1) {
     paintGap(context, origin, all[index - 1], all[index], faint);
   }
-  const pointed = focus.pointed ?? focus.chosen;
-  if (pointed && pointed.layer > 0) paintSources(context, origin, all, pointed);
+  const pointed = session.pointed ?? session.selected;
+  if (pointed && pointed.layer > 0) paintSources(session, context, origin, all, pointed);
 }
 
 /** Whether each map has one source, its namesake. */
@@ -48,7 +45,11 @@ function paintGap(context, origin, from, to, colour) {
   }
 }
 
-/** Where the line from one unit to another starts and ends, in the gap of their columns. */
+/**
+ * Where the line from one unit to another starts and ends, in the gap of their columns.
+ *
+ * @returns {[number, number, number, number]} x and y of both ends
+ */
 function ends(origin, from, source, sourceShift, to, target, targetShift) {
   const left = from.grid.getBoundingClientRect().right - origin.left;
   const right = to.grid.getBoundingClientRect().left - origin.left;
@@ -68,13 +69,13 @@ function edgeLine(context, [x, y, toX, toY]) {
 }
 
 /** The lines into one map, coloured by what they carry. */
-function paintSources(context, origin, all, { layer, unit }) {
+function paintSources(session, context, origin, all, { layer, unit }) {
   const to = all[layer];
   const from = all[layer - 1];
   const target = to.units[unit];
   if (!target) return;
-  const links = linksOf(to.layer, unit).filter(({ source }) => source < from.units.length);
-  const most = reach(links.map(({ weight }) => weight)) || 1;
+  const links = linksOf(session, to.layer, unit).filter(({ source }) => source < from.units.length);
+  const most = maxAbs(links.map(({ weight }) => weight)) || 1;
   links.sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
   for (const { source, weight } of links.slice(0, MOST_LINES).reverse()) {
     context.strokeStyle = colourOf(Math.sign(weight) * Math.max(0.35, Math.abs(weight) / most), 1);
@@ -91,13 +92,13 @@ function paintSources(context, origin, all, { layer, unit }) {
  *
  * @returns {{source: number, weight: number}[]}
  */
-export function linksOf(layer, unit) {
+function linksOf(session, layer, unit) {
   if (oneToOne(layer)) return [{ source: unit, weight: 1 }];
-  const before = present.layers[layer.index - 1];
+  const before = session.layers[layer.index - 1];
   const share = (layer.inputs * (layer.kernel ?? 1) ** 2) / before.channels;
   return Array.from({ length: before.channels }, (_, source) => {
     if (!layer.weight) return { source, weight: source === unit ? 1 : 0.2 };
-    const map = layer.kind === "linear" ? mapOf(before.index, source) : null;
+    const map = layer.kind === "linear" ? session.mapOf(before.index, source) : null;
     const start = (unit * before.channels + source) * share;
     let weight = 0;
     for (let k = 0; k < share; k += 1) weight += layer.weight[start + k] * (map ? map[k] : 1);
@@ -106,11 +107,11 @@ export function linksOf(layer, unit) {
 }
 
 /** The maps that one is made of, by their index in the layer before. */
-export function markSources() {
-  const pointed = focus.pointed ?? focus.chosen;
+export function markSources(session, flow) {
+  const pointed = session.pointed ?? session.selected;
   const sources =
-    pointed && pointed.layer > 0 && oneToOne(present.layers[pointed.layer]) ? pointed.unit : null;
-  for (const { layer, units } of columns()) {
+    pointed && pointed.layer > 0 && oneToOne(session.layers[pointed.layer]) ? pointed.unit : null;
+  for (const { layer, units } of flow.columns) {
     const before = pointed && layer.index === pointed.layer - 1;
     units.forEach((element, unit) => {
       element.classList.toggle("source", Boolean(before) && (sources ?? unit) === unit);

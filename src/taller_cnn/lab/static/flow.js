@@ -1,26 +1,16 @@
 /** Every layer of the network from left to right, each as its maps, live. */
-import { arrowKeys, button, canvas, make, oneTabStop, unseen } from "./dom.js";
 import {
   colourOf,
   extremes,
+  maxAbs,
   paintGrey,
   paintMap,
   paintScale,
-  reach,
   shortNumber,
 } from "./colours.js";
+import { arrowKeys, button, canvas, make, oneTabStop, unseen } from "./dom.js";
 import { chance, say, sayPlain } from "./language.js";
-import { isOff, present } from "./present.js";
-import {
-  choose,
-  focus,
-  isClasses,
-  layerTitle,
-  mapOf,
-  pointAt,
-  shapeOf,
-  switchOf,
-} from "./focus.js";
+import { isClasses, layerTitle, shapeOf, switchOf } from "./layers.js";
 
 /** Rows of maps, and of units, in a column. */
 const MAP_ROWS = 8;
@@ -33,35 +23,34 @@ const GREYS = Uint8Array.from({ length: 64 }, (_, k) => 4 * k);
 
 /**
  * @typedef {Object} Column what the page keeps of a layer's column
- * @property {Layer} layer
+ * @property {import("./network.js").Layer} layer
  * @property {HTMLElement} element
  * @property {HTMLButtonElement[]} units
  * @property {number} across units that stand side by side
  */
 
-/** @type {Column[]} */
-let shownColumns = [];
-let rangeMode = "layer";
-
-/** The columns that are on the page now. */
-export function columns() {
-  return shownColumns;
+/** The columns of a session's network, none yet; `range`: over what colours are comparable. */
+export function makeFlow(session, ...behind) {
+  const flow = { session, columns: [], range: "layer" };
+  flow.element = make("div", { class: "flow" }, ...behind);
+  flow.behind = behind;
+  return flow;
 }
 
 /** Make colours comparable within a `map`, a `layer` or the whole `net`. */
-export function setRange(mode) {
-  rangeMode = mode;
-  paintColumns();
+export function setRange(flow, mode) {
+  flow.range = mode;
+  paintColumns(flow);
 }
 
-/** Build the columns of the present network into `parent`. */
-export function buildColumns(parent) {
-  shownColumns = present.layers.map((layer) => makeColumn(layer));
-  parent.append(...shownColumns.map(({ element }) => element));
-  paintScales();
+/** Build the columns of the session's present network. */
+export function buildColumns(flow) {
+  flow.columns = flow.session.layers.map((layer) => makeColumn(flow, layer));
+  flow.element.replaceChildren(...flow.behind, ...flow.columns.map(({ element }) => element));
+  paintScales(flow);
 }
 
-function makeColumn(layer) {
+function makeColumn(flow, layer) {
   const form = isClasses(layer) ? "classes" : layer.size > 1 ? "maps" : "cells";
   const column = { layer, form, units: [] };
   column.scale = canvas(64, 1, { class: "scale", "aria-hidden": "true" });
@@ -84,9 +73,9 @@ function makeColumn(layer) {
     columnNote(layer),
   );
   const most = form === "maps" ? MOST_MAPS : MOST_UNITS;
-  addUnits(column, Math.min(layer.channels, most));
+  addUnits(flow.session, column, Math.min(layer.channels, most));
   arrowKeys(column.grid, () => column.across);
-  if (layer.channels > most) column.element.append(moreButton(column));
+  if (layer.channels > most) column.element.append(moreButton(flow, column));
   return column;
 }
 
@@ -111,20 +100,20 @@ function columnNote(layer) {
   return null;
 }
 
-function moreButton(column) {
+function moreButton(flow, column) {
   const values = { n: column.layer.channels, shown: column.units.length };
   const more = button(["show_all", values], () => {
     more.remove();
-    addUnits(column, column.layer.channels);
-    paintColumn(column);
+    addUnits(flow.session, column, column.layer.channels);
+    paintColumn(flow, column);
   });
   return more;
 }
 
-function addUnits(column, count) {
+function addUnits(session, column, count) {
   const { layer, form, grid, units } = column;
   for (let unit = units.length; unit < count; unit += 1) {
-    const element = makeUnit(layer, unit, form);
+    const element = makeUnit(session, layer, unit, form);
     units.push(element);
     grid.append(element);
   }
@@ -135,9 +124,9 @@ function addUnits(column, count) {
   oneTabStop(grid);
 }
 
-function makeUnit(layer, unit, form) {
-  const show = () => pointAt(layer.index, unit);
-  const hide = () => pointAt(null);
+function makeUnit(session, layer, unit, form) {
+  const show = () => session.pointAt(layer.index, unit);
+  const hide = () => session.pointAt(null);
   return make(
     "button",
     {
@@ -146,68 +135,70 @@ function makeUnit(layer, unit, form) {
       "aria-pressed": "false",
       label: form === "classes" ? null : ["unit_label", { name: layer.name, unit: unit + 1 }],
       on: {
-        click: () => choose(layer.index, unit),
+        click: () => session.select(layer.index, unit),
         pointerenter: show,
         pointerleave: hide,
         focus: show,
         blur: hide,
       },
     },
-    ...unitBody(layer, form, unit),
+    ...unitBody(session, layer, form, unit),
   );
 }
 
-function unitBody(layer, form, unit) {
+function unitBody(session, layer, form, unit) {
   if (form === "maps") return [canvas(28, 28, { "aria-hidden": "true" })];
   if (form === "cells") return [];
   return [
     unseen(["class_label", { name: layer.name }]),
-    make("b", { plain: String(unit) }),
+    " ",
+    make("b", { plain: session.classNames[unit] }),
     make("span", { class: "swatch", "aria-hidden": "true" }),
     make("span", { class: "amount" }),
   ];
 }
 
 /** The legends' colours, which only the theme changes. */
-export function paintScales() {
-  for (const { layer, scale } of shownColumns) {
+export function paintScales({ columns }) {
+  for (const { layer, scale } of columns) {
     if (layer.kind === "input") paintGrey(scale, GREYS, GREYS.length, 1);
     else paintScale(scale);
   }
 }
 
 /** Paint all columns again; nothing is drawn on the pad: empty maps. */
-export function paintColumns() {
-  for (const column of shownColumns) paintColumn(column);
+export function paintColumns(flow) {
+  for (const column of flow.columns) paintColumn(flow, column);
 }
 
-function paintColumn(column) {
+function paintColumn(flow, column) {
+  const { session } = flow;
   const { layer, units, form } = column;
-  paintLegend(column);
-  const range = rangeOf(layer);
-  const main = switchOf(layer);
+  paintLegend(flow, column);
+  const range = rangeOf(flow, layer);
+  const main = switchOf(session.layers, layer);
   units.forEach((element, unit) => {
-    const map = mapOf(layer.index, unit);
-    const own = rangeMode === "map" && map && layer.kind !== "softmax" ? reach(map) : range;
-    PAINTERS[form](element, layer, map, own);
-    element.classList.toggle("off", main !== null && isOff(main, unit));
+    const map = session.mapOf(layer.index, unit);
+    const own = flow.range === "map" && map && layer.kind !== "softmax" ? maxAbs(map) : range;
+    PAINTERS[form](element, layer, map, own, session.pixels);
+    element.classList.toggle("off", main !== null && session.isOff(main, unit));
   });
 }
 
-/** How far the colours of a layer reach: to its own largest value, or to that of the whole net. */
-function rangeOf(layer) {
-  const { outputs } = present;
+/** How far the colours of a layer maxAbs: to its own largest value, or to that of the whole net. */
+function rangeOf({ session, range }, layer) {
+  const { outputs } = session;
   if (!outputs) return 0;
   if (layer.kind === "softmax") return 1;
-  if (rangeMode !== "net") return reach(outputs[layer.index]);
+  if (range !== "net") return maxAbs(outputs[layer.index]);
   // All layers between the image and the probabilities.
-  return Math.max(...outputs.slice(1, -1).map(reach));
+  return Math.max(...outputs.slice(1, -1).map(maxAbs));
 }
 
 const PAINTERS = {
-  maps(element, layer, map, range) {
+  maps(element, layer, map, range, pixels) {
     const target = element.firstElementChild;
-    if (layer.kind === "input" && present.pixels) paintGrey(target, present.pixels);
+    if (layer.kind === "input" && pixels) paintGrey(target, pixels);
     else paintMap(target, map ?? new Float32Array(layer.size ** 2), layer.size, range);
   },
   cells(element, _, map, range) {
@@ -223,38 +214,39 @@ const PAINTERS = {
 const amountOf = (layer, value) =>
   layer.kind === "softmax" ? chance(value, 1) : shortNumber(value);
 
-/** What the layer's values and its colours reach; of colours per map, those of the pointed map. */
-function paintLegend({ layer, low, high, extent }) {
-  const values = present.outputs?.[layer.index];
+/** What the layer's values and its colours maxAbs; of colours per map, those of the pointed map. */
+function paintLegend(flow, { layer, low, high, extent }) {
+  const values = flow.session.outputs?.[layer.index];
   if (!values) {
     for (const words of [low, high, extent]) sayPlain(words, "");
     return;
   }
   const [least, largest] = extremes(values);
   say(extent, "extent", { least: shortNumber(least), largest: shortNumber(largest) });
-  const [from, to] = layer.kind === "input" ? ["0", "255"] : endsOf(layer);
+  const [from, to] = layer.kind === "input" ? ["0", "255"] : endsOf(flow, layer);
   sayPlain(low, from);
   sayPlain(high, to);
 }
 
 /** The words at the ends of a layer's legend. */
-function endsOf(layer) {
-  let range = rangeOf(layer);
-  if (rangeMode === "map" && layer.kind !== "softmax") {
-    if (focus.pointed?.layer !== layer.index) return ["−max", "+max"];
-    range = reach(mapOf(layer.index, focus.pointed.unit));
+function endsOf(flow, layer) {
+  const { session } = flow;
+  let range = rangeOf(flow, layer);
+  if (flow.range === "map" && layer.kind !== "softmax") {
+    if (session.pointed?.layer !== layer.index) return ["−max", "+max"];
+    range = maxAbs(session.mapOf(layer.index, session.pointed.unit));
   }
   return [`−${shortNumber(range)}`, `+${shortNumber(range)}`];
 }
 
 /** Mark the chosen map, and show the pointed one's own range. */
-export function markColumns() {
-  for (const column of shownColumns) {
+export function markColumns(flow) {
+  for (const column of flow.columns) {
     column.units.forEach((element, unit) => {
-      const { chosen } = focus;
-      const is = chosen?.layer === column.layer.index && chosen.unit === unit;
+      const { selected } = flow.session;
+      const is = selected?.layer === column.layer.index && selected.unit === unit;
       element.setAttribute("aria-pressed", String(is));
     });
-    if (rangeMode === "map") paintLegend(column);
+    if (flow.range === "map") paintLegend(flow, column);
   }
 }

@@ -1,13 +1,16 @@
 /** The lab's page: draw, look inside, train, compare. */
 import { fetchDigits, fetchModel, get, readPictureFile, sayError } from "./api.js";
 import { makeCompare } from "./compare_view.js";
-import { button, labelled, make, resay } from "./dom.js";
-import { language, startLanguage } from "./language.js";
+import { button, labelled, make } from "./dom.js";
+import { language, say, startLanguage } from "./language.js";
 import { applyTheme, makeHeader } from "./page_frame.js";
-import { on, present, setModel, tell } from "./present.js";
+import { EVENTS, Session } from "./session.js";
 import { makeTrain } from "./train_view.js";
 import { makeWorkbench } from "./workbench.js";
 
+const session = new Session();
+// For whoever tries things in the browser's console.
+globalThis.session = session;
 const source = { digits: [], read: readPictureFile, sayError };
 const notice = make("p", { class: "page-notice", role: "alert", hidden: true });
 const chooser = make("select", {
@@ -19,7 +22,7 @@ const takeAway = make("a", { class: "button", text: "take_away", download: true 
 /** Load a model of the lab and make it the page's; whether that could be done. */
 async function useModel(id) {
   try {
-    setModel(await fetchModel(id));
+    session.setModel(await fetchModel(id));
   } catch (error) {
     showProblem(error);
     return false;
@@ -35,7 +38,7 @@ async function useOneOf(ids) {
     if (!(await useModel(id))) continue;
     if (id !== ids[0]) {
       notice.hidden = false;
-      resay(notice, "other_model", { broken: ids[0], id });
+      say(notice, "other_model", { broken: ids[0], id });
     }
     return;
   }
@@ -47,8 +50,8 @@ function showProblem(error) {
 }
 
 function linkExport() {
-  takeAway.hidden = !present.card;
-  if (present.card) takeAway.href = `/api/models/${present.card.id}/page?lang=${language()}`;
+  takeAway.hidden = !session.card;
+  if (session.card) takeAway.href = `/api/models/${session.card.id}/page?lang=${language()}`;
 }
 
 /** Fill the chooser; the model that the server calls default is used. */
@@ -62,39 +65,39 @@ async function loadModels() {
     await useOneOf([chosen, ...others]);
   } else {
     notice.hidden = false;
-    resay(notice, "no_model_yet", {});
+    say(notice, "no_model_yet");
     notice.append(
       " ",
-      button("go_train", () => tell("open", "train")),
+      button("go_train", () => session.emit(EVENTS.openTab, "train")),
     );
   }
-  tell("models", models);
+  session.emit(EVENTS.models, models);
 }
 
 async function start() {
   startLanguage();
-  applyTheme();
+  applyTheme(session);
   const label = labelled("model", chooser);
-  const compare = makeCompare();
-  const tabs = makeWorkbench(source, [
-    { id: "train", text: "tab_train", panel: makeTrain() },
+  const compare = makeCompare(session);
+  const tabs = makeWorkbench(session, source, [
+    { id: "train", text: "tab_train", panel: makeTrain(session) },
     { id: "compare", text: "tab_compare", panel: compare.element, dock: compare.dock },
   ]);
-  const head = makeHeader(make("div", { class: "model-tools" }, label, takeAway));
+  const head = makeHeader(session, make("div", { class: "model-tools" }, label, takeAway));
   const foot = make("footer", {}, make("p", {}, make("a", { href: "/docs", text: "api_link" })));
   document
     .getElementById("app")
     .append(head, tabs.list, notice, make("main", {}, ...tabs.panels), foot);
-  for (const event of ["model", "language"]) on(event, linkExport);
-  on("kept", () => loadModels().catch(showProblem));
+  for (const event of [EVENTS.model, EVENTS.language]) session.on(event, linkExport);
+  session.on(EVENTS.kept, () => loadModels().catch(showProblem));
   linkExport();
   const digits = fetchDigits().then((found) => {
     source.digits.push(...found);
-    tell("digits");
+    session.emit(EVENTS.digits);
   });
   const results = await Promise.allSettled([loadModels(), digits]);
   const failed = results.find(({ status }) => status === "rejected");
-  if (failed) showProblem(failed.reason);
+  if (failed?.status === "rejected") showProblem(failed.reason);
   document.documentElement.dataset.ready = "yes";
 }
 

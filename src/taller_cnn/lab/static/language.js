@@ -1,10 +1,10 @@
 /** The page's texts in the reader's language, and numbers as that language writes them. */
-import { TEXT_EN } from "./text_en.js";
-import { TEXT_ES } from "./text_es.js";
 import { recall, remember } from "./memory.js";
 
-const TEXTS = { es: TEXT_ES, en: TEXT_EN };
-const FIELD = /\{(\w+)(?::([.%~])(\d))?\}/g;
+/** The catalogues `lab_page.toml` by language, which the page carries as data. */
+const TEXTS = JSON.parse(document.getElementById("taller-texts").textContent);
+/** `{name}` or `{name:specification}`. */
+const FIELD = /\{(\w+)(?::([^}]*))?\}/g;
 
 let current = "es";
 
@@ -19,7 +19,7 @@ export function startLanguage() {
   setLanguage(recall("language") ?? (served in TEXTS ? served : "es"));
 }
 
-export function setLanguage(code) {
+function setLanguage(code) {
   current = code in TEXTS ? code : "es";
   document.documentElement.lang = current;
   document.title = text("title");
@@ -46,6 +46,7 @@ function formatter(style, decimals) {
   if (!formatters.has(name)) {
     const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
     // Spanish would leave 1000 without its point, beside 10.000 with one.
+    /** @type {Intl.NumberFormatOptions} */
     const options = { style, useGrouping: "always", ...digits };
     formatters.set(name, new Intl.NumberFormat(locale(), options));
   }
@@ -70,21 +71,39 @@ export function chance(value, decimals = 1) {
 }
 
 /**
- * A sentence of the catalogue. `{name}` takes a value as it is (whole numbers grouped),
- * `{name:.2}` a number with two decimals, `{name:%1}` a share as a percentage with one,
- * `{name:~1}` a network's probability.
+ * How a value is written, by the first sign of its specification; the program's texts have the
+ * same ones (`messages.py`). The sign may be followed by a count of decimals.
+ *
+ *     {n:d} 12,345    {x:.3} 0.123    {share:%2} 99.01%    {probability:p1} > 99.9%
  */
+const WRITERS = {
+  d: (value) => number(value),
+  ".": number,
+  "%": percent,
+  p: chance,
+};
+
+/** A value without a specification: words as they are, a number with all its digits. */
+function asItStands(value) {
+  if (typeof value !== "number") return String(value);
+  const mark = formatter("decimal", 1).format(0.5).replace(/\d/g, "");
+  return String(value).replace(".", mark);
+}
+
+/** A sentence of the catalogue; of one with plural forms, that of the value called `n`. */
 export function text(key, values = {}) {
-  const template = TEXTS[current][key];
-  if (template === undefined) throw new Error(`no text "${key}"`);
-  return template.replace(FIELD, (_, name, kind, decimals) => {
-    const value = values[name];
-    if (kind === "~") return chance(value, Number(decimals));
-    if (kind === "%") return percent(value, Number(decimals));
-    if (kind === ".") return number(value, Number(decimals));
-    return typeof value === "number" ? number(value) : String(value);
+  const entry = TEXTS[current][key];
+  if (entry === undefined) throw new Error(`no text "${key}"`);
+  const template =
+    typeof entry === "string" ? entry : (entry[pluralForm(values.n)] ?? entry.other);
+  return template.replace(FIELD, (_, name, specification) => {
+    if (!(name in values)) throw new Error(`no value "${name}" for the text "${key}"`);
+    if (!specification) return asItStands(values[name]);
+    return WRITERS[specification[0]](values[name], Number(specification.slice(1)));
   });
 }
+
+const pluralForm = (count) => new Intl.PluralRules(current).select(count);
 
 /** Texts of elements: element -> {content, label, ...: [key, values]}. */
 const sayings = new WeakMap();

@@ -2,22 +2,26 @@
 import { get, sayError } from "./api.js";
 import { picturesOf } from "./bytes.js";
 import { paintGrey } from "./colours.js";
-import { arrowKeys, button, canvas, make, oneTabStop, resay, unseen } from "./dom.js";
-import { on, present, tell } from "./present.js";
+import { arrowKeys, button, canvas, make, oneTabStop, unseen } from "./dom.js";
+import { say, sayPlain } from "./language.js";
+import { EVENTS } from "./session.js";
 
 /** The section; the gallery is fetched when it is asked for, because it takes seconds. */
-export function makeMistakes() {
+export function makeMistakes(session) {
   const said = make("p", { class: "hint", role: "status" });
   const grid = make("div", { class: "mistakes", role: "group", label: "mistakes_label" });
-  const show = button("show_mistakes", () => fetchMistakes(show, said, grid));
+  const show = button("show_mistakes", () => fetchMistakes(session, show, said, grid));
   const clear = () => {
     grid.replaceChildren();
-    resay(said, "");
-    show.disabled = !present.card;
+    sayPlain(said, "");
+    show.disabled = !session.card;
   };
-  const across = () => Math.floor(grid.clientWidth / (grid.firstChild?.offsetWidth || 1));
+  const across = () => {
+    const width = grid.querySelector("button")?.offsetWidth || 1;
+    return Math.floor(grid.clientWidth / width);
+  };
   arrowKeys(grid, () => Math.max(1, across()));
-  on("model", clear);
+  session.on(EVENTS.model, clear);
   clear();
   return make(
     "section",
@@ -30,17 +34,19 @@ export function makeMistakes() {
   );
 }
 
-async function fetchMistakes(show, said, grid) {
-  const { id } = present.card;
+async function fetchMistakes(session, show, said, grid) {
+  const { id } = session.card;
   show.disabled = true;
-  resay(said, "mistakes_wait", {});
+  say(said, "mistakes_wait");
   try {
     const found = await get(`/api/models/${id}/mistakes?limit=100`);
-    if (present.card.id !== id) return;
+    if (session.card.id !== id) return;
     const pictures = picturesOf(found.images);
-    grid.replaceChildren(...found.mistakes.map((one, index) => makeMistake(one, pictures[index])));
+    grid.replaceChildren(
+      ...found.mistakes.map((one, index) => makeMistake(session, one, pictures[index])),
+    );
     oneTabStop(grid);
-    resay(said, "mistakes_count", { ...found, shown: pictures.length });
+    say(said, "mistakes_count", { ...found, shown: pictures.length });
   } catch (error) {
     sayError(said, error);
   } finally {
@@ -48,7 +54,7 @@ async function fetchMistakes(show, said, grid) {
   }
 }
 
-function makeMistake({ label, predicted, probability }, pixels) {
+function makeMistake(session, { label, predicted, probability }, pixels) {
   const picture = canvas(28, 28, { "aria-hidden": "true" });
   paintGrey(picture, pixels);
   return make(
@@ -58,8 +64,8 @@ function makeMistake({ label, predicted, probability }, pixels) {
       class: "mistake",
       on: {
         click: () => {
-          tell("place", { pixels, label });
-          tell("open", "inside");
+          session.emit(EVENTS.placeDigit, { pixels, label });
+          session.emit(EVENTS.openTab, "inside");
         },
       },
     },

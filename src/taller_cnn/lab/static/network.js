@@ -7,7 +7,6 @@
  */
 
 const IMAGE_SIDE = 28;
-const CLASS_COUNT = 10;
 /** A map is halved only while it is at least this wide: 28 -> 14 -> 7, then it stays. */
 const SMALLEST_POOLED = 8;
 
@@ -22,6 +21,17 @@ const SMALLEST_POOLED = 8;
  * @property {number} parameters weights and biases, those of a batch normalisation included
  * @property {string} arithmetic how the parameters add up
  * @property {number} macs multiply-accumulate operations
+ * @property {number} [index] place in the network, from 0
+ * @property {number} [kernel] side of a convolution's kernel
+ * @property {number} [stride]
+ * @property {number} [padding]
+ * @property {Float32Array} [weight]
+ * @property {Float32Array} [bias]
+ * @property {boolean} [normalised] whether a batch normalisation is folded into the weights
+ * @property {string} [activation]
+ * @property {boolean} [mean] whether a pooling takes the mean
+ * @property {number} [window] side of a pooling's window; 0 where it divides any map alike
+ * @property {number} [dropout] share of the values that a training leaves out after this layer
  */
 
 /**
@@ -46,8 +56,9 @@ export function buildNetwork(config, tensors) {
     addActivation(layers, "act", config.activation);
   }
   layers.at(-1).dropout = config.dropout;
-  addLinear(layers, tensors, "fc2", CLASS_COUNT);
-  const softmax = { channels: CLASS_COUNT, size: 1, inputs: CLASS_COUNT, inputSize: 1 };
+  const classes = tensors["fc2.bias"].data.length;
+  addLinear(layers, tensors, "fc2", classes);
+  const softmax = { channels: classes, size: 1, inputs: classes, inputSize: 1 };
   layers.push(layerOf("softmax", "softmax", softmax));
   layers.forEach((layer, index) => {
     layer.index = index;
@@ -146,12 +157,12 @@ export function forward(layers, image, off = new Map()) {
  *
  * @param {Layer[]} layers
  * @param {Float32Array[]} outputs what `forward` returned
- * @param {number} target class, 0 to 9
+ * @param {number} target class, from 0
  * @param {Map<number, Set<number>>} [off] as `forward` got it
  * @returns {Float32Array} 28 x 28
  */
 export function inputGradient(layers, outputs, target, off = new Map()) {
-  let gradient = new Float32Array(CLASS_COUNT);
+  let gradient = new Float32Array(layers.at(-1).channels);
   gradient[target] = 1;
   // The last layer is the softmax; the gradient starts at the logits before it.
   for (let index = layers.length - 2; index > 0; index -= 1) {
@@ -345,7 +356,7 @@ function connectBack({ channels, inputs, weight }, gradient) {
 }
 
 /** exp(logit) of each class over the sum of all; the largest is taken off so that none overflows. */
-export function softmax(logits) {
+function softmax(logits) {
   const most = Math.max(...logits);
   const powers = Array.from(logits, (logit) => Math.exp(logit - most));
   const total = powers.reduce((sum, power) => sum + power, 0);

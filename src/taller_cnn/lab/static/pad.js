@@ -1,25 +1,14 @@
 /** The drawing pad with its buttons, and what the network sees of it. */
-import { asItIs, prepare } from "./preparation.js";
-import { arrowKeys, button, canvas, make, oneTabStop, resay, toggle } from "./dom.js";
-import { blank, paintGrey } from "./colours.js";
 import { makeBars, makeVerdict } from "./bars.js";
+import { blank, paintGrey } from "./colours.js";
+import { arrowKeys, button, canvas, make, oneTabStop, toggle } from "./dom.js";
 import { beforeFrame } from "./frames.js";
+import { say } from "./language.js";
 import { makeOffNotice } from "./off_notice.js";
-import { on, present, probabilities, setPixels } from "./present.js";
-import {
-  PAD_SIDE,
-  beginStroke,
-  clearPad,
-  inkOf,
-  lengthenStroke,
-  onThePad,
-  paintPad,
-  penWidth,
-  placeDigit,
-  undo,
-} from "./strokes.js";
+import { asItIs, prepare } from "./preparation.js";
+import { EVENTS } from "./session.js";
+import { PAD_SIDE, Strokes, inkOf, paintPad, penWidth } from "./strokes.js";
 
-const CLASSES = [..."0123456789"];
 /** Ink below this anywhere is nothing drawn. */
 const FAINTEST_INK = 16;
 
@@ -31,28 +20,30 @@ const FAINTEST_INK = 16;
  *   `sayError` tells what goes wrong with it
  * @returns {HTMLElement}
  */
-export function makePad(source) {
+export function makePad(session, source) {
   const surface = canvas(PAD_SIDE, PAD_SIDE, { class: "pad", label: "pad_label", role: "img" });
   const seen = canvas(28, 28, { class: "seen", label: "seen_label", role: "img" });
-  const bars = makeBars(CLASSES);
+  const bars = makeBars();
   const verdict = makeVerdict();
   const notice = make("p", { class: "notice", role: "status" });
   const found = make("div", { class: "found" });
-  const pad = { surface, seen, notice, found, source, centred: true, due: false, back: null };
+  const pad = { session, strokes: new Strokes(), surface, seen, notice, found, source };
+  Object.assign(pad, { centred: true, due: false });
   pad.context = surface.getContext("2d", { willReadFrequently: true });
   drawWithPointer(pad);
   takePictures(pad);
-  on("outputs", () => {
-    const chances = probabilities();
-    if (present.pixels) paintGrey(seen, present.pixels);
+  session.on(EVENTS.outputs, () => {
+    const chances = session.probabilities();
+    if (session.pixels) paintGrey(seen, session.pixels);
     else blank(seen);
-    bars.show(chances, present.label);
-    verdict.show(chances, present.label, CLASSES);
+    bars.show(session.classNames, chances, session.label);
+    verdict.show(session.classNames, chances, session.label);
   });
-  on("language", () => bars.show(probabilities(), present.label));
-  on("place", ({ pixels, label }) => {
-    placeDigit(pixels, label);
-    refresh(pad);
+  session.on(EVENTS.language, () => {
+    bars.show(session.classNames, session.probabilities(), session.label);
+  });
+  session.on(EVENTS.placeDigit, ({ pixels, label }) => {
+    place(pad, pixels, label);
   });
   refresh(pad);
   return layOut(pad, bars, verdict);
@@ -83,19 +74,25 @@ function layOut(pad, bars, verdict) {
       centring,
       make("p", { class: "hint", text: "centring_hint" }),
     ),
-    make("div", { class: "dock-bars" }, ...verdict.elements, makeOffNotice(), bars.element),
+    make(
+      "div",
+      { class: "dock-bars" },
+      ...verdict.elements,
+      makeOffNotice(pad.session),
+      bars.element,
+    ),
   );
 }
 
 const undoButton = (pad) =>
   button("undo", () => {
-    undo();
+    pad.strokes.undo();
     refresh(pad);
   });
 
 const clearButton = (pad) =>
   button("clear", () => {
-    clearPad();
+    pad.strokes.clear();
     refresh(pad);
   });
 
@@ -103,22 +100,28 @@ function randomDigit(pad) {
   const { digits } = pad.source;
   if (!digits.length) return;
   const { pixels, label } = digits[Math.floor(Math.random() * digits.length)];
-  placeDigit(pixels, label);
+  place(pad, pixels, label);
+}
+
+/** Put a digit on the pad. */
+function place(pad, pixels, label) {
+  pad.strokes.placeDigit(pixels, label);
   refresh(pad);
 }
 
 /** A real digit of each class; they come after the page. */
 function digitShelf(pad) {
+  const { session } = pad;
   const shelf = make("div", { class: "found", role: "group", label: "shelf_label" });
   const fill = () => {
     const { digits } = pad.source;
-    const ten = CLASSES.map((_, label) => digits.find((digit) => digit.label === label));
+    const ten = session.classNames.map((_, label) => digits.find((digit) => digit.label === label));
     const thumbs = ten.filter(Boolean).map((digit) => makeThumb(pad, digit, "shelf_digit"));
     shelf.replaceChildren(...thumbs);
     oneTabStop(shelf);
   };
-  arrowKeys(shelf, () => CLASSES.length);
-  on("digits", fill);
+  arrowKeys(shelf, () => session.classNames.length);
+  for (const event of [EVENTS.digits, EVENTS.model]) session.on(event, fill);
   fill();
   return shelf;
 }
@@ -127,10 +130,7 @@ function digitShelf(pad) {
 function makeThumb(pad, { pixels, label = null, digit = label }, key) {
   const small = canvas(28, 28, { "aria-hidden": "true" });
   paintGrey(small, pixels);
-  const click = () => {
-    placeDigit(pixels, label);
-    refresh(pad);
-  };
+  const click = () => place(pad, pixels, label);
   const props = { type: "button", class: "thumb", label: [key, { label, digit }], on: { click } };
   return make("button", props, small);
 }
@@ -142,13 +142,13 @@ function drawWithPointer(pad) {
     if (pointer !== null || event.button !== 0) return;
     pointer = event.pointerId;
     surface.setPointerCapture(pointer);
-    beginStroke(pointOf(surface, event));
+    pad.strokes.begin(pointOf(surface, event));
     refreshSoon(pad);
   });
   surface.addEventListener("pointermove", (event) => {
     if (event.pointerId !== pointer) return;
     const all = event.getCoalescedEvents?.() ?? [];
-    for (const one of all.length ? all : [event]) lengthenStroke(pointOf(surface, one));
+    for (const one of all.length ? all : [event]) pad.strokes.lengthen(pointOf(surface, one));
     refreshSoon(pad);
   });
   for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
@@ -179,16 +179,17 @@ function refreshSoon(pad) {
 }
 
 function refresh(pad) {
-  const content = onThePad();
+  const { session } = pad;
+  const content = pad.strokes.content();
   paintPad(pad.context, content);
   pad.surface.classList.toggle("empty", !content.digit && !content.strokes.length);
   if (content.digit && !content.strokes.length) {
-    setPixels(content.digit.pixels, content.digit.label);
+    session.setPixels(content.digit.pixels, content.digit.label);
     return;
   }
   const ink = inkOf(pad.context);
   const pixels = pad.centred ? prepare(ink, PAD_SIDE, PAD_SIDE) : asItIs(ink, PAD_SIDE);
-  setPixels(pixels.some((grey) => grey >= FAINTEST_INK) ? pixels : null);
+  session.setPixels(pixels.some((grey) => grey >= FAINTEST_INK) ? pixels : null);
 }
 
 function pictureButton(pad) {
@@ -238,16 +239,15 @@ function takePictures(pad) {
 }
 
 async function readPicture(pad, file) {
-  resay(pad.notice, "reading_picture", {});
+  say(pad.notice, "reading_picture");
   try {
     const { digits, text } = await pad.source.read(file);
     if (!digits.length) {
-      resay(pad.notice, "no_digit_found", {});
+      say(pad.notice, "no_digit_found");
       return;
     }
-    placeDigit(digits[0].pixels);
     showFound(pad, digits, text);
-    refresh(pad);
+    place(pad, digits[0].pixels, null);
   } catch (error) {
     pad.source.sayError(pad.notice, error);
   }
@@ -255,7 +255,7 @@ async function readPicture(pad, file) {
 
 /** Several digits in a picture: one button each. */
 function showFound(pad, digits, text) {
-  resay(pad.notice, "picture_read", { text });
+  say(pad.notice, "picture_read", { text });
   const thumbs = digits.map(({ pixels, digit }) =>
     makeThumb(pad, { pixels, digit }, "choose_found"),
   );

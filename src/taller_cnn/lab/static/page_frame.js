@@ -1,9 +1,9 @@
 /** What stands around the tabs: title, language, light and dark. */
-import { button, make, resay } from "./dom.js";
-import { chooseLanguage, language } from "./language.js";
-import { recall, remember } from "./memory.js";
 import { setScale } from "./colours.js";
-import { on, tell } from "./present.js";
+import { button, make } from "./dom.js";
+import { chooseLanguage, language, say } from "./language.js";
+import { recall, remember } from "./memory.js";
+import { EVENTS } from "./session.js";
 
 const prefersDark = window.matchMedia("(prefers-color-scheme: dark)");
 
@@ -13,14 +13,14 @@ function theme() {
 }
 
 /** Put the page in its theme; tells everybody who paints. */
-export function applyTheme() {
+export function applyTheme(session) {
   document.documentElement.dataset.theme = theme();
   setScale(theme());
-  tell("theme");
+  session.emit(EVENTS.theme);
 }
 
 /** The header: title, the given extras, and the two switches. */
-export function makeHeader(...extras) {
+export function makeHeader(session, ...extras) {
   const languages = make("div", { class: "switch", role: "group", label: "language_label" });
   for (const [code, name] of [
     ["es", "Español"],
@@ -34,19 +34,19 @@ export function makeHeader(...extras) {
       on: {
         click: () => {
           chooseLanguage(code);
-          tell("language");
+          session.emit(EVENTS.language);
         },
       },
     });
     languages.append(choose);
   }
   const markLanguage = () => {
-    for (const choose of languages.children) {
+    for (const choose of languages.querySelectorAll("button")) {
       choose.setAttribute("aria-pressed", String(choose.dataset.language === language()));
     }
   };
   markLanguage();
-  on("language", markLanguage);
+  session.on(EVENTS.language, markLanguage);
   return make(
     "header",
     { class: "top" },
@@ -57,19 +57,19 @@ export function makeHeader(...extras) {
       make("span", { text: "title" }),
     ),
     ...extras,
-    make("div", { class: "switches" }, languages, themeButton()),
+    make("div", { class: "switches" }, languages, themeButton(session)),
   );
 }
 
-function themeButton() {
+function themeButton(session) {
   const change = button("to_dark", () => {
     remember("theme", theme() === "dark" ? "light" : "dark");
-    applyTheme();
+    applyTheme(session);
   });
   change.classList.add("quiet", "theme");
-  const relabel = () => resay(change, theme() === "dark" ? "to_light" : "to_dark", {});
-  on("theme", relabel);
-  prefersDark.addEventListener("change", applyTheme);
+  const relabel = () => say(change, theme() === "dark" ? "to_light" : "to_dark");
+  session.on(EVENTS.theme, relabel);
+  prefersDark.addEventListener("change", () => applyTheme(session));
   relabel();
   return change;
 }

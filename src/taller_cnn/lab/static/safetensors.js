@@ -9,6 +9,7 @@ export function readSafetensors(buffer) {
   const length = Number(new DataView(buffer).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length)));
   const { __metadata__: metadata = {}, ...entries } = header;
+  /** @type {Object<string, {shape: number[], data: Float32Array}>} */
   const tensors = {};
   for (const [name, { dtype, shape, data_offsets: offsets }] of Object.entries(entries)) {
     if (dtype !== "F32") throw new Error(`${name}: ${dtype} is not F32`);

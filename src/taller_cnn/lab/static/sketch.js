@@ -1,6 +1,7 @@
 /** Kernel, stride and padding by hand: which size comes out, and why. */
-import { canvas, make, resay } from "./dom.js";
-import { on } from "./present.js";
+import { canvas, make } from "./dom.js";
+import { say } from "./language.js";
+import { EVENTS } from "./session.js";
 
 const FIELDS = [
   ["size", 3, 28, 8],
@@ -14,13 +15,13 @@ const SKETCH_SIDE = 320;
 /**
  * Side of what a convolution makes: floor((n + 2p - k) / s) + 1; 0 where the kernel does not fit.
  */
-export function outputSize({ size, kernel, stride, padding }) {
+function outputSize({ size, kernel, stride, padding }) {
   const room = size + 2 * padding - kernel;
   return room < 0 ? 0 : Math.floor(room / stride) + 1;
 }
 
 /** The section with the sliders and the drawing. */
-export function makeSketch() {
+export function makeSketch(session) {
   const sketch = { values: {}, inputs: {} };
   const fields = FIELDS.map((field) => makeSlider(sketch, ...field));
   sketch.input = canvas(SKETCH_SIDE, SKETCH_SIDE, {
@@ -35,7 +36,7 @@ export function makeSketch() {
   });
   sketch.formula = make("p", { class: "equation", role: "status", id: "sketch-formula" });
   sketch.left = make("p", { class: "hint" });
-  for (const event of ["theme", "shown"]) on(event, () => paintSketch(sketch));
+  for (const event of [EVENTS.theme, EVENTS.tab]) session.on(event, () => paintSketch(sketch));
   sketch.element = make(
     "section",
     { class: "card sketch-card" },
@@ -82,10 +83,10 @@ function paintSketch(sketch) {
   values.position = Math.min(values.position, Math.max(1, side * side));
   sketch.formula.classList.toggle("impossible", side === 0);
   const room = size + 2 * padding - kernel;
-  resay(sketch.formula, side ? "sketch_formula" : "sketch_impossible", { ...values, side, room });
+  say(sketch.formula, side ? "sketch_formula" : "sketch_impossible", { ...values, side, room });
   const rest = side ? room % stride : 0;
   sketch.left.hidden = rest === 0;
-  resay(sketch.left, "sketch_rest", { rest });
+  say(sketch.left, "sketch_rest", { rest });
   const at = {
     y: Math.floor((values.position - 1) / Math.max(1, side)),
     x: (values.position - 1) % Math.max(1, side),

@@ -1,5 +1,6 @@
 /** Walking over a map's pixels: by hand, by key, or by itself. */
-import { button, make, resay } from "./dom.js";
+import { button, make } from "./dom.js";
+import { say } from "./language.js";
 
 /** Milliseconds for each pixel while it walks by itself. */
 const PACE = 350;
@@ -13,7 +14,7 @@ const PACE = 350;
 export function makeStepper(size, moved) {
   const stepper = { size, index: 0, timer: null, moved, walked: false };
   stepper.place = make("output", { class: "place" });
-  stepper.play = button("play", () => (stepper.timer ? rest(stepper) : walk(stepper)));
+  stepper.play = button("play", () => (stepper.timer ? stop(stepper) : walk(stepper)));
   stepper.element = make(
     "div",
     { class: "stepper" },
@@ -35,18 +36,18 @@ export function go(stepper, index) {
   const count = stepper.size ** 2;
   stepper.index = (index + count) % count;
   const { y, x } = placeOf(stepper);
-  resay(stepper.place, "place", { row: y + 1, column: x + 1 });
+  say(stepper.place, "place", { row: y + 1, column: x + 1 });
   stepper.moved({ y, x });
 }
 
 function walk(stepper) {
-  resay(stepper.play, "pause_walk", {});
+  say(stepper.play, "pause_walk");
   if (!stepper.walked) go(stepper, 0);
   stepper.walked = true;
   stepper.timer = setInterval(() => {
     // A view that is gone leaves its timer behind.
     if (stepper.element.isConnected) go(stepper, stepper.index + 1);
-    else rest(stepper);
+    else stop(stepper);
   }, PACE);
 }
 
@@ -59,10 +60,10 @@ export function beginAt(stepper, map) {
 }
 
 /** Stop walking. */
-export function rest(stepper) {
+export function stop(stepper) {
   clearInterval(stepper.timer);
   stepper.timer = null;
-  resay(stepper.play, "play", {});
+  say(stepper.play, "play");
 }
 
 /** Let the pointer and the arrow keys on a picture of the map move the place. */
@@ -76,7 +77,7 @@ export function steer(stepper, picture) {
     const box = picture.getBoundingClientRect();
     const cell = (at, start, length) =>
       Math.min(size - 1, Math.max(0, Math.floor(((at - start) / length) * size)));
-    rest(stepper);
+    stop(stepper);
     const y = cell(event.clientY, box.top, box.height);
     go(stepper, y * size + cell(event.clientX, box.left, box.width));
   };
@@ -88,7 +89,7 @@ export function steer(stepper, picture) {
   picture.addEventListener("keydown", (event) => {
     if (!(event.key in steps)) return;
     event.preventDefault();
-    rest(stepper);
+    stop(stepper);
     go(stepper, stepper.index + steps[event.key]);
   });
 }

@@ -1,4 +1,6 @@
-/** What was done on the drawing pad: strokes, placed digits and clearings, each of which can be undone. */
+/** What was done on a drawing pad: strokes, digits, clearings; each can be undone. */
+import { paintGrey } from "./colours.js";
+
 /** Side of the drawing pad, in points. */
 export const PAD_SIDE = 280;
 /** Width of the pen on a pad of 280 points: about MNIST's strokes once the digit is 20 pixels. */
@@ -7,42 +9,45 @@ const PEN = 22;
 /**
  * @typedef {{kind: "stroke", points: {x: number, y: number, width: number}[]}
  *   | {kind: "digit", pixels: Uint8Array, label: ?number}
- *   | {kind: "clear"}} Deed
+ *   | {kind: "clear"}} Action
  */
 
-/** @type {Deed[]} */
-let deeds = [];
-let placed = null;
+export class Strokes {
+  /** @type {Action[]} */
+  #actions = [];
 
-/** What is on the pad now: the placed digit, if any, and the strokes over it. */
-export function onThePad() {
-  const start = deeds.findLastIndex((deed) => deed.kind !== "stroke");
-  const first = deeds[start];
-  return {
-    digit: first?.kind === "digit" ? first : null,
-    strokes: deeds.slice(start + 1),
-    undoable: deeds.length > 0,
-  };
-}
+  /** What is on the pad now: the placed digit, if any, and the strokes over it. */
+  content() {
+    const start = this.#actions.findLastIndex(({ kind }) => kind !== "stroke");
+    const first = this.#actions[start];
+    return {
+      digit: first?.kind === "digit" ? first : null,
+      strokes: this.#actions.slice(start + 1),
+    };
+  }
 
-export function beginStroke(point) {
-  deeds.push({ kind: "stroke", points: [point] });
-}
+  begin(point) {
+    this.#actions.push({ kind: "stroke", points: [point] });
+  }
 
-export function lengthenStroke(point) {
-  deeds.at(-1).points.push(point);
-}
+  lengthen(point) {
+    const action = this.#actions.at(-1);
+    if (action.kind === "stroke") action.points.push(point);
+  }
 
-export function placeDigit(pixels, label = null) {
-  deeds.push({ kind: "digit", pixels, label });
-}
+  placeDigit(pixels, label = null) {
+    this.#actions.push({ kind: "digit", pixels, label });
+  }
 
-export function clearPad() {
-  if (deeds.length && deeds.at(-1).kind !== "clear") deeds.push({ kind: "clear" });
-}
+  clear() {
+    if (this.#actions.length && this.#actions.at(-1).kind !== "clear") {
+      this.#actions.push({ kind: "clear" });
+    }
+  }
 
-export function undo() {
-  deeds.pop();
+  undo() {
+    this.#actions.pop();
+  }
 }
 
 /** A pen that feels pressure draws half to one and a half times as wide. */
@@ -61,13 +66,9 @@ export function paintPad(context, { digit, strokes }) {
 }
 
 function paintPlaced(context, pixels) {
-  placed ??= document.createElement("canvas");
-  placed.width = placed.height = 28;
-  const small = placed.getContext("2d");
-  const picture = small.createImageData(28, 28);
-  pixels.forEach((grey, index) => picture.data.set([grey, grey, grey, 255], 4 * index));
-  small.putImageData(picture, 0, 0);
-  context.drawImage(placed, 0, 0, PAD_SIDE, PAD_SIDE);
+  const small = document.createElement("canvas");
+  paintGrey(small, pixels);
+  context.drawImage(small, 0, 0, PAD_SIDE, PAD_SIDE);
 }
 
 /** Smooth: curves from middle to middle of the points, which bend at the points themselves. */

@@ -2,13 +2,13 @@
 import { get } from "./api.js";
 import { make } from "./dom.js";
 import { number } from "./language.js";
-import { on } from "./present.js";
+import { EVENTS } from "./session.js";
 
 /** The section; fetched when its tab is first opened. */
-export function makeStudy() {
+export function makeStudy(session) {
   const body = make("div", { class: "study" });
   let asked = false;
-  on("shown", async (tab) => {
+  session.on(EVENTS.tab, async (tab) => {
     if (tab !== "compare" || asked) return;
     asked = true;
     const study = await get("/api/study").catch(() => ({ available: false }));

@@ -1,16 +1,16 @@
 /** What is seen of a training: curves, first filters, and predictions on a few digits. */
 import { floatsOf, picturesOf } from "./bytes.js";
 import { makeChart } from "./chart.js";
-import { paintGrey, paintMap, reach } from "./colours.js";
-import { canvas, make, resay } from "./dom.js";
-import { say } from "./language.js";
-import { on } from "./present.js";
+import { maxAbs, paintGrey, paintMap } from "./colours.js";
+import { canvas, make } from "./dom.js";
+import { say, sayPlain } from "./language.js";
+import { EVENTS } from "./session.js";
 
 /** First filters shown at most. */
 const MOST_FILTERS = 64;
 
-/** The board; `tell(event, data)` shows what the server's stream of events says. */
-export function makeBoard() {
+/** The board; `show(event, data)` shows what the server's stream of events says. */
+export function makeBoard(session) {
   const board = { element: make("div", { class: "board", hidden: true }), most: 1 };
   board.loss = makeChart("loss_title", [
     { name: "curve_train", colour: "--below" },
@@ -43,8 +43,10 @@ export function makeBoard() {
     board.facts,
   );
   clearBoard(board);
-  for (const event of ["theme", "language", "shown"]) on(event, () => paintCurves(board));
-  return { element: board.element, tell: (event, data) => EVENTS[event]?.(board, data) };
+  for (const event of [EVENTS.theme, EVENTS.language, EVENTS.tab]) {
+    session.on(event, () => paintCurves(board));
+  }
+  return { element: board.element, show: (event, data) => SHOWN[event]?.(board, data) };
 }
 
 function clearBoard(board) {
@@ -53,11 +55,12 @@ function clearBoard(board) {
   board.firstShown = null;
   board.filters.replaceChildren();
   board.samples.replaceChildren();
-  resay(board.flips, "");
-  resay(board.speed, "");
+  sayPlain(board.flips, "");
+  sayPlain(board.speed, "");
 }
 
-const EVENTS = {
+/** What each event of the server changes on the board. */
+const SHOWN = {
   started(board, data) {
     clearBoard(board);
     board.element.hidden = false;
@@ -71,7 +74,7 @@ const EVENTS = {
       n: data.train_n,
       parameters: data.parameters,
     };
-    resay(board.facts, data.source === "sample" ? "facts_sample" : "facts_full", values);
+    say(board.facts, data.source === "sample" ? "facts_sample" : "facts_full", values);
     paintCurves(board);
   },
   progress(
@@ -82,7 +85,7 @@ const EVENTS = {
     board.curves.accuracy.push([epoch, accuracy]);
     board.progress.value = step / of;
     const values = { step, of, speed: Math.round(speed), left: Math.ceil(left) };
-    resay(board.speed, "speed", values);
+    say(board.speed, "speed", values);
     paintCurves(board);
   },
   epoch(board, { epoch, validation }) {
@@ -97,12 +100,12 @@ const EVENTS = {
   },
   /** The server no longer answers: what is left of the time is not known. */
   lost(board) {
-    resay(board.speed, "");
+    sayPlain(board.speed, "");
   },
   result(board, { test }) {
     board.progress.value = 1;
     const [low, high] = test.interval_95;
-    resay(board.speed, "result", { ...test, low, high });
+    say(board.speed, "result", { ...test, low, high });
   },
 };
 
@@ -115,7 +118,7 @@ function paintCurves(board) {
 function paintFilters({ filters }, { shape: [count, , side], values: base64 }) {
   const values = floatsOf(base64);
   const shown = Math.min(count, MOST_FILTERS);
-  const range = reach(values);
+  const range = maxAbs(values);
   while (filters.children.length < shown) filters.append(canvas(side));
   for (let index = 0; index < shown; index += 1) {
     const filter = values.subarray(index * side * side, (index + 1) * side * side);
@@ -145,5 +148,5 @@ function showPredictions(board, predictions) {
   });
   const count = (list) => list.filter(Boolean).length;
   const values = { before: count(board.firstShown), now: count(right), n: right.length };
-  resay(board.flips, "flips", values);
+  say(board.flips, "flips", values);
 }

@@ -1,6 +1,6 @@
 /** The form that a training starts from. */
-import { button, make, resay } from "./dom.js";
-import { say } from "./language.js";
+import { button, make } from "./dom.js";
+import { say, sayPlain } from "./language.js";
 
 /** Fields, their kind, and what they may be; the server checks them all again. */
 const FORM_FIELDS = [
@@ -108,9 +108,16 @@ function makeField(field) {
     error,
   );
   // What was wrong with the value that is gone would be said of the new one.
-  input.addEventListener("input", () => absolve({ input, error }));
+  input.addEventListener("input", () => clearError({ input, error }));
   return { row, input, error, field };
 }
+
+/** The text of each choice that is not a number. */
+const CHOICE_TEXTS = {
+  pooling: (option) => `pooling_${option}`,
+  activation: (option) => `activation_${option}`,
+  source: (option) => `source_${option}`,
+};
 
 const INPUTS = {
   list: ({ value }, id) =>
@@ -130,7 +137,7 @@ const INPUTS = {
     for (const option of options) {
       const words = /^\d+$/.test(option)
         ? { plain: `${option} × ${option}` }
-        : { text: `${name}_${option}` };
+        : { text: CHOICE_TEXTS[name](option) };
       select.append(make("option", { value: option, ...words }));
     }
     select.value = value;
@@ -160,7 +167,7 @@ const VALUES = {
 
 /** Say what is wrong beside the fields that it is about. */
 function blame(all, errors) {
-  for (const one of all.values()) absolve(one);
+  for (const one of all.values()) clearError(one);
   for (const { field, own, detail } of errors) {
     const name = field
       .replace(/^\/(config|train)\//, "")
@@ -174,8 +181,8 @@ function blame(all, errors) {
   }
 }
 
-function absolve({ input, error }) {
-  resay(error, "");
+function clearError({ input, error }) {
+  sayPlain(error, "");
   input.removeAttribute("aria-invalid");
 }
 

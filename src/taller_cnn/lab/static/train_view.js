@@ -1,23 +1,23 @@
 /** *Train*: start a network of one's own, watch it learn, keep it or throw it away. */
 import { get, sayError, send } from "./api.js";
-import { button, make, resay } from "./dom.js";
-import { text } from "./language.js";
-import { makeForm } from "./train_form.js";
+import { button, make } from "./dom.js";
+import { say, sayPlain, text } from "./language.js";
+import { EVENTS } from "./session.js";
 import { makeBoard } from "./train_board.js";
-import { tell } from "./present.js";
+import { makeForm } from "./train_form.js";
 
 const STREAMED = ["started", "progress", "snapshot", "epoch", "result", "state", "discarded"];
 const ACTIVE = ["starting", "running", "paused"];
 const OVER = ["finished", "stopped"];
-/** Time between two tries to reach a server that does not answer. */
+/** Time between two tries to maxAbs a server that does not answer. */
 const RETRY_MILLISECONDS = 2000;
 
 /** The panel's content. */
-export function makeTrain() {
+export function makeTrain(session) {
   /** `discarding`: whether it is from here that the run was thrown away. */
-  const train = { run: null, stream: null, discarding: false };
+  const train = { session, run: null, stream: null, discarding: false };
   train.form = makeForm((request) => startRun(train, request));
-  train.board = makeBoard();
+  train.board = makeBoard(session);
   train.state = make("p", { class: "run-state", role: "status" });
   train.problem = make("p", { class: "notice-box", role: "alert", hidden: true });
   train.controls = makeControls(train);
@@ -95,7 +95,7 @@ function follow(train, run) {
  */
 async function lostTouch(train, run) {
   showRunProblem(train, "run_no_answer");
-  train.board.tell("lost");
+  train.board.show("lost");
   if (train.stream.readyState !== EventSource.CLOSED) return;
   try {
     const now = await get("/api/health");
@@ -124,7 +124,7 @@ function hear(train, event, data) {
     return;
   }
   if (event !== "state") {
-    train.board.tell(event, data);
+    train.board.show(event, data);
     return;
   }
   train.run = { ...train.run, ...data };
@@ -135,7 +135,7 @@ function hear(train, event, data) {
 /** Buttons and words as the run's state wants them. */
 function showState(train, run) {
   const state = run?.state ?? "none";
-  resay(train.state, `state_${state}`, { model: run?.model ?? "" });
+  say(train.state, `state_${state}`, { model: run?.model ?? "" });
   train.state.dataset.state = state;
   train.form.disable(ACTIVE.includes(state));
   const { pause, resume, stop, discard } = train.controls;
@@ -145,13 +145,13 @@ function showState(train, run) {
   discard.hidden = !run || state === "kept";
   train.keeping.element.hidden = !OVER.includes(state);
   train.problem.hidden = !run?.problem;
-  if (run?.problem) resay(train.problem, run.problem.detail);
+  if (run?.problem) sayPlain(train.problem, run.problem.detail);
 }
 
 /** Tell a problem of the page's own, by its key. */
 function showRunProblem(train, key) {
   train.problem.hidden = false;
-  resay(train.problem, key, {});
+  say(train.problem, key);
 }
 
 /** Tell what the server refused, or that it does not answer. */
@@ -211,7 +211,7 @@ function makeKeeping(train) {
     }
     await change(train, async (path) => {
       await send("PATCH", path, { action: "keep", name: name.value });
-      tell("kept", name.value);
+      train.session.emit(EVENTS.kept, name.value);
     });
   });
   return { element };

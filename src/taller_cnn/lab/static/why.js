@@ -1,9 +1,9 @@
 /** Why this class: the pixels that move its logit, and what happens where the drawing is covered. */
-import { canvas, choice, make, resay } from "./dom.js";
-import { blank, paintGrey, paintMap, paintScale, reach, shortNumber } from "./colours.js";
-import { percent } from "./language.js";
+import { blank, maxAbs, paintGrey, paintMap, paintScale, shortNumber } from "./colours.js";
+import { canvas, labelled, make } from "./dom.js";
+import { percent, say } from "./language.js";
 import { argmax, forward, inputGradient, normalise } from "./network.js";
-import { on, present, probabilities } from "./present.js";
+import { EVENTS } from "./session.js";
 
 /** Side of the patch that covers the drawing, and the step between its places, in pixels. */
 const PATCH = 6;
@@ -16,23 +16,38 @@ const SLICE = 12;
 const LEAST_DROP = 0.05;
 
 /** The section with both pictures. */
-export function makeWhy() {
-  const why = { target: "top", job: 0, timer: null };
+export function makeWhy(session) {
+  const why = { session, target: "top", job: 0, timer: null };
   why.saliency = makePicture("saliency_title", "saliency_text");
   why.occlusion = makePicture("occlusion_title", "occlusion_text");
-  const classes = [["top", "most_probable"], ...[..."0123456789"].map((d) => [d, `class_${d}`])];
-  const chosen = choice("why-choice", "why_class", classes, "top", (value) => {
-    why.target = value;
-    plan(why);
+  const target = make("select", {
+    id: "why-choice",
+    on: {
+      change: () => {
+        why.target = target.value;
+        plan(why);
+      },
+    },
   });
+  const listClasses = () => {
+    target.replaceChildren(
+      make("option", { value: "top", text: "most_probable" }),
+      ...session.classNames.map((plain, index) => make("option", { value: index, plain })),
+    );
+    why.target = target.value;
+  };
+  session.on(EVENTS.model, listClasses);
+  listClasses();
   why.element = make(
     "section",
     { class: "card why" },
     make("h3", { text: "why_title" }),
-    chosen,
+    labelled("why_class", target),
     make("div", { class: "why-pictures" }, why.saliency.element, why.occlusion.element),
   );
-  for (const event of ["outputs", "theme", "shown", "language"]) on(event, () => plan(why));
+  for (const event of [EVENTS.outputs, EVENTS.theme, EVENTS.tab, EVENTS.language]) {
+    session.on(event, () => plan(why));
+  }
   return why.element;
 }
 
@@ -61,31 +76,34 @@ function plan(why) {
 }
 
 async function explain(why) {
-  if (present.tab !== "inside") return;
-  if (!present.outputs) {
+  const { session } = why;
+  if (session.tab !== "inside") return;
+  if (!session.outputs) {
     for (const picture of [why.saliency, why.occlusion]) {
       blank(picture.map);
       blank(picture.ink);
-      resay(picture.said, "draw_something", {});
+      say(picture.said, "draw_something");
     }
     return;
   }
-  const target = why.target === "top" ? argmax(probabilities()) : Number(why.target);
-  const { layers, outputs, off } = present;
+  const target = why.target === "top" ? argmax(session.probabilities()) : Number(why.target);
+  const { layers, outputs, off } = session;
   const gradient = inputGradient(layers, outputs, target, off);
-  showPicture(why.saliency, gradient, reach(gradient), shortNumber);
-  resay(why.saliency.said, "saliency_said", { target });
+  const name = session.classNames[target];
+  showPicture(why.saliency, session.pixels, gradient, maxAbs(gradient), shortNumber);
+  say(why.saliency.said, "saliency_said", { target: name });
   const { job } = why;
-  const drops = await occlusion(target, () => why.job !== job);
+  const drops = await occlusion(session, target, () => why.job !== job);
   if (!drops) return;
-  showPicture(why.occlusion, drops, Math.max(LEAST_DROP, reach(drops)), (drop) => percent(drop, 0));
-  resay(why.occlusion.said, "occlusion_said", { target, most: Math.max(...drops) });
+  const range = Math.max(LEAST_DROP, maxAbs(drops));
+  showPicture(why.occlusion, session.pixels, drops, range, (drop) => percent(drop, 0));
+  say(why.occlusion.said, "occlusion_said", { target: name, most: Math.max(...drops) });
 }
 
 /** Paint a map over the ink; `write` makes the words of its range. */
-function showPicture({ map, ink, scale, low, high }, values, range, write) {
+function showPicture({ map, ink, scale, low, high }, pixels, values, range, write) {
   paintMap(map, values, 28, range);
-  paintGrey(ink, present.pixels);
+  paintGrey(ink, pixels);
   paintScale(scale);
   low.textContent = `−${write(range)}`;
   high.textContent = `+${write(range)}`;
@@ -99,8 +117,8 @@ function showPicture({ map, ink, scale, low, high }, values, range, write) {
  * @param {() => boolean} stale whether the drawing has changed meanwhile
  * @returns {Promise<?Float32Array>} 28 x 28, or null if it has
  */
-async function occlusion(target, stale) {
-  const { card, pixels, layers, off, outputs } = present;
+async function occlusion(session, target, stale) {
+  const { card, pixels, layers, off, outputs } = session;
   const whole = outputs.at(-1)[target];
   const sums = new Float32Array(784);
   const counts = new Float32Array(784);

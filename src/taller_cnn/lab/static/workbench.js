@@ -2,8 +2,8 @@
 import { makeDraw } from "./draw_view.js";
 import { makeInside } from "./inside_view.js";
 import { makePad } from "./pad.js";
+import { EVENTS } from "./session.js";
 import { makeTabs } from "./tabs.js";
-import { on, present, tell } from "./present.js";
 
 /**
  * The tabs with *Draw*, *Look inside* and the given others.
@@ -12,10 +12,10 @@ import { on, present, tell } from "./present.js";
  * @param {{id: string, text: string, panel: HTMLElement, dock?: HTMLElement}[]} others
  *   `dock`: where the drawing pad goes while that tab is open
  */
-export function makeWorkbench(source, others = []) {
+export function makeWorkbench(session, source, others = []) {
   const draw = makeDraw();
-  const inside = makeInside();
-  const pad = makePad(source);
+  const inside = makeInside(session);
+  const pad = makePad(session, source);
   const tabs = makeTabs(
     [
       { id: "draw", text: "tab_draw", panel: draw.element },
@@ -27,18 +27,18 @@ export function makeWorkbench(source, others = []) {
       const dock = { draw: draw.dock, inside: inside.dock }[id] ?? own;
       pad.classList.toggle("small", id !== "draw");
       if (dock) dock.append(pad);
-      if (id === "inside") offerDigit(source);
-      present.tab = id;
-      tell("shown", id);
+      if (id === "inside") offerDigit(session, source);
+      session.tab = id;
+      session.emit(EVENTS.tab, id);
     },
   );
-  on("open", tabs.open);
+  session.on(EVENTS.openTab, tabs.open);
   tabs.open("draw");
   return tabs;
 }
 
 /** An empty pad shows nothing inside: start with a real digit. */
-function offerDigit({ digits }) {
-  if (present.pixels || !digits.length) return;
-  tell("place", digits[Math.floor(digits.length / 3)]);
+function offerDigit(session, { digits }) {
+  if (session.pixels || !digits.length) return;
+  session.emit(EVENTS.placeDigit, digits[Math.floor(digits.length / 3)]);
 }
