@@ -49,6 +49,16 @@ def test_a_folder_is_trained_on_evaluated_described_and_explained(
         assert outcome.code == 0
         assert outcome.json["dataset"] == "signos"
         assert sum(row["support"] for row in outcome.json["per_class"]) == 12
+    pictures = [
+        signs / "cero" / name for name in sorted(p.name for p in (signs / "cero").iterdir())
+    ]
+    outcome = cli("predict", *pictures[:3], "--dataset", "signos", "--workdir", work, "--json")
+    assert outcome.code == 0, outcome.err
+    digits = [file["digits"][0] for file in outcome.json["files"]]
+    assert [info.class_names[digit["digit"]] for digit in digits] == [d["name"] for d in digits]
+    outcome = cli("predict", "--score", signs, "--dataset", signs, "--workdir", work)
+    assert outcome.code == 0, outcome.err
+    assert "siete ñ" in outcome.out
     outcome = cli("describe", "--model", model, "--json")
     assert outcome.json["layers"][-1]["output_shape"] == [3]
     only = "data,network,classes,filters,errors,trust,labels"
