@@ -41,7 +41,7 @@ bench: $(DEV_STAMP)
 	$(BIN)/python benchmarks/whole_command.py
 
 notebook: $(DEV_STAMP)
-	$(BIN)/jupytext --to ipynb --update pytorch/cnn_pytorch.py
+	$(BIN)/python pytorch/make_notebook.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -7,8 +7,8 @@ the same batch size and number of steps. The lesson's loop has the lesson's Data
 ``train()`` and Adam, PyTorch's own threads, and the network of each trial written as the lesson
 writes its own: layer by layer, pooling after ReLU, in PyTorch's usual memory layout. A study's
 trial is also evaluated, on the judging digits and on seen ones where digits repeat. The
-lesson is timed both without any evaluation and with one pass of its ``test()``, without which its
-trials would have no result. The last row is what the study would do if its workers never did
+lesson is timed both without any evaluation and with one pass of its ``evaluate()``, without which
+its trials would have no result. The last row is what the study would do if its workers never did
 anything but train: evaluation and waiting are the difference.
 """
 
@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 from reporting import spread, table, write_results
-from time_to_accuracy import digits, digits_place, load_lesson
+from time_to_accuracy import digits, digits_place, lesson_loaders, load_lesson
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
@@ -120,20 +120,24 @@ def time_study(design: Slice) -> dict[str, float]:
 
 
 def time_lesson(lesson: ModuleType, trials: tuple[Trial, ...]) -> dict[str, float]:
-    """Seconds of the lesson's loop over the trials: ``train()`` alone, and ``test()``."""
-    train_loader, test_loader = lesson.load_data()
-    criterion = torch.nn.CrossEntropyLoss()
+    """Seconds of the lesson's loop over the trials: ``train()`` alone, and ``evaluate()``."""
+    train_loader, test_loader = lesson_loaders(lesson)
     training = testing = 0.0
     for trial in trials:
         subset = Subset(train_loader.dataset, range(trial.train_n))
         loader = DataLoader(subset, batch_size=trial.train.batch_size, shuffle=True)
         model = lesson_network(trial.model)
-        optimizer = torch.optim.Adam(model.parameters(), lr=trial.train.learning_rate)
+        vars(lesson).update(
+            model=model,
+            train_loader=loader,
+            optimizer=torch.optim.Adam(model.parameters(), lr=trial.train.learning_rate),
+            criterion=torch.nn.CrossEntropyLoss(),
+        )
         began = time.perf_counter()
         for _ in range(round(trial.train.epochs)):
-            lesson.train(model, loader, optimizer, criterion)
+            lesson.train()
         trained = time.perf_counter()
-        lesson.test(model, test_loader, criterion)
+        lesson.evaluate(test_loader)
         training += trained - began
         testing += time.perf_counter() - trained
     return {"train": training, "train_and_test": training + testing}
@@ -147,7 +151,7 @@ def report(trials: tuple[Trial, ...], study: list[dict[str, float]], lesson: lis
 
     kinds = [
         ("lesson: train()", per_minute(lesson, "train")),
-        ("lesson: train() and one test()", per_minute(lesson, "train_and_test")),
+        ("lesson: train() and one evaluate()", per_minute(lesson, "train_and_test")),
         ("study, with the start of its processes", per_minute(study, "whole")),
         ("study, from its first trial", per_minute(study, "after_start")),
         ("study, training alone", per_minute(study, "training")),
@@ -157,7 +161,7 @@ def report(trials: tuple[Trial, ...], study: list[dict[str, float]], lesson: lis
         [name, spread(rates, 2), *(f"{median(rates) / against:.1f}x" for against in base)]
         for name, rates in kinds
     ]
-    header = ["", "trials per minute", "against train()", "against train() and test()"]
+    header = ["", "trials per minute", "against train()", "against train() and evaluate()"]
     return table(header, rows)
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 from reporting import child, spread, table, write_results
+from torch.utils.data import DataLoader
 
 from taller_cnn.config import ModelConfig, recipe
 from taller_cnn.data import Digits, DigitsPlace
@@ -59,21 +60,34 @@ def load_lesson() -> ModuleType:
     return module
 
 
+def lesson_loaders(lesson: ModuleType) -> tuple[DataLoader[Any], DataLoader[Any]]:
+    """The workshop document's loaders: all training digits, and the test digits."""
+    vars(lesson)["DATA_DIR"] = lesson.digits_root()
+    train_dataset, test_dataset = lesson.load_data()
+    size = lesson.BATCH_SIZE
+    return DataLoader(train_dataset, size, shuffle=True), DataLoader(test_dataset, size)
+
+
 def run_lesson(seed: int, most_epochs: int) -> dict[str, Any]:
     """The lesson's loop until its test accuracy first reaches the target."""
     lesson = load_lesson()
     torch.manual_seed(seed)
-    train_loader, test_loader = lesson.load_data()
+    train_loader, test_loader = lesson_loaders(lesson)
     model = lesson.SimpleCNN()
-    optimizer = torch.optim.Adam(model.parameters(), lr=lesson.LEARNING_RATE)
-    criterion = torch.nn.CrossEntropyLoss()
+    # The lesson's functions use these names, which its cells assign.
+    vars(lesson).update(
+        model=model,
+        train_loader=train_loader,
+        optimizer=torch.optim.Adam(model.parameters(), lr=lesson.LEARNING_RATE),
+        criterion=torch.nn.CrossEntropyLoss(),
+    )
     epochs: list[float] = []
     accuracies: list[float] = []
     while len(epochs) < most_epochs and (not accuracies or accuracies[-1] < TARGET):
         started = time.perf_counter()
-        lesson.train(model, train_loader, optimizer, criterion)
+        lesson.train()
         epochs.append(time.perf_counter() - started)
-        accuracies.append(lesson.test(model, test_loader, criterion)[1])
+        accuracies.append(lesson.evaluate(test_loader)[1])
     return {"seed": seed, "epoch_seconds": epochs, "test_accuracies": accuracies}
 
 

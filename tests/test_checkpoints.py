@@ -610,7 +610,7 @@ def test_a_file_without_weights_is_refused_with_what_is_in_it(
 ) -> None:
     torch.save(content, saved)
     assert _reason(saved) == "reason_no_weights"
-    with pytest.raises(ModelError, match=f"weights by the names of layers but {found}"):
+    with pytest.raises(ModelError, match=f"weights named by layer, but {found}"):
         load_model(saved)
 
 

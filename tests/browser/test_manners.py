@@ -26,7 +26,7 @@ def test_the_page_speaks_both_languages_and_remembers(page: Any) -> None:
 
 def test_the_page_leads_to_the_description_of_its_api(page: Any) -> None:
     page.get_by_role("link", name="La API HTTP").click()
-    # The description is for programmers and in English alone; docs/how-to/lab.es.md explains it.
+    # The description is in English alone; docs/reference/http-api.es.md explains it.
     assert page.locator("h1").inner_text() == "The lab's API"
 
 

@@ -42,7 +42,7 @@ def test_a_machine_that_can_work_ends_with_0_and_nothing_is_made(cli, tmp_path: 
     )
     assert [told["state"] for told in result["data"]] == ["missing"] * 4
     assert not (tmp_path / "work").exists()
-    assert "Nothing stops the work." in outcome.err
+    assert "There is no problem that prevents work." in outcome.err
 
 
 @pytest.mark.parametrize("language", ["es", "en"])
@@ -53,7 +53,7 @@ def test_it_is_told_in_both_languages_and_in_narrow_terminals(
     monkeypatch.setenv("COLUMNS", columns)
     outcome = cli("doctor", "--workdir", workdir, "--lang", language)
     assert outcome.code == 0
-    words = {"es": "Nada impide trabajar.", "en": "Nothing stops the work."}
+    words = {"es": "No hay ningún problema que impida trabajar.", "en": "There is no problem that prevents work."}
     assert words[language] in outcome.sentences
     assert "AVX-512" in outcome.out
     assert str(workdir / "data" / "sample" / "MNIST" / "raw") in outcome.out

@@ -42,7 +42,7 @@ def test_views_are_asked_for_and_told(cli, trained_workdir: Path) -> None:
     assert several["n"] == once["n"]
     assert several["loss"] != once["loss"]
     told = cli(*words(trained_workdir), "--views").out
-    assert "6 de cada dígito, media de las probabilidades" in told
+    assert "6 de cada dígito, con la media de las probabilidades" in told
     assert "de cada dígito" not in cli(*words(trained_workdir)).out
 
 

@@ -35,8 +35,8 @@ def test_a_trained_network_is_explained(cli: Cli, own: Path) -> None:
     assert "1 de 2 · Red" in outcome.out
     assert "informe.html" in outcome.out
     page = (own / "resultados" / "informe.html").read_text(encoding="utf-8")
-    assert "Dónde falla" in page
-    assert "Cuánto acierta" not in page
+    assert "Los errores de la red" in page
+    assert "Los aciertos en las imágenes de prueba" not in page
     numbers = json.loads((own / "resultados/explicacion/explicacion.json").read_text("utf-8"))
     shown = [row["index"] for row in numbers["parts"]["errors"]["neighbours"]["shown"]]
     assert shown[1:3] == [0, 5]
@@ -55,7 +55,7 @@ def test_the_curves_of_the_run_are_found(cli: Cli, own: Path) -> None:
     assert cli(*words(own, "--only", "learning")).code == 0
 
     page = (own / "resultados" / "informe.html").read_text(encoding="utf-8")
-    assert "épocas de las imágenes de entrenamiento" in page
+    assert "los aciertos en las imágenes de entrenamiento pasaron del" in page
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_weights_without_a_description_are_explained_as_far_as_known(
 
     assert outcome.code == 0
     assert "ha aprendido mucho más" not in page
-    assert "aprendido a reconocerlas" in page
-    assert "No se sabe qué dígitos se reservaron" in page
+    assert "aprendido a reconocer las clases" in page
+    assert "no se sabe qué dígitos se reservaron" in page
 
 
 def test_a_part_that_cannot_be_made_is_told_and_the_others_are_made(

@@ -46,7 +46,7 @@ def test_a_reader_who_did_not_is_told_why_and_the_ways_to_the_full_set(capsys) -
     terminal = Terminal(Messages("es"))
     show_sample_notice(terminal, PLACE, "sample", reason)
     text = words(capsys.readouterr().out)
-    assert "en data, o indica con --data-dir" in text
+    assert "en data, o indica su carpeta con --data-dir" in text
     assert text.count("no network") == 1
 
 

@@ -275,8 +275,8 @@ def test_a_sheet_that_loses_most_of_its_digits_is_no_success(
     assert [mark["reason"] for mark in file["rejected"]] == ["reader_speck"] * 3
     assert file["rejected"][0]["detail"] == "too small to be a digit"
     assert file["rejected"][0]["box"] == [57, 40, 64, 91]
-    assert ["most of what is written was not read" in text for text in file["warnings"]] == [True]
-    assert "most of what is written was not read" in outcome.err
+    assert ["most of the picture could not be read" in text for text in file["warnings"]] == [True]
+    assert "most of the picture could not be read" in outcome.err
 
 
 def test_marks_that_are_not_read_are_told_of_a_picture_without_digits_too(
@@ -464,7 +464,7 @@ def test_people_get_the_same_from_a_table(
     assert "Resultado en 2 imágenes" in outcome.out
     assert "50,00\xa0% (intervalo" in outcome.out
     assert f"{(said[0] + 1) % 10} → {said[0]}" in outcome.out
-    assert "1 imagen sin clase no se mide" in outcome.sentences
+    assert "1 imagen sin clase queda fuera de la medida" in outcome.sentences
     assert "Filas: clase real" in outcome.out
 
 

@@ -223,7 +223,7 @@ def test_a_report_counts_what_is_missing(cli, studied: Path) -> None:
 def test_the_same_study_again_trains_nothing_and_reports(cli, studied: Path) -> None:
     outcome = cli(*here(studied, "--design", studied / "quick.toml"))
     assert outcome.code == 0, outcome.err
-    assert "no se entrena nada" in outcome.out
+    assert "no hay que entrenar nada" in outcome.out
     assert "4 entrenamientos, 0 fallidos" in outcome.out
     assert (studied / "resultados" / "estudio" / "estudio.html").exists()
 

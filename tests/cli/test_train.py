@@ -51,7 +51,7 @@ def test_the_sample_is_announced_at_the_start_and_at_the_end(trained) -> None:
 
 def test_what_was_chosen_is_shown_with_its_reason(trained) -> None:
     assert "float32 (como has pedido)" in trained.out
-    assert "3.500 imágenes para entrenar, 500 de validación y 1.000 de prueba" in trained.out
+    assert "3.500 imágenes de entrenamiento, 500 de validación y 1.000 de prueba" in trained.out
     assert "workshop (épocas 1,5, lote 32, tasa de aprendizaje 0,001, semilla 0)" in trained.out
 
 

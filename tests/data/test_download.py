@@ -275,7 +275,7 @@ def failure(spec: DatasetSpec, folder: Path, mirror: str) -> DataError:
         (
             "http://mirror.example/",
             b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",
-            "mirror.example: HTTP 503, the server or something on the way has a fault, through",
+            "mirror.example: HTTP 503, the server or a machine on the way has a fault, through",
             "remedy_later",
         ),
         ("http://mirror.example/", b"SSH-2.0-x\r\n", "not one of a web server", "remedy_way"),
@@ -283,7 +283,7 @@ def failure(spec: DatasetSpec, folder: Path, mirror: str) -> DataError:
         (
             "https://mirror.example/",
             b"HTTP/1.1 200 OK\r\n\r\nno TLS at all",
-            "no secure connection came about (",
+            "no secure connection could be made (",
             "remedy_way",
         ),
         (

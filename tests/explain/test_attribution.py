@@ -109,8 +109,8 @@ def test_a_method_that_shows_the_image_with_the_sign_of_the_logit_fails(
 
     part = checked_with(planted, subject, monkeypatch)
     assert verdicts(part) == {"failed"}
-    assert "These fail: Integrated gradients, Occlusion, Grad-CAM" in told(part)
-    assert "These pass" not in told(part)
+    assert "Failed: Integrated gradients, Occlusion, Grad-CAM" in told(part)
+    assert "Passed" not in told(part)
 
 
 def test_a_method_that_shows_nothing_whatever_the_network_fails(
@@ -133,7 +133,7 @@ def test_a_method_that_depends_on_the_weights_passes(
 
     part = checked_with(planted, subject, monkeypatch)
     assert verdicts(part) == {"passed"}
-    assert "These pass: Integrated gradients, Occlusion, Grad-CAM" in told(part)
+    assert "Passed: Integrated gradients, Occlusion, Grad-CAM" in told(part)
 
 
 def test_the_check_tells_how_far_its_networks_differ(subject: Subject) -> None:
@@ -199,5 +199,5 @@ def test_chosen_digits_that_are_not_shown_are_told_of(
 
     eight = checked_with(planted, replace(subject, chosen=tuple(range(8))), monkeypatch)
     six = checked_with(planted, replace(subject, chosen=tuple(range(6))), monkeypatch)
-    assert "Of the 8 chosen digits, the first 6 are shown." in told(eight)
+    assert "The first 6 of the 8 chosen digits are shown." in told(eight)
     assert "are shown" not in told(six)

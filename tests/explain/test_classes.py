@@ -94,6 +94,6 @@ def test_without_mistakes_nothing_tells_classes_apart() -> None:
 def test_the_classes_that_are_never_said_are_named(subject: Subject, answering) -> None:
     part = made("classes", answering([1] * 100, [0.5] * 100))
 
-    never = "9 classes that the network never names: 0, 2, 3, 4, 5, 6, 7, 8, 9"
+    never = "The network never predicts 9 of the classes: 0, 2, 3, 4, 5, 6, 7, 8, 9"
     assert never in told(part).split("\n")[-1]
     assert part.numbers["classes"][0]["precision"]["value"] is None

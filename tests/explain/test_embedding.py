@@ -66,7 +66,7 @@ def test_where_a_class_lies_closer_is_told_only_where_the_digits_show_it(
     subject: Subject,
 ) -> None:
     text = told(made("embedding", subject))
-    assert "a class lies closer together in that layer (p = 0.0002)" in text
+    assert "The images of a class lie closer together in that layer than in the pixels (p = 0.0002)" in text
     digits = subject.digits
     few = LabelledImages(images=digits.test.images[:8], labels=torch.arange(8) % 2)
     says = replace(
@@ -78,4 +78,4 @@ def test_where_a_class_lies_closer_is_told_only_where_the_digits_show_it(
     part = made("embedding", lucky)
 
     assert part.numbers["neighbours_p"] > 0.05
-    assert "cannot be told from these 8 images" in told(part)
+    assert "From these 8 images there is no telling" in told(part)

@@ -44,13 +44,13 @@ def test_every_mistake_is_listed_in_order_of_loss(subject: Subject) -> None:
     index = int(first["index"])
     assert first["true"] == str(int(says.labels[index]))
     assert first["predicted"] == str(int(says.predictions[index]))
-    assert f"the {len(rows)} mistakes in 100 test images" in told(part)
+    assert f"The network makes {len(rows)} mistakes in 100 test images" in told(part)
 
 
 def test_no_mistake_that_it_was_sure_of_is_none_to_look_at(subject: Subject, answering) -> None:
     labels = subject.digits.test.labels
     unsure = answering(((labels + 1) % 10).tolist(), [0.6] * 100)
-    assert "In none of the 100 mistakes was the network" in told(made("errors", unsure))
+    assert "In none of the 100 mistakes is the network" in told(made("errors", unsure))
     sure = answering(((labels + 1) % 10).tolist(), [0.97] * 100)
     assert "In 100 of 100 mistakes" in told(made("errors", sure))
 
@@ -61,7 +61,7 @@ def test_a_network_without_mistakes_gets_a_sentence_and_no_pages(
     perfect = answering(subject.digits.test.labels.tolist(), [0.99] * 100)
     part = made("errors", perfect)
 
-    assert "There are no mistakes: all 100 test images are right" in told(part)
+    assert "There are no mistakes: the network gets all 100 test images right" in told(part)
     assert pictures(part) == []
     assert not part.attachments
 
@@ -109,9 +109,9 @@ def test_what_the_neighbours_say_is_told_only_where_the_mistakes_show_it(
     many = made("errors", answering(all_wrong, [0.5] * 100))
     assert few.numbers["neighbours"]["as_true"] > few.numbers["neighbours"]["as_predicted"]
     assert few.numbers["neighbours"]["p"] == 1.0
-    assert "cannot be told from these mistakes (1; p = 1" in told(few)
+    assert "cannot be told from these mistakes (n = 1; p = 1" in told(few)
     assert many.numbers["neighbours"]["p"] < 0.001
-    assert "more often the true one" in told(many)
+    assert "the true class prevails" in told(many)
 
 
 def test_pages_hold_forty_mistakes_each(subject: Subject, answering) -> None:
@@ -149,8 +149,8 @@ def test_neighbours_in_the_layer_that_the_answer_is_made_from_do_not_say_where_i
     part = made("errors", replace(subject, digits=relabelled, evaluation=evaluation))
 
     text = told(part)
-    assert "more often the predicted one" in text
-    assert "does not say where in the network a mistake arises" in text
+    assert "the predicted class prevails" in text
+    assert "does not show where in the network a mistake arises" in text
     assert "in what it sees" not in text
 
 
@@ -164,9 +164,9 @@ def test_a_confusion_that_is_as_frequent_as_others_is_not_called_the_most_freque
         return told(made("errors", answering(answers, [0.5] * 100)))
 
     of = {label: [i for i, y in enumerate(labels) if y == label][:2] for label in (3, 7)}
-    assert "What it confuses most is 3 with 4: 2 times" in wrong_at(*of[3], of[7][0])
-    assert "comes up 2 times" in (tied := wrong_at(*of[3], *of[7]))
-    assert "others are as frequent" in tied
+    assert "The most frequent confusion is reading 3 as 4: 2 times" in wrong_at(*of[3], of[7][0])
+    assert "with 2 times each" in (tied := wrong_at(*of[3], *of[7]))
+    assert "Several confusions tie" in tied
     assert "No confusion comes up more than once" in wrong_at(of[3][0], of[7][0])
 
 

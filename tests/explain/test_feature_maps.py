@@ -66,7 +66,7 @@ def test_there_are_as_many_probabilities_as_classes(subject: Subject) -> None:
         ),
     )
     part = made("feature_maps", three)
-    assert "has become 3 probabilities" in told(part)
+    assert "gives 3 probabilities" in told(part)
     assert "ten" not in told(part).split()
     assert "circle" in words(part)[-1]
 
@@ -74,4 +74,4 @@ def test_there_are_as_many_probabilities_as_classes(subject: Subject) -> None:
 def test_chosen_digits_that_are_not_shown_are_told_of(subject: Subject) -> None:
     part = made("feature_maps", replace(subject, chosen=tuple(range(8))))
     assert part.numbers["positions"] == list(range(6))
-    assert "The first 6 of 8 chosen digits are shown." in told(part)
+    assert "The first 6 of the 8 chosen digits are shown." in told(part)

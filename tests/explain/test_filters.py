@@ -115,7 +115,7 @@ def test_a_filter_that_never_varies_is_not_called_dead_where_that_is_no_zero(
         odd.network.conv1.weight[1] = 0
     part = made("filters", odd)
     assert part.numbers["dead"]["conv1"] == [1]
-    assert "one filter, number 2, gives the same value everywhere in all 80 images" in told(part)
+    assert "filter 2 always gives the same value, everywhere in the 80 images" in told(part)
     assert "dead" not in " ".join(words(part))
     assert "muerto" not in " ".join(words(made("filters", odd, "es")))
 
@@ -135,12 +135,12 @@ def test_the_filter_that_is_named_is_one_that_costs_for_certain(
     off = SwitchedOff(accuracy=0.9, losses=losses, n=1000)
     monkeypatch.setattr("taller_cnn.explain.ablation.switch_off", lambda *_: off)
     text = told(made("filters", subject))
-    assert "Of 3 filters one loses accuracy for certain: switching off number 2 costs" in text
+    assert "Only for one of the 3 filters is there evidence of a loss of accuracy: switching off filter 2 costs" in text
 
 
 def test_another_untrained_network_is_not_called_this_one_before_training(subject: Subject) -> None:
     known = told(made("filters", subject))
     other = told(made("filters", replace(subject, initial=None)))
-    assert "before training there were" in known
-    assert "another network that is not trained has" in other
-    assert "before training there were" not in other
+    assert "before training, " in known
+    assert "another, untrained network, " in other
+    assert "before training, " not in other

@@ -20,7 +20,7 @@ def test_the_data_are_counted(subject: Subject) -> None:
     assert counts["test"] == torch.bincount(subject.digits.test.labels, minlength=10).tolist()
     ink = float((subject.digits.train.images.double() > 0).double().mean())
     assert part.numbers["ink"] == pytest.approx(ink)
-    assert f"there are {min(counts['train'])} images" in told(part)
+    assert f"from {min(counts['train'])} (" in told(part)
     assert "sample of 500 digits" in told(part)
 
 
@@ -28,8 +28,8 @@ def test_classes_of_the_same_size_are_said_to_be(subject: Subject) -> None:
     labels = torch.arange(300) % 10
     train = replace(subject.digits.train, labels=labels)
     even = replace(subject, digits=replace(subject.digits, train=train))
-    assert "All classes have the same 30 training images" in told(made("data", even))
-    assert "not all the same size" not in told(made("data", even))
+    assert "All classes have 30 training images" in told(made("data", even))
+    assert "varies with the class" not in told(made("data", even))
 
 
 @pytest.mark.parametrize("filters", [(4, 6), (3,)])
@@ -67,16 +67,16 @@ def test_one_epoch_is_no_course_and_dropout_is_blamed_only_where_there_is_any(
     model = SimpleCNN(ModelConfig(filters=(4,), hidden=16, dropout=dropout))
     one = replace(subject, model=model, history=History((behind,)))
     text = told(made("learning", one))
-    assert "of those it came across" in text
-    assert "in the first epoch to" not in text
-    assert ("with dropout on" in text) == (dropout > 0)
-    assert ("still knew less" in text) == (dropout == 0)
+    assert "right as it saw them" in text
+    assert "(first epoch) to" not in text
+    assert ("with dropout active" in text) == (dropout > 0)
+    assert ("had learned less" in text) == (dropout == 0)
 
 
 def test_without_a_history_the_section_says_so(subject: Subject) -> None:
     part = made("learning", replace(subject, history=None))
 
-    assert "No curves are left" in told(part)
+    assert "There are no curves of this training" in told(part)
     assert not part.numbers
 
 
@@ -92,8 +92,8 @@ def test_accuracy_comes_with_its_interval(subject: Subject) -> None:
 def test_a_network_that_only_guesses_is_called_untrained(subject: Subject, answering) -> None:
     guessing = answering([1] * 100, [0.2] * 100)
 
-    assert "has not learned to recognise them" in told(made("accuracy", guessing))
-    assert "no ha aprendido a reconocerlas" in told(made("accuracy", guessing, "es"))
+    assert "has not learned to recognise the classes" in told(made("accuracy", guessing))
+    assert "no ha aprendido a reconocer las clases" in told(made("accuracy", guessing, "es"))
 
 
 def test_a_network_that_is_little_better_than_guessing_is_not_praised(
@@ -117,7 +117,7 @@ def test_a_perfect_network_has_no_table_of_confusions(subject: Subject, answerin
 
 def test_a_network_without_a_hidden_layer_has_one_dense_layer(subject: Subject) -> None:
     direct = SimpleCNN(ModelConfig(filters=(4, 6), hidden=0, final_size=1))
-    assert "a fully connected layer that decides" in told(
+    assert "one fully connected layer, which decides" in told(
         made("network", replace(subject, model=direct))
     )
     assert "two fully connected layers" in told(made("network", subject))
@@ -126,16 +126,16 @@ def test_a_network_without_a_hidden_layer_has_one_dense_layer(subject: Subject) 
 def test_only_a_dense_layer_is_said_to_use_each_weight_once(subject: Subject) -> None:
     config = ModelConfig(filters=(20, 64, 64), hidden=0, final_size=1, kernel_size=5)
     part = made("network", replace(subject, model=SimpleCNN(config)))
-    assert "conv3 has most weights, conv2 takes most multiplications" in told(part)
-    assert "each weight is used only once" not in told(part)
-    assert "in fc1 each weight is used only once" in told(
+    assert "conv3 has the most weights; conv2 does the most multiply-accumulates" in told(part)
+    assert "uses each weight only once" not in told(part)
+    assert "fc1 uses each weight only once" in told(
         made("network", replace(subject, model=SimpleCNN()))
     )
 
 
 @pytest.mark.parametrize(
     ("ahead", "words"),
-    [(0.2, "it overfits"), (0.02, "luck may explain that"), (-0.1, "shows no over")],
+    [(0.2, "It overfits"), (0.02, "chance may explain the difference"), (-0.1, "shows no over")],
 )
 def test_overfitting_is_told_only_where_the_test_shows_it(
     subject: Subject, ahead: float, words: str

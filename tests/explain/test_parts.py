@@ -111,7 +111,7 @@ def test_an_ensemble_is_explained_with_the_inside_of_its_first_network_and_says_
     subject: Subject, name: str
 ) -> None:
     assert all(text.strip() for text in words(made(name, together(subject), "es")))
-    assert "2 networks answer together here" in told(made(name, together(subject)))
+    assert "2 networks answer together" in told(made(name, together(subject)))
 
 
 @pytest.mark.parametrize("name", INSIDE)

@@ -63,7 +63,7 @@ def test_every_picture_is_a_file_and_is_in_the_page(made: Explanation, written: 
 
 
 @pytest.mark.parametrize(
-    ("tag", "words"), [("es-MX", "Cuánto acierta"), ("en", "How well it does")]
+    ("tag", "words"), [("es-MX", "Los aciertos en las imágenes de prueba"), ("en", "Accuracy on the test images")]
 )
 def test_the_page_is_in_the_reader_s_language(
     subject: Subject, tmp_path: Path, tag: str, words: str

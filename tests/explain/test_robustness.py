@@ -89,9 +89,9 @@ def test_ten_points_are_called_not_lost_only_where_the_interval_says_so_too() ->
     numbers = {curve.name: _numbers(curve, seed=0) for curve in curves}
     text = _verdict(curves, numbers, Messages("en"))
 
-    assert "fewest are right with blurring: 91.0% (83.8% to 95.2%) with σ of 1.0 pixels" in text
-    assert "That is no ranking" in text
-    assert text.endswith("nor does the interval reach that: adding noise.")
+    assert "the lowest accuracy comes with blurring: 91.0% (83.8% to 95.2%) at σ of 1.0 pixels" in text
+    assert "This does not rank them" in text
+    assert text.endswith("nor its interval loses ten points with these distortions: adding noise.")
 
 
 def test_a_curve_has_wilsons_interval_at_every_strength() -> None:

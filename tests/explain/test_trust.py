@@ -89,7 +89,7 @@ def test_without_held_out_digits_there_is_no_threshold_for_strangers(subject: Su
     part = made("trust", replace(subject, validation=None))
     numbers = part.numbers["strangers"]
     assert numbers["threshold"] is numbers["noise"]["accepted"] is numbers["own_accepted"] is None
-    assert "no confidence threshold is set" in told(part)
+    assert "No confidence threshold is set" in told(part)
     [picture] = [p for p in pictures(part) if "strangers" in p.name]
     assert "threshold" not in picture.draw().get_suptitle()
 
@@ -155,7 +155,7 @@ def test_what_100_digits_cannot_show_is_told_so(subject: Subject, answering) -> 
     nearly = answering(tenth_wrong, [0.88] * 100)
 
     text = told(made("trust", replace(nearly, validation=nearly.evaluation)))
-    assert "neither an improvement nor a loss is shown" in text
+    assert "no evidence of an improvement or of a worsening" in text
 
 
 def test_without_held_out_digits_there_is_no_temperature_and_a_reason(subject: Subject) -> None:
@@ -171,8 +171,8 @@ def test_without_held_out_digits_there_is_no_temperature_and_a_reason(subject: S
     )
     without = made("trust", replace(subject, validation=None, info=info))
 
-    assert "It is not known which digits were held out" in told(unknown)
-    assert "trained with --holdout 0" in told(without)
+    assert "the digits held out for this network are not known" in told(unknown)
+    assert "trained with none held out (--holdout 0)" in told(without)
     assert without.numbers["temperature"] is without.numbers["tempered"] is None
 
 
@@ -193,4 +193,4 @@ def test_a_network_that_boasts_is_told_from_one_that_is_too_modest(
     half_wrong = [(y + (i % 2)) % 10 for i, y in enumerate(labels)]
 
     assert "it is overconfident" in told(made("trust", answering(half_wrong, [0.95] * 100)))
-    assert "less sure than it could be" in told(made("trust", answering(labels, [0.5] * 100)))
+    assert "it is underconfident" in told(made("trust", answering(labels, [0.5] * 100)))

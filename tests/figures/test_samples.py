@@ -75,7 +75,7 @@ def test_twelve_right_ones_and_the_twelve_boldest_mistakes_are_shown() -> None:
 def test_english_is_complete() -> None:
     figure = predictions_figure(*case(100, 30), DIGITS, EN, "a sample")
     assert figure.get_suptitle() == "Sample predictions\n(a sample)"
-    assert headings(figure) == ["Correct: 12 of 70", "Mistakes: 12 of 30, the most confident"]
+    assert headings(figure) == ["Correct: 12 of 70", "Mistakes: 12 of 30, those of highest confidence"]
     assert captions(figure, "✗")[0] == "✗ 0 (79.0%)\ntrue: 9"
     assert captions(figure, "✓")[0] == "✓ 0 (90.0%)"
 

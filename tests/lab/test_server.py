@@ -38,7 +38,7 @@ def test_a_port_that_is_taken_gives_way_to_a_free_one() -> None:
 
 
 def test_the_address_of_another_machine_is_told() -> None:
-    with pytest.raises(InputError, match="address of this machine"):
+    with pytest.raises(InputError, match="address of this computer"):
         listen("192.0.2.77", 0, or_any=True)
 
 

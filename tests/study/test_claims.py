@@ -22,9 +22,9 @@ def test_the_claims_of_the_workshop_get_verdicts() -> None:
     claims = check_claims(make.default(), ES)
     assert [(c.claim, c.kind) for c in claims] == [
         ("Más filtros mejoran la precisión.", "better"),
-        ("Más filtros mejoran la precisión, sin cambiar fc1.", "better"),
+        ("Más filtros mejoran la precisión, con la entrada de fc1 fija.", "better"),
         ("Más capas convolucionales mejoran la precisión.", "better"),
-        ("Más capas convolucionales mejoran la precisión, sin cambiar fc1.", "better"),
+        ("Más capas convolucionales mejoran la precisión, con la entrada de fc1 fija.", "better"),
         ("El dropout mejora la precisión.", "unclear"),
         ("El dropout reduce el sobreajuste.", "better"),
     ]
@@ -38,10 +38,10 @@ def test_a_claim_carries_what_was_trained_and_what_a_short_training_can_tell() -
     )[:3]
     assert (
         ". 10,000 digits, 1 epoch (79 steps): measures how fast the network learns, "
-        "not how far it gets. Error:"
+        "not its final error. Error:"
     ) in short.answer
     assert ". 35,000 digits, 2 epochs (548 steps). Error:" in long.answer
-    assert ". 2,000 digits, 27 epochs (864 steps). Measured in the error." in overfit.answer
+    assert ". 2,000 digits, 27 epochs (864 steps). Measured by the error." in overfit.answer
 
 
 def test_a_question_that_varies_a_factor_alone_speaks_for_it() -> None:
@@ -60,7 +60,7 @@ def test_a_question_that_varies_a_factor_alone_speaks_for_it() -> None:
 def test_a_harm_is_not_said_to_be_support() -> None:
     claim = claims_of(make.held_filters(error=lambda cell: 0.02 + 0.01 * (cell[0] == "x2")))[0]
     assert claim.kind == "worse"
-    assert claim.answer.startswith("Worse on average over the range measured")
+    assert claim.answer.startswith("Worse on average over the measured range")
 
 
 @pytest.mark.parametrize("reference", ["0", "0.25"])
@@ -88,8 +88,8 @@ def test_up_to_the_workshops_network_is_said_from_a_tested_bend_alone() -> None:
         return claims_of(made)[0]
 
     for plain in (claim(), claim(make.bend("layers-fc1", 0.2))):
-        assert plain.answer.startswith("Better on average over the range measured.")
-        assert "Worse than the workshop's network: 1 layer, fc1 held +1.00" in plain.answer
+        assert plain.answer.startswith("Better on average over the measured range.")
+        assert "Worse than the workshop's network: 1 layer, fixed fc1 input +1.00" in plain.answer
         assert "No evidence of a difference from the workshop's network: 3 layers" in plain.answer
     bent = claim(make.bend("layers-fc1", 1.0))
     assert bent.answer.startswith("Better mainly up to the workshop's network")
@@ -101,4 +101,4 @@ def test_a_level_beyond_that_is_better_goes_before_the_bend() -> None:
     claim = claims_of(
         make.held_layers(error=lambda cell: error[cell[0]], bends=(make.bend("layers-fc1", 1.0),))
     )[0]
-    assert claim.answer.startswith("Better on average over the range measured.")
+    assert claim.answer.startswith("Better on average over the measured range.")

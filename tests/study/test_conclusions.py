@@ -57,7 +57,7 @@ def test_every_level_is_said_once_under_its_own_verdict(study: StudyAnalysis) ->
 def test_no_evidence_says_how_large_the_effect_could_still_be(study: StudyAnalysis) -> None:
     none = next(c for c in said(study, "dropout") if c.kind == "unclear")
     assert "no evidence" in none.text
-    assert none.items[0] == "dropout 0: +0.05 points, from 0.25 less to 0.35 more"
+    assert none.items[0] == "dropout 0: +0.05 points (between 0.25 fewer and 0.35 more)"
 
 
 def test_effects_come_with_their_change_in_parameters_and_macs(study: StudyAnalysis) -> None:
@@ -70,7 +70,7 @@ def test_effects_come_with_their_change_in_parameters_and_macs(study: StudyAnaly
 
 FALLS_ONLY_BELOW = {"1": 0.032, "2": 0.022, "3": 0.022, "4": 0.022}
 NOT_THE_SAME = "is not the same over the whole range"
-NO_EVIDENCE_ABOVE = "no level by itself gives evidence of an improvement"
+NO_EVIDENCE_ABOVE = "no single level gives evidence of an improvement"
 
 
 def test_only_a_tested_bend_says_that_the_range_is_not_alike() -> None:
@@ -84,8 +84,8 @@ def test_only_a_tested_bend_says_that_the_range_is_not_alike() -> None:
         text = cautions(said(study, "layers-fc1"))
         assert NOT_THE_SAME not in text
         assert NO_EVIDENCE_ABOVE in text
-        assert "3 layers, fc1 held" in text
-        assert "1 layer, fc1 held" not in text
+        assert "3 layers, fixed fc1 input" in text
+        assert "1 layer, fixed fc1 input" not in text
     assert "Nor is there evidence" not in cautions(said(untested, "layers-fc1"))
     assert "Nor is there evidence" in cautions(said(unclear, "layers-fc1"))
     assert (
@@ -104,15 +104,15 @@ def test_a_mean_that_reaches_beyond_the_workshops_network_needs_no_caution() -> 
 
 def test_filters_alone_get_no_credit_where_fc1_changed_with_them(study: StudyAnalysis) -> None:
     text = everything(said(study, "filters-x-layers"))
-    assert "cannot be put down to the filters alone" in text
-    assert "cannot be put down to the number of layers alone" in text
-    assert "Doubling the filters while the input of fc1 is held" in text
+    assert "cannot be attributed to the filters alone" in text
+    assert "cannot be attributed to the number of layers alone" in text
+    assert "Doubling the filters with a fixed fc1 input" in text
     assert "because" not in text
 
 
 def test_without_the_held_variant_the_report_says_that_it_is_missing() -> None:
     alone = make.made(make.crossed())
-    assert "separates them, but this study did not measure it" in everything(
+    assert "separates the two changes, but this study did not measure it" in everything(
         said(alone, "filters-x-layers")
     )
 
@@ -121,8 +121,8 @@ def test_the_held_variant_of_another_training_separates_nothing() -> None:
     """The name of the regime is the same; what was trained is not."""
     study = make.made(make.crossed(), make.held_filters(training=make.LONG))
     text = everything(said(study, "filters-x-layers"))
-    assert "Doubling the filters while" not in text
-    assert "did not measure it by itself in this training" in text
+    assert "Doubling the filters with" not in text
+    assert "did not measure it on its own with this training" in text
 
 
 def test_a_crossed_question_does_not_vary_the_held_variant_alone() -> None:
@@ -133,7 +133,7 @@ def test_a_crossed_question_does_not_vary_the_held_variant_alone() -> None:
         reference=("x1", "0.25"),
     )
     study = make.made(make.crossed(), crossed)
-    assert "Doubling the filters while" not in everything(said(study, "filters-x-layers"))
+    assert "Doubling the filters with" not in everything(said(study, "filters-x-layers"))
 
 
 def test_a_factor_that_leaves_the_parameters_alone_is_not_blamed_for_another() -> None:
@@ -144,15 +144,15 @@ def test_a_factor_that_leaves_the_parameters_alone_is_not_blamed_for_another() -
         reference=("x1", "0.25"),
     )
     text = everything(said(make.made(crossed), "filters-x-dropout"))
-    assert "cannot be put down to the filters alone" in text
-    assert "With “dropout”, the number of parameters changes" not in text
+    assert "cannot be attributed to the filters alone" in text
+    assert "Changing “dropout” also changes the number of parameters" not in text
 
 
 def test_layers_that_all_give_fc1_the_same_input_are_not_said_to_change_it() -> None:
     question = make.asked("layers", levels=(("2", "3", "4"),), reference=("2",))
     text = everything(said(make.made(question), "layers"))
-    assert "larger input of fc1" not in text
-    assert "With “convolutional layers”, the number of parameters changes too" in text
+    assert "the input of fc1 is larger" not in text
+    assert "Changing “convolutional layers” also changes the number of parameters" in text
 
 
 # ----------------------------------------------------------------- how far answers reach
@@ -163,7 +163,7 @@ def test_one_seed_says_that_there_are_no_intervals() -> None:
     for q in one.questions:
         conclusions = conclude(q, one, EN)
         assert {c.kind for c in conclusions} <= {"unknown", "caution", "note"}
-        assert "only one seed" in everything(conclusions)
+        assert "With a single seed" in everything(conclusions)
         assert "no intervals" in everything(conclusions)
 
 
@@ -179,8 +179,8 @@ def test_the_detectable_effect_is_always_said(study: StudyAnalysis) -> None:
     ("points", "log_odds", "told"),
     [
         (0.01, 0.02, "seems to depend on"),
-        (0.01, 0.6, "depends on the scale"),
-        (0.6, 0.01, "depends on the scale"),
+        (0.01, 0.6, "gives different results on the two scales"),
+        (0.6, 0.01, "gives different results on the two scales"),
         (0.4, 0.6, "There is no evidence that the effect"),
     ],
 )
@@ -200,8 +200,8 @@ def test_best_learning_rates_at_the_edge_are_named_and_counted() -> None:
     )
     study = make.study_of(edge)
     text = cautions(said(study, "filters-fc1"))
-    assert "For one of 4 networks, the best learning rate is" in text
-    assert text.endswith(": filters ×1/4, fc1 held.")
+    assert "In one of 4 networks, the best learning rate is" in text
+    assert text.endswith(": filters ×1/4, fixed fc1 input.")
     assert "En una de 4 redes" in cautions(said(study, "filters-fc1", ES))
 
 
@@ -211,11 +211,11 @@ def test_a_level_without_pilots_among_others_that_have_some_is_a_caution() -> No
         q, lambda x: dataclasses.replace(x, rates=()) if x.levels == ("x2",) else x
     )
     text = cautions(said(make.study_of(uneven), "filters-fc1"))
-    assert "One variant did not search for its learning rate" in text
-    assert "filters ×2, fc1 held." in text
+    assert "One variant was trained without a search for its learning rate" in text
+    assert "filters ×2, fixed fc1 input." in text
     for rates in ((1.0,), (1 / 3, 1.0, 3.0)):
         alike = make.made(make.held_filters(rates=rates))
-        assert "did not search" not in everything(said(alike, "filters-fc1"))
+        assert "without a search" not in everything(said(alike, "filters-fc1"))
 
 
 def test_failed_and_missing_trials_are_said() -> None:
@@ -227,16 +227,16 @@ def test_failed_and_missing_trials_are_said() -> None:
     }
     gaps = make.with_levels(q, lambda x: dataclasses.replace(x, **changes.get(x.levels[0], {})))
     text = everything(said(make.study_of(gaps), "dropout"))
-    assert "One training failed" in text
-    assert "10 trainings have not been run yet" in text
+    assert "One trial failed" in text
+    assert "10 trials are still pending" in text
     assert "Without any result: dropout 0.75." in text
 
 
 def test_without_the_reference_there_is_nothing_to_conclude() -> None:
     study = make.study_of(make.unmeasured(make.dropout()))
     assert [c.text for c in said(study, "dropout")] == [
-        "What is missing is the workshop's network: without it there is nothing to compare with.",
-        "32 trainings have not been run yet: these results are provisional.",
+        "Missing: the workshop's network. Without this reference, no comparison is possible.",
+        "32 trials are still pending: these results are provisional.",
         "Without any result (4): dropout 0; dropout 0.25; dropout 0.5; dropout 0.75.",
     ]
 

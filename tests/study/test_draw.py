@@ -71,9 +71,9 @@ def test_accuracies_of_different_trainings_are_not_drawn_together() -> None:
     costs = [picture.draw() for picture in pictures(study) if picture.name.startswith("cost")]
     first, second = (" ".join(texts(figure)) for figure in costs)
     assert "10,000 digits, 1 epoch" in first
-    assert "Filters, with the input of fc1 held" in first
+    assert "Filters, with a fixed fc1 input" in first
     assert "35,000 digits, 2 epochs" in second
-    assert "Convolutional layers, with the input of fc1 held" in second
+    assert "Convolutional layers, with a fixed fc1 input" in second
     assert "Filters" not in second
 
 
@@ -150,7 +150,7 @@ def test_the_cost_picture_has_accuracy_in_per_cent_on_a_logarithmic_axis() -> No
     axes = figure.axes[0]
     assert axes.get_xscale() == "log"
     assert 90 < axes.get_ylim()[0] < axes.get_ylim()[1] <= 100.5
-    assert "Highest mean measured at each cost" in texts(figure)
+    assert "Best measured mean for each cost" in texts(figure)
 
 
 def test_there_is_a_panel_of_curves_for_each_level_in_the_grid_of_both_factors() -> None:
@@ -188,7 +188,7 @@ def test_the_gap_picture_has_every_trial_and_both_errors() -> None:
     points = [line for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 8]
     assert len(points) == 4
     words = texts(figure)
-    assert {"Dígitos vistos", "Dígitos reservados"} <= set(words)
+    assert {"Dígitos de entrenamiento", "Dígitos reservados"} <= set(words)
     assert "0,25\nred del taller" in words
 
 

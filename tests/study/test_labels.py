@@ -16,9 +16,9 @@ def trained(**values: object) -> QuestionAnalysis:
 
 def test_a_training_is_told_by_what_was_trained_and_not_by_its_regimes_name() -> None:
     once = training_text(trained(), EN)
-    assert once.startswith("10,000 digits for 1 epoch, 79 steps of the recipe “quick”")
+    assert once.startswith("10,000 digits for 1 epoch: 79 steps with the recipe “quick”")
     assert "Each digit is seen at most once" in once
-    assert "how fast a network learns, not how far it gets" in once
+    assert "how fast a network learns, not its final error" in once
 
     thrice = training_text(trained(epochs=3.0), EN)
     assert "Each digit is seen 3 times: the network can overfit." in thrice

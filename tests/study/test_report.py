@@ -84,14 +84,14 @@ def test_both_forms_have_all_parts_in_spanish(written: dict[str, Path]) -> None:
     for name in ("markdown", "html"):
         text = written[name].read_text(encoding="utf-8")
         for part in (
-            "Lo que hacen de verdad los filtros y las capas",
-            "Lo que afirma el taller",
+            "Qué hacen de verdad los filtros y las capas",
+            "Afirmaciones del taller",
             "Pregunta",
             "Diseño",
             "Conclusiones",
             "Alcance de estas respuestas",
-            "Cuántas preguntas",
-            "Lo que no se midió",
+            "Número de preguntas",
+            "Qué no se midió",
             "Cómo repetirlo",
             "taller-cnn study filters-fc1 dropout",
             "0123456789abcdef",
@@ -119,7 +119,7 @@ def test_the_effects_table_has_a_verdict_from_its_one_interval(written: dict[str
     assert heading == f"| {columns} | Parámetros; MAC |"
     row = lines[lines.index(heading) + 2]
     assert row == (
-        "| filtros ×1/4 con fc1 fija | +0,40 | +0,10 a +0,70 | empeora | 0,001 | 0,42 "
+        "| filtros ×1/4, entrada de fc1 fija | +0,40 | +0,10 a +0,70 | empeora | 0,001 | 0,42 "
         "| ×0,98; ×0,37 |"
     )
 
@@ -129,7 +129,7 @@ def test_the_design_says_how_rates_were_chosen_and_who_judged(tmp_path: Path) ->
     text = write(study, tmp_path, EN)["markdown"].read_text(encoding="utf-8")
     filters, dropout = text.split("\n## Dropout")
     assert "4 levels with 4 seeds, the same for all." in filters
-    assert "measured on the same 20,000 held-out digits, which no network is trained on" in filters
+    assert "measured on the same 20,000 held-out digits; none is trained on them" in filters
     assert "chosen before, with 2 pilot seeds and the 5,000 validation digits" in filters
     assert "pilot seeds" not in dropout, "dropout has one learning rate"
 
@@ -138,13 +138,13 @@ def test_the_report_counts_its_risks_and_warns_of_adding_seeds(tmp_path: Path) -
     study = make.made(make.crossed(), make.held_filters(), make.held_layers(), make.dropout())
     text = write(study, tmp_path / "four", EN)["markdown"].read_text(encoding="utf-8")
     assert "This study asks 4 questions." in text
-    assert "up to 0.20 of them would give a false verdict on average" in text
-    assert "Tests of interactions come on top of that" in text
-    assert "Adding seeds with --seeds after seeing the results" in text
+    assert "up to 0.20 questions would give some false verdict on average" in text
+    assert "Interaction tests add to this risk" in text
+    assert "Adding seeds with --seeds until a verdict changes" in text
     alone = write(make.made(make.dropout()), tmp_path / "one", EN)
     text = alone["markdown"].read_text(encoding="utf-8")
     assert "This study asks one question" in text
-    assert "Tests of interactions" not in text
+    assert "Interaction tests" not in text
 
 
 def test_every_table_of_the_markdown_has_rows_as_wide_as_its_head(
@@ -175,7 +175,7 @@ def test_numbers_have_the_reader_s_decimal_mark(tmp_path: Path) -> None:
 def test_one_seed_is_reported_without_intervals(tmp_path: Path) -> None:
     study = make.made(make.crossed(seeds=1, interaction=None))
     text = write(study, tmp_path, EN)["markdown"].read_text(encoding="utf-8")
-    assert "There is only one seed" in text
+    assert "With a single seed" in text
     assert "16 levels with 1 seed" in text
     assert text.count("| – | no interval | – | – |") == 15
     assert "evidence" not in text.partition("How to read it")[0]
@@ -191,7 +191,7 @@ def test_a_best_rate_and_a_failed_pilot_are_marked_in_the_table_of_pilots(tmp_pa
     )
     text = write(study, tmp_path, EN)["markdown"].read_text(encoding="utf-8")
     assert "| Level | ×1/3 | ×1 | ×3 |" in text
-    assert "| filters ×1/4, fc1 held | 3.20% | 2.80% ✓ | failed |" in text
+    assert "| filters ×1/4, fixed fc1 input | 3.20% | 2.80% ✓ | failed |" in text
 
 
 def test_text_of_the_reader_s_own_is_escaped(tmp_path: Path) -> None:

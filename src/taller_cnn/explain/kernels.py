@@ -116,6 +116,8 @@ class EdgeTest:
     random_n: int
     p_random: float
     """Chance of so many edges or more, if the layer were like random kernels."""
+    p_fewer: float
+    """Chance of so few edges or fewer, if the layer were like random kernels."""
     p_untrained: float
     """Chance of so many more than before training, if training did not make edges of filters."""
 
@@ -149,6 +151,7 @@ def edge_test(
         random_edges=chance,
         random_n=chance_n,
         p_random=_fisher(edges, n, chance, chance_n),
+        p_fewer=_fisher(n - edges, n, chance_n - chance, chance_n),
         p_untrained=_changes(untrained, trained)
         if same_filters
         else _fisher(edges, n, before, before_n),
@@ -172,17 +175,23 @@ def _changes(before: KernelFit, after: KernelFit) -> float:
     return float(binomtest(became, became + ceased, 0.5, alternative="greater").pvalue)
 
 
-def first_kernels(subject: Subject, say: Messages) -> Part:
-    """The kernels of the first layer, what they act as, and whether that was learned."""
+def first_layer_fits(subject: Subject) -> tuple[dict[str, KernelFit], EdgeTest]:
+    """The first layer's kernels, those of an untrained network and random ones; their test."""
     config, seed = subject.network.config, subject.seed
     initial = subject.initial or SimpleCNN(config, n_classes=subject.network.n_classes, seed=seed)
-    weights = subject.network.conv1.weight[:, 0].detach()
     fits = {
-        "trained": classify(weights),
+        "trained": classify(subject.network.conv1.weight[:, 0]),
         "untrained": classify(initial.conv1.weight[:, 0]),
         "random": classify(random_kernels(RANDOM_KERNELS, config.kernel_size, seed)),
     }
-    test = edge_test(*fits.values(), same_filters=subject.initial is not None)
+    return fits, edge_test(*fits.values(), same_filters=subject.initial is not None)
+
+
+def first_kernels(subject: Subject, say: Messages) -> Part:
+    """The kernels of the first layer, what they act as, and whether that was learned."""
+    config = subject.network.config
+    weights = subject.network.conv1.weight[:, 0].detach()
+    fits, test = first_layer_fits(subject)
     n, side = len(weights), config.kernel_size
     yield Paragraph(say("explain_filters.kernels_lead", n=n, side=side))
     yield _kernels_picture(weights, fits["trained"], test, say)

@@ -31,6 +31,7 @@ PARTS = (
     "embedding",
     "robustness",
     "labels",
+    "reflection",
 )
 
 
