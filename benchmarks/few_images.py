@@ -3,8 +3,8 @@
 python benchmarks/few_images.py [--seeds 3] [--threads 1] [--choose]
 
 Twenty writers draw ten of each digit, 200 a class; ten others, whom no network has seen, judge. A
-writer is simulated: held-out validation digits of MNIST, all bent, slanted and thickened in the way
-of this writer. `--choose` compares lengths and augmentations on other writers than those that judge.
+writer is simulated: held-out validation digits of MNIST, bent, slanted and thickened in the way
+of this writer. `--choose` compares lengths and augmentations on writers that do not judge.
 """
 
 from __future__ import annotations
