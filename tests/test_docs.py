@@ -4,8 +4,8 @@ A page is a pair of files, ``name.es.md`` and ``name.en.md``; the log is for tho
 project, and in English alone.
 
 A figure names its result file with a link, ``[results](…/results/FILE.md "row")``: every number in
-the same paragraph, list item or table row must then be in that file, rounded as it may be, and
-with a "row" in a line that has these words. A table may also have a last row of links.
+the same paragraph, list item or table row must then be in that file, rounded as it may be; a
+decimal must be in a line that has the words of "row". A table may also have a last row of links.
 """
 
 from __future__ import annotations
