@@ -129,6 +129,13 @@ class LoadedModel:
     """What other programs had put around the weights, for the notice ``unwrapped``."""
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of its K classes; numbers where the weights had no description."""
+        if self.info is not None:
+            return self.info.class_names
+        return tuple(map(str, range(network_inside(self.model).n_classes)))
+
+    @property
     def scale(self) -> Scale:
         """Normalisation of the inputs; the lesson's where the weights had no description."""
         return self.info.scale if self.info else MNIST_SCALE

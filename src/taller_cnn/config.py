@@ -304,8 +304,27 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
                 "augmentation": "handwriting",
             },
         ),
+        # Hundreds of images of one's own; benchmarks/few_images.py chose it.
+        "few": Recipe(
+            train={
+                "epochs": 30.0,
+                "batch_size": 64,
+                "schedule": "one-cycle",
+                "augmentation": "affine",
+            },
+        ),
     }
 )
+
+FEW_IMAGES = 5_000
+"""Training images of one's own up to which the recipe `few` suits them."""
+FEW_STEPS = 2_000
+"""Steps that a network needs to learn few images in varied forms; benchmarks/few_images.py."""
+
+
+def epochs_for_few(n: int, batch_size: int) -> float:
+    """Epochs in which `n` images make `FEW_STEPS` steps, at least 5."""
+    return float(max(5, round(FEW_STEPS * batch_size / n)))
 
 
 def recipe(

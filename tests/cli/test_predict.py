@@ -65,7 +65,7 @@ def test_a_program_gets_the_readings_in_the_agreed_form(
     assert [len(line) for line in file["text"].split("\n")] == [2, 2]
     assert len(file["digits"]) == 4
     for digit in file["digits"]:
-        names = ["box", "digit", "probability", "second", "uncertain", "image28"]
+        names = ["box", "digit", "name", "probability", "second", "uncertain", "image28"]
         assert list(digit) == names
         assert np.shape(digit["box"]) == (4,)
         assert np.shape(digit["image28"]) == (28, 28)

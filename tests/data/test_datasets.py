@@ -68,11 +68,16 @@ def test_an_unknown_data_set_is_refused_with_the_choices() -> None:
 
 def test_class_names_are_shown_in_the_readers_language() -> None:
     spanish, english = Messages("es"), Messages("en")
-    assert display_class_names("fashion-mnist", spanish)[1] == "Pantalón"
-    assert display_class_names("fashion-mnist", english) == spec_of("fashion-mnist").class_names
-    assert display_class_names("kmnist", spanish)[3] == "tsu"
-    assert display_class_names("mnist", spanish) == tuple("0123456789")
-    assert len(set(display_class_names("fashion-mnist", spanish))) == 10
+
+    def shown(dataset: str, messages: Messages) -> tuple[str, ...]:
+        return display_class_names(dataset, spec_of(dataset).class_names, messages)
+
+    assert shown("fashion-mnist", spanish)[1] == "Pantalón"
+    assert shown("fashion-mnist", english) == spec_of("fashion-mnist").class_names
+    assert shown("kmnist", spanish)[3] == "tsu"
+    assert shown("mnist", spanish) == tuple("0123456789")
+    assert len(set(shown("fashion-mnist", spanish))) == 10
+    assert display_class_names("signs", ("α", "β"), spanish) == ("α", "β")
 
 
 def test_both_languages_have_the_same_texts_with_the_same_values() -> None:

@@ -124,3 +124,15 @@ def test_all_digits_are_from_mnists_training_set(sample_dir: Path, full_data_dir
         for image, label in zip(map(bytes, ours[images]), ours[labels], strict=True):
             assert training[image] == label
             assert image not in test
+
+
+def test_a_full_set_is_never_replaced_by_the_sample(tmp_path: Path) -> None:
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    for name in FILES:
+        (folder / name).write_bytes(b"\x00" * spec_of("mnist").size(name))
+    with pytest.raises(DataError) as caught:
+        read_sample(tmp_path)
+    assert caught.value.key == "sample_place_taken"
+    for name in FILES:
+        assert (folder / name).stat().st_size == spec_of("mnist").size(name)

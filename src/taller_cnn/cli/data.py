@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from taller_cnn.cli.command import Option
-from taller_cnn.cli.loading import load
-from taller_cnn.cli.options import DATA_DIR, DATASET, SOURCE, WORKDIR, command
+from taller_cnn.cli.loading import dataset_name, load
+from taller_cnn.cli.options import DATA_DIR, DATASET, RESIZED, SOURCE, WORKDIR, command
 from taller_cnn.cli.results import data_title, show_files, show_rows
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.values import one_of
@@ -28,6 +28,7 @@ BAR_WIDTH = 24
 
 @command(
     DATASET,
+    RESIZED,
     SOURCE,
     DATA_DIR,
     WORKDIR,
@@ -48,6 +49,7 @@ def data(
     terminal: Terminal,
     *,
     dataset: str,
+    only_resize: bool | None,
     source: str,
     data_dir: Path | None,
     workdir: Path,
@@ -57,6 +59,7 @@ def data(
     from taller_cnn.data import DigitsPlace, inspect_folders
     from taller_cnn.runs import RunFiles
 
+    dataset = dataset_name(terminal, dataset, workdir, resized=only_resize)
     results = RunFiles.in_workdir(workdir, dataset).results
     place = DigitsPlace.in_workdir(workdir, data_dir, dataset=dataset, source=source)
     try:
@@ -84,7 +87,7 @@ def _draw(digits: Digits, path: Path, terminal: Terminal, augmented: str | None 
 
     say, total = terminal.messages, sum(map(len, (digits.train, digits.validation, digits.test)))
     note = say("data.sample_note", n=total) if digits.source == "sample" else None
-    names = display_class_names(digits.name, say)
+    names = display_class_names(digits.name, digits.class_names, say)
     images, labels = digits.train.images, digits.train.labels
     if augmented:
         shown = digits_shown(digits.class_names)[labels]
@@ -129,7 +132,8 @@ def _show_digits(terminal: Terminal, digits: Digits) -> None:
         (say("cli_data.checksum"), digits.checksum),
     ]
     show_rows(terminal, rows, data_title(say, digits.name, digits.source))
-    terminal.show(_histogram(terminal, digits, display_class_names(digits.name, say)))
+    names = display_class_names(digits.name, digits.class_names, say)
+    terminal.show(_histogram(terminal, digits, names))
 
 
 def _histogram(terminal: Terminal, digits: Digits, names: Sequence[str]) -> Table:

@@ -17,7 +17,7 @@ from taller_cnn.cli.values import FILE, FOLDER
 from taller_cnn.config import ModelConfig
 
 if TYPE_CHECKING:
-    from taller_cnn.model import LayerRow
+    from taller_cnn.model import LayerRow, SimpleCNN
 
 
 @command(
@@ -34,23 +34,23 @@ def describe(
 
     refuse_together("model", "workdir")
     file = model or (workdir and RunFiles.in_workdir(workdir).model)
-    config = network(fields)
+    config, n_classes = network(fields) or ModelConfig(), 10
     if file:
-        config = _trained(terminal, file, config)
-    config = config or ModelConfig()
-    layers = describe_network(config)
+        trained = _trained(terminal, file, network(fields))
+        config, n_classes = trained.config, trained.n_classes
+    layers = describe_network(config, n_classes)
     _show(terminal, layers)
     terminal.result(_to_json(config, layers))
 
 
-def _trained(terminal: Terminal, path: Path, config: ModelConfig | None) -> ModelConfig:
+def _trained(terminal: Terminal, path: Path, config: ModelConfig | None) -> SimpleCNN:
     """The network of a model file."""
     from taller_cnn.checkpoints import load_model
     from taller_cnn.model import network_inside
 
     loaded = load_model(path, config)
     show_model_notices(terminal, loaded)
-    return network_inside(loaded.model).config
+    return network_inside(loaded.model)
 
 
 def _show(terminal: Terminal, layers: Sequence[LayerRow]) -> None:

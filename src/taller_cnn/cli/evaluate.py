@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from taller_cnn.cli.command import Option
 from taller_cnn.cli.config_options import network, network_options
-from taller_cnn.cli.loading import load, load_network, warn_of_seen_digits
+from taller_cnn.cli.loading import dataset_name, load, load_network, warn_of_seen_digits
 from taller_cnn.cli.options import (
     DATA_DIR,
     DATASET_OF_MODEL,
@@ -64,6 +64,8 @@ def evaluate(
     from taller_cnn.data import DigitsPlace
     from taller_cnn.runs import RunFiles
 
+    if dataset is not None:
+        dataset = dataset_name(terminal, dataset, workdir)
     wanted = dataset or DATASETS[0]
     path = model or RunFiles.in_workdir(workdir, wanted).model
     loaded = load_network(terminal, path, workdir, wanted, network(fields))
@@ -115,7 +117,7 @@ def _show(
     from taller_cnn.views import VIEWS
 
     say = terminal.messages
-    names = display_class_names(digits.name, say)
+    names = display_class_names(digits.name, digits.class_names, say)
     data = data_title(say, digits.name, digits.source)
     rows = [(say("cli.panel.model"), str(path)), (say("cli.panel.data"), data)]
     asked = len(VIEWS) if views else 1

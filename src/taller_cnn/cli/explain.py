@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from taller_cnn.cli.board import Board, board
 from taller_cnn.cli.command import Option
 from taller_cnn.cli.config_options import network, network_options
-from taller_cnn.cli.loading import load, load_network, warn_of_seen_digits
+from taller_cnn.cli.loading import dataset_name, load, load_network, warn_of_seen_digits
 from taller_cnn.cli.options import (
     DATA_DIR,
     DATASET_OF_MODEL,
@@ -70,6 +70,8 @@ def explain(
     from taller_cnn.runs import RunFiles
 
     parts = checked_parts(only)
+    if dataset is not None:
+        dataset = dataset_name(terminal, dataset, workdir)
     files = RunFiles.in_workdir(workdir, wanted := dataset or DATASETS[0])
     path = model or files.model
     loaded = load_network(terminal, path, workdir, wanted, network(fields))

@@ -8,13 +8,56 @@ from typing import TYPE_CHECKING
 from taller_cnn.cli.board import Board, board
 from taller_cnn.cli.options import DATASETS, next_command
 from taller_cnn.cli.terminal import Terminal
-from taller_cnn.errors import ModelError
+from taller_cnn.cli.values import home_path
+from taller_cnn.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from taller_cnn.checkpoints import LoadedModel
     from taller_cnn.config import ModelConfig
     from taller_cnn.data import Digits, DigitsPlace, DownloadProgress
     from taller_cnn.errors import TallerError
+
+
+def dataset_name(
+    terminal: Terminal, word: str, workdir: Path, *, resized: bool | None = None
+) -> str:
+    """The name of the data set that a word stands for; a path is prepared, and told of.
+
+    Args:
+        terminal: where it is told.
+        word: one of `DATASETS`, a path, or the name of a set that was prepared before.
+        workdir: the working folder, which keeps the set.
+        resized: whether pictures are only made smaller; None for as before.
+
+    Raises:
+        UsageError: there is nothing of this name.
+        TallerError: as `taller_cnn.reader.own_data.own_set`.
+    """
+    if word in DATASETS:
+        return word
+    from taller_cnn.data import DigitsPlace
+    from taller_cnn.data.own import own_spec, set_name
+    from taller_cnn.reader.own_data import OwnSet, own_set
+
+    own_dir = DigitsPlace.in_workdir(workdir).own_dir
+    path = home_path(word)
+    if not path.exists():
+        if word == set_name(path) and own_spec(own_dir / word) is not None:
+            return word
+        raise UsageError("own_unknown", value=word, allowed=", ".join(DATASETS))
+    say, own = terminal.messages, None
+    with board(terminal) as shown:
+        for item in own_set(path, own_dir, resized=resized):
+            if isinstance(item, OwnSet):
+                own = item
+            else:
+                count = f"{say.number(item.done, 0)} / {say.number(item.total, 0)}"
+                shown.step(say("cli.own.preparing"), count, item.done, item.total)
+    assert own is not None, "preparing ends with the set"
+    if own.is_new:
+        for note in own.notes:
+            terminal.notice(note.text(say))
+    return own.name
 
 
 def load(terminal: Terminal, place: DigitsPlace, holdout: int = 5000) -> Digits:

@@ -19,18 +19,20 @@ DATASETS = ("mnist", "fashion-mnist", "kmnist")
 SOURCES = ("auto", "full", "sample")
 DATA_DIR_VARIABLE = "TALLER_DATA_DIR"
 
+_DATASET = Value(str, "|".join((*DATASETS, "PATH")))
 DATASET = Option(
     "--dataset",
     panel="data",
     help="cli.option.dataset",
-    type=one_of(*DATASETS),
+    type=_DATASET,
     default=DATASETS[0],
 )
+RESIZED = Option("--only-resize", panel="data", help="cli.option.only_resize", default=None)
 DATASET_OF_MODEL = Option(
     "--dataset",
     panel="data",
     help="cli.option.dataset",
-    type=one_of(*DATASETS),
+    type=_DATASET,
     show_default=Key("cli_evaluate.option.dataset_default"),
 )
 SOURCE = Option(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from taller_cnn.cli.board import board
 from taller_cnn.cli.command import Argument, Option, refuse_together
 from taller_cnn.cli.config_options import network, network_options
-from taller_cnn.cli.loading import load_network, show_model_notices
-from taller_cnn.cli.options import DATA_DIR, MODEL, WORKDIR, command
+from taller_cnn.cli.loading import dataset_name, load_network, show_model_notices
+from taller_cnn.cli.options import DATA_DIR, DATASET, MODEL, WORKDIR, command
 from taller_cnn.cli.results import EpochTable, show_training
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
@@ -51,6 +51,7 @@ def _word(text: str) -> str:
     Option("--show-steps", panel="output", help="cli_predict.option.show_steps"),
     MODEL,
     *network_options(),
+    DATASET,
     DATA_DIR,
     WORKDIR,
 )
@@ -65,6 +66,7 @@ def predict(
     annotate: bool,
     show_steps: bool,
     model: Path | None,
+    dataset: str,
     data_dir: Path | None,
     workdir: Path,
     **fields: Any,
@@ -79,9 +81,10 @@ def predict(
     from taller_cnn.runs import RunFiles
 
     refuse_together("lines", "single", "score")
-    # The robust network is always kept with its description.
-    refuse_together("robust", *fields)
-    files = RunFiles.in_workdir(workdir)
+    # The robust network reads digits, and is always kept with its description.
+    refuse_together("robust", "dataset", *fields)
+    dataset = dataset_name(terminal, dataset, workdir)
+    files = RunFiles.in_workdir(workdir, dataset)
     path = model or files.model
     place = DigitsPlace.in_workdir(workdir, data_dir)
     drawings = Drawings(files.results, terminal.messages, annotate=annotate, show_steps=show_steps)
@@ -99,7 +102,7 @@ def predict(
         path, loaded = robust_path(path), ready or _robust(terminal, path, place)
         show_model_notices(terminal, loaded)
     else:
-        loaded = load_network(terminal, path, workdir, config=network(fields))
+        loaded = load_network(terminal, path, workdir, dataset, network(fields))
     if known is not None:
         readings.measure(known, loaded)
     options = Options(single=single or score, lines=lines, steps=show_steps)

@@ -44,13 +44,10 @@ class Readings:
         Raises:
             InputError: the network knows no class that a picture is said to be of.
         """
-        from taller_cnn.model import network_inside
         from taller_cnn.reader.scoring import true_classes
 
-        count = network_inside(loaded.model).n_classes
-        names = loaded.info.class_names if loaded.info else tuple(map(str, range(count)))
-        self._known, self._class_names = pictures, names
-        self._truth = true_classes(pictures, names)
+        self._known, self._class_names = pictures, loaded.class_names
+        self._truth = true_classes(pictures, loaded.class_names)
 
     def take(self, reading: FileReading) -> None:
         """Say what one file says and write its pictures."""
@@ -169,6 +166,7 @@ def _digit_json(digit: DigitReading) -> dict[str, Any]:
     return {
         "box": list(digit.box),
         "digit": digit.digit,
+        "name": digit.name,
         "probability": digit.probability,
         "second": digit.second,
         "uncertain": digit.uncertain,
@@ -215,8 +213,8 @@ def _show_digits(
 
 def _cells(terminal: Terminal, digit: DigitReading) -> tuple[Text, str, str]:
     say = terminal.messages
-    name = Text(f"{digit.digit}?", "yellow") if digit.uncertain else Text(str(digit.digit))
-    second = f"{digit.second} ({say.percent(digit.second_probability, 0)})"
+    name = Text(f"{digit.name}?", "yellow") if digit.uncertain else Text(digit.name)
+    second = f"{digit.second_name} ({say.percent(digit.second_probability, 0)})"
     return name, say.percent(digit.probability, 1), second
 
 

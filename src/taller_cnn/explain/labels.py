@@ -118,8 +118,12 @@ def _file_positions(digits: Digits) -> npt.NDArray[np.intp] | None:
     """Where the training digits, then the held-out ones, stand in their file; None if unknown."""
     from taller_cnn.data.datasets import FILES, SAMPLE, spec_of
     from taller_cnn.data.digits import stratified_mask
+    from taller_cnn.data.place import OWN
     from taller_cnn.data.rawfiles import RawFolder, read_file
 
+    if digits.source == OWN:
+        # What is held out stands behind the others.
+        return np.arange(len(digits.pool))
     name = FILES[1]
     spec = SAMPLE if digits.source == "sample" else spec_of(digits.name)
     try:

@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 
-from taller_cnn.data import LabelledImages
+from taller_cnn.data import LabelledImages, display_title
 from taller_cnn.evaluation import Evaluation, wilson_interval
 from taller_cnn.explain.draw.overview import cost_figure
 from taller_cnn.explain.parts import Numbers, Part, inside_of
@@ -33,7 +33,7 @@ def data(subject: Subject, say: Messages, tick: Tick) -> Part:
     least, most = train.index(min(train)), train.index(max(train))
     ink = int(digits.train.images.count_nonzero()) / max(digits.train.images.numel(), 1)
     sizes = {name: len(split) for name, split in splits.items()}
-    title = say(f"data.title.{digits.name}")
+    title = display_title(digits.name, say)
     yield Paragraph(say("explain_overview.data.split", name=title, **sizes))
     even = min(train) == max(train)
     balance = say(

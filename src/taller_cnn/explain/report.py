@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from taller_cnn.data import display_title
 from taller_cnn.errors import TallerError, UsageError
 from taller_cnn.explain.parts import PARTS, MadePart, make_part
 from taller_cnn.explain.subject import Subject
@@ -127,7 +128,7 @@ def _page(explanation: Explanation, origin: Mapping[str, Any], say: Messages) ->
     low, high = subject.evaluation.interval()
     lead = say(
         "explain.page.lead",
-        data=say(f"data.title.{subject.digits.name}"),
+        data=display_title(subject.digits.name, say),
         kind=say(f"data.{subject.digits.source}"),
         accuracy=subject.evaluation.accuracy,
         low=low,

@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 
 from taller_cnn.checkpoints import LoadedModel, ModelInfo
-from taller_cnn.data import Digits, DigitsPlace, LabelledImages, Scale, normalise
+from taller_cnn.data import (
+    Digits,
+    DigitsPlace,
+    LabelledImages,
+    Scale,
+    display_class_names,
+    normalise,
+)
 from taller_cnn.errors import InputError
 from taller_cnn.evaluation import Evaluation, evaluate
 from taller_cnn.files import read_json
@@ -67,9 +74,7 @@ class Subject:
 
     def names(self, say: Messages) -> tuple[str, ...]:
         """The names of the classes in the reader's language."""
-        keys = (f"data.{self.digits.name}.{k}" for k in range(self.digits.n_classes))
-        names = zip(keys, self.digits.class_names, strict=True)
-        return tuple(say(key) if say.has(key) else name for key, name in names)
+        return display_class_names(self.digits.name, self.digits.class_names, say)
 
     def normalised(self, images: Tensor) -> Tensor:
         """Images ``uint8 [N, 1, 28, 28]`` as the network takes them, float32."""

@@ -15,6 +15,7 @@ from matplotlib.colors import PowerNorm, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from taller_cnn.data import display_title
 from taller_cnn.figures.style import (
     LINES,
     NEUTRAL,
@@ -60,9 +61,7 @@ def confusion_figure(
     bar.formatter = FuncFormatter(lambda count, _: messages.number(count, 0))
     bar.update_ticks()
     bar.set_label(messages("figures.confusion.scale"))
-    key = f"data.title.{dataset}"
-    name = messages(key) if messages.has(key) else dataset
-    title = messages("figures.confusion.title", dataset=name)
+    title = messages("figures.confusion.title", dataset=display_title(dataset, messages))
     errors = messages("figures.confusion.errors", n=int(wrong.sum()), total=int(counts.sum()))
     set_title(figure, with_note(f"{title}\n{errors}", note, messages))
     return figure

@@ -117,7 +117,7 @@ def _draw_digit(
     colour = UNSURE if digit.uncertain else SURE
     left, top, right, bottom = _placed(digit.box, factor, room)
     drawing.rectangle((left, top, right, bottom), outline=colour, width=max(2, size // 12))
-    name = f"{digit.digit}?" if digit.uncertain else str(digit.digit)
+    name = f"{digit.name}?" if digit.uncertain else digit.name
     drawing.text((left, top - 2), name, colour, ImageFont.load_default(size), anchor="lb")
     # Pillow's own font has no no-break space.
     sure = messages("reader.probability", p=digit.probability).replace("\xa0", " ")

@@ -20,6 +20,7 @@ from taller_cnn.views import InViews
 
 BATCH = 512
 """Images that the network sees at a time."""
+DIGIT_NAMES = tuple("0123456789")
 GAP = 0.9
 """Empty part of a line, in digit heights, that is a space."""
 
@@ -29,15 +30,22 @@ class Reader:
     """A network with what is needed to read with it."""
 
     model: nn.Module
-    """Takes ``float32 [N, 1, 28, 28]``, gives logits ``[N, 10]``; in evaluation mode."""
+    """Takes ``float32 [N, 1, 28, 28]``, gives logits ``[N, K]``; in evaluation mode."""
     scale: Scale = MNIST_SCALE
     threshold: float | None = None
     """Readings less probable than this are uncertain; None: not known, none is."""
+    class_names: tuple[str, ...] = DIGIT_NAMES
+    """What its K classes are called."""
 
     @classmethod
     def of(cls, loaded: LoadedModel, threshold: float | None = None) -> Self:
         """A network from disk, with the normalisation that it was trained with if that is known."""
-        return cls(model=loaded.model, scale=loaded.scale, threshold=threshold)
+        return cls(
+            model=loaded.model,
+            scale=loaded.scale,
+            threshold=threshold,
+            class_names=loaded.class_names,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,6 +54,7 @@ class DigitReading:
 
     box: Box
     digit: int
+    """Which of the classes."""
     probability: float
     second: int
     """The second choice."""
@@ -55,6 +64,17 @@ class DigitReading:
     """What the network saw."""
     line: int = 0
     """Which line of writing it is in, from the top."""
+    class_names: tuple[str, ...] = DIGIT_NAMES
+
+    @property
+    def name(self) -> str:
+        """What its class is called."""
+        return self.class_names[self.digit]
+
+    @property
+    def second_name(self) -> str:
+        """What the second choice is called."""
+        return self.class_names[self.second]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -145,16 +165,20 @@ def _digit(
         uncertain=reader.threshold is not None and probability < reader.threshold,
         image28=image,
         line=line,
+        class_names=reader.class_names,
     )
 
 
 def _text(digits: Sequence[DigitReading], *, spaces: bool) -> str:
     height = float(np.median([d.box[3] - d.box[1] for d in digits])) if digits else 0.0
+    # Names of several letters are words.
+    words = any(len(digit.name) > 1 for digit in digits)
     text = ""
     for before, digit in zip((None, *digits), digits, strict=False):
         if before is not None and before.line != digit.line:
             text += "\n"
-        elif before is not None and spaces and digit.box[0] - before.box[2] > GAP * height:
-            text += " "
-        text += str(digit.digit)
+        elif before is not None:
+            is_apart = spaces and digit.box[0] - before.box[2] > GAP * height
+            text += " " if words or is_apart else ""
+        text += digit.name
     return text

@@ -57,6 +57,7 @@ class EnsembleResult:
 
     test: Evaluation
     validation: Evaluation | None
+    class_names: tuple[str, ...]
     summary: dict[str, Any] = field(repr=False)
     """The closing figures as a JSON object."""
     files: Mapping[str, Path]
@@ -169,7 +170,12 @@ def _together(request: RunRequest, plan: EnsemblePlan, digits: Digits) -> Ensemb
         "not_drawn": [str(error) for error in not_drawn],
     }
     return EnsembleResult(
-        test=test, validation=validation, summary=summary, files=files, not_drawn=not_drawn
+        test=test,
+        validation=validation,
+        class_names=digits.class_names,
+        summary=summary,
+        files=files,
+        not_drawn=not_drawn,
     )
 
 

@@ -33,6 +33,7 @@ class RunResult:
     test: Evaluation
     validation: Evaluation | None
     history: History
+    class_names: tuple[str, ...]
     summary: dict[str, Any] = field(repr=False)
     """The closing figures as a JSON object."""
     files: Mapping[str, Path]
@@ -71,6 +72,7 @@ def finish(
         test=training.test,
         validation=training.validation,
         history=training.history,
+        class_names=digits.class_names,
         summary={
             **_summary(record, training),
             "files": {name: str(path) for name, path in files.items()},
@@ -207,7 +209,10 @@ def answer_figures(
 
         return confusion_figure(test.confusion, names, messages, digits.name, note)
 
-    names, note = display_class_names(digits.name, messages), _note(digits, messages)
+    names, note = (
+        display_class_names(digits.name, digits.class_names, messages),
+        _note(digits, messages),
+    )
     return {"sample_predictions": predictions, "confusion_matrix": confusion}
 
 
