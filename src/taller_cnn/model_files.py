@@ -165,7 +165,9 @@ def _format(data: bytes) -> str | None:
         return "safetensors"
     if data[:1] == b"\x80" and data.endswith(b"."):
         return "pickle (Python)"
-    if data[:1] == b"\x08" and any(maker in data[:64] for maker in (b"pytorch", b"onnx")):
+    if data[:1] == b"\x08" and any(
+        maker in data[:64] for maker in (b"pytorch", b"onnx", b"taller-cnn")
+    ):
         return "ONNX"
     text = data[:256].lstrip().lower()
     return "HTML" if text.startswith((b"<!doctype html", b"<html")) else None

@@ -1,0 +1,5 @@
+"""Networks in the formats of other programs.
+
+- `steps`: what a member of the family does to an image, one operation after the other.
+- `onnx_file`: a network or an ensemble as ONNX.
+"""
