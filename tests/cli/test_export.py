@@ -88,7 +88,7 @@ def test_the_page_takes_no_choice_of_pixels(cli, trained_workdir: Path) -> None:
     assert (outcome.code, "--pixels" in outcome.err) == (2, True)
 
 
-@pytest.mark.parametrize("format", ["onnx"])
+@pytest.mark.parametrize("format", ["onnx", "keras"])
 def test_without_the_library_the_extra_is_named(
     cli, trained_workdir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, format: str
 ) -> None:

@@ -52,5 +52,6 @@ def loaded(config: ModelConfig) -> LoadedModel:
         scale=MNIST_SCALE,
         source="sample",
         data_checksum="c0ffee",
+        origin={"file": "first.pt", "sha256": "ab"},
     )
     return LoadedModel(model=network, info=info)

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from taller_cnn.cli.command import Argument, Option
 from taller_cnn.cli.config_options import network, network_options
-from taller_cnn.cli.loading import load_network, show_model_notices
+from taller_cnn.cli.loading import keras_on_torch, load_network, show_model_notices
 from taller_cnn.cli.options import DATA_DIR, MODEL, WORKDIR, command
 from taller_cnn.cli.terminal import Terminal
 from taller_cnn.cli.values import FILE, Key, Value, one_of
 from taller_cnn.errors import UsageError
 
 if TYPE_CHECKING:
+    from taller_cnn.checkpoints import LoadedModel
     from taller_cnn.config import ModelConfig
     from taller_cnn.exports.steps import Pixels
 
-FORMATS = ("html", "onnx")
+FORMATS = ("html", "onnx", "keras")
 PIXELS: tuple[Pixels, ...] = ("normalised", "0-1", "0-255")
 
 
@@ -69,7 +70,8 @@ def export(
         size = _html(terminal, file, config, target, data_dir, workdir)
     else:
         target = output or file.with_suffix(f".{format}")
-        size = _onnx(terminal, file, config, target, pixels or PIXELS[0], workdir)
+        loaded = load_network(terminal, file, workdir, config=config)
+        size = _write(format, loaded, target, pixels or PIXELS[0])
     terminal.say("cli_export.done", path=target, mb=size / 1e6)
     terminal.say(f"cli_export.next.{format}", "dim")
     terminal.result({"file": str(target), "bytes": size, "model": str(file)})
@@ -100,16 +102,13 @@ def _html(
     return len(text.encode("utf-8"))
 
 
-def _onnx(
-    terminal: Terminal,
-    file: Path,
-    config: ModelConfig | None,
-    target: Path,
-    pixels: Pixels,
-    workdir: Path,
-) -> int:
-    """Write a network or an ensemble as ONNX; returns the size in bytes."""
-    from taller_cnn.exports.onnx_file import write_onnx
+def _write(format: str, loaded: LoadedModel, target: Path, pixels: Pixels) -> int:
+    """Write a network in a format of another library; returns the size in bytes."""
+    if format == "onnx":
+        from taller_cnn.exports.onnx_file import write_onnx
 
-    loaded = load_network(terminal, file, workdir, config=config)
-    return write_onnx(loaded, target, pixels)
+        return write_onnx(loaded, target, pixels)
+    from taller_cnn.exports.keras_file import write_keras
+
+    keras_on_torch()
+    return write_keras(loaded, target, pixels)

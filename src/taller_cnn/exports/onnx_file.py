@@ -65,8 +65,7 @@ def onnx_model(loaded: LoadedModel, pixels: Pixels = "normalised") -> ModelProto
         raise MissingExtraError("export_extra", command="pip install 'taller-cnn[onnx]'") from error
     from onnx import helper
 
-    graph = _Graph()
-    image = INPUT
+    graph, image = _Graph(), INPUT
     linear = rescaling(loaded.scale, pixels)
     if linear:
         factor, offset = (
@@ -74,8 +73,7 @@ def onnx_model(loaded: LoadedModel, pixels: Pixels = "normalised") -> ModelProto
         )
         image = graph.add("Add", graph.add("Mul", image, factor), offset)
     graph.answer(loaded.model, image)
-    n_classes = network_inside(loaded.model).n_classes
-    float32 = onnx.TensorProto.FLOAT
+    n_classes, float32 = network_inside(loaded.model).n_classes, onnx.TensorProto.FLOAT
     shape: list[str | int | None] = [BATCH, 1, IMAGE_SIZE, IMAGE_SIZE]
     made = helper.make_graph(
         graph.nodes,

@@ -20,7 +20,17 @@ EPSILON = 1e-5
 """Added to the variance by batch normalisation, in PyTorch's default."""
 
 Kind = Literal[
-    "conv", "norm", "activation", "pool", "final_pool", "flatten", "dropout", "dense", "other"
+    "input",
+    "rescale",
+    "conv",
+    "norm",
+    "activation",
+    "pool",
+    "final_pool",
+    "flatten",
+    "dropout",
+    "dense",
+    "other",
 ]
 
 
