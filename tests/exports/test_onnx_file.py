@@ -14,6 +14,7 @@ import onnxruntime
 import pytest
 import torch
 from family import MEMBERS, loaded
+from PIL import Image
 
 from taller_cnn.checkpoints import LoadedModel
 from taller_cnn.config import ModelConfig
@@ -22,6 +23,7 @@ from taller_cnn.errors import MissingExtraError
 from taller_cnn.exports.onnx_file import onnx_model, write_onnx
 from taller_cnn.model import Ensemble, SimpleCNN
 
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 IMAGES = torch.randint(0, 256, (3, 1, 28, 28), generator=torch.Generator().manual_seed(4)).byte()
 
 
@@ -129,3 +131,22 @@ def test_without_the_library_the_extra_is_named(
     with pytest.raises(MissingExtraError, match=r"pip install 'taller-cnn\[onnx\]'"):
         write_onnx(loaded(ModelConfig()), tmp_path / "a.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("language", "picture"), [("es", "digito.png"), ("en", "digit.png")])
+def test_the_program_on_the_page_reads_a_digit(
+    language: str,
+    picture: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = HOW_TO / f"other-programs.{language}.md"
+    program = page.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+    network = loaded(ModelConfig(filters=(2,), hidden=0))
+    write_onnx(network, tmp_path / "modelo" / "cnn_mnist.onnx", "0-255")
+    Image.fromarray(IMAGES[1, 0].numpy()).save(tmp_path / picture)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, page, "exec"), {})
+    (label,) = expected(network.model, normalise(IMAGES[1:2], MNIST_SCALE)).argmax(axis=1)
+    assert capsys.readouterr().out == f"{label} 0-255\n"
