@@ -333,6 +333,7 @@ def test_recipes_are_as_long_as_when_they_were_measured() -> None:
         "fast": (0.6, 128),
         "best": (15, 128),
         "handwriting": (12, 128),
+        "few": (30, 64),
     }
 
 

@@ -292,7 +292,6 @@ def _tar() -> bytes:
 
 OTHERS = {
     "HDF5 (Keras)": b"\x89HDF\r\n\x1a\n" + bytes(100),
-    "Keras (.keras)": _archive("config.json", "metadata.json", "model.weights.h5"),
     "torch.export (.pt2)": _archive("m/archive_format", "m/models/model.json"),
     "ZIP": _archive("word/document.xml"),
     "NumPy (.npy)": b"\x93NUMPY\x01\x00" + bytes(100),
@@ -311,6 +310,12 @@ OTHERS = {
 def test_a_file_of_another_kind_is_told_for_what_it_is(told: str, path: Path) -> None:
     path.write_bytes(OTHERS[told])
     assert _reason(path) == ("reason_format", {"format": told})
+
+
+def test_of_a_keras_file_the_command_that_takes_it_in_is_told(path: Path) -> None:
+    path.write_bytes(_archive("config.json", "metadata.json", "model.weights.h5"))
+    with pytest.raises(ModelError, match="taller-cnn import keras"):
+        load_model(path)
 
 
 def test_code_that_is_no_network_is_named_and_nothing_is_advised(path: Path) -> None:

@@ -24,7 +24,7 @@ from taller_cnn.reasons import os_reason
 FREE_BYTES = 50_000_000
 """Free space that a training asks for."""
 PROBE_SECONDS = 4.0
-EXTRAS = {"pillow-heif": "heic", "pyarrow": "parquet"}
+EXTRAS = {"pillow-heif": "heic", "pyarrow": "parquet", "onnx": "onnx", "keras": "keras"}
 """Packages that nothing needs, each with the key of what it gives."""
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Variables that name root certificates."""

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from taller_cnn.commands import command_line
 from taller_cnn.errors import ModelError, Phrase
 from taller_cnn.files import atomic_path
 from taller_cnn.reasons import os_reason
@@ -54,10 +55,11 @@ _SIGNS = (
     (2, _OLD_MAGIC, _OLD),
 )
 """Where in a file which bytes are, and what it then is."""
+_KERAS = "Keras (.keras)"
 _MEMBERS = (
     ("/constants.pkl", "TorchScript"),
     ("/archive_format", "torch.export (.pt2)"),
-    (".weights.h5", "Keras (.keras)"),
+    (".weights.h5", _KERAS),
     (".npy", "NumPy (.npz)"),
 )
 """Ends of the names of members of zip archives that are not `torch.save`'s."""
@@ -165,7 +167,9 @@ def _format(data: bytes) -> str | None:
         return "safetensors"
     if data[:1] == b"\x80" and data.endswith(b"."):
         return "pickle (Python)"
-    if data[:1] == b"\x08" and any(maker in data[:64] for maker in (b"pytorch", b"onnx")):
+    if data[:1] == b"\x08" and any(
+        maker in data[:64] for maker in (b"pytorch", b"onnx", b"taller-cnn")
+    ):
         return "ONNX"
     text = data[:256].lstrip().lower()
     return "HTML" if text.startswith((b"<!doctype html", b"<html")) else None
@@ -180,7 +184,11 @@ def _archive_format(members: list[str]) -> str | None:
 
 
 def _not_ours(path: Path, name: str) -> ModelError:
-    """The error for a known format, with the two lines that convert it where there are such."""
+    """The error for a known format, with what converts it where there is such a thing."""
+    if name == _KERAS:
+        return ModelError(
+            "model_keras", path=path, command=command_line("import", "keras", str(path), options={})
+        )
     reason = Phrase("reason_format", {"format": name})
     if name not in _CONVERSIONS:
         return _unreadable(path, reason)

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 
 import taller_cnn
 from taller_cnn.cli.app import COMMANDS, build
-from taller_cnn.cli.command import flags_of
+from taller_cnn.cli.command import flags_of, python_name
 from taller_cnn.cli.config_options import network_options
 from taller_cnn.messages import LANGUAGES, Messages
 
@@ -77,7 +77,7 @@ def imported(module: str) -> set[str]:
 def reached(command: str) -> frozenset[str]:
     """Modules that a command may come to run."""
     known: set[str] = set()
-    waiting = [f"taller_cnn.cli.{command}", "taller_cnn.cli.failures"]
+    waiting = [f"taller_cnn.cli.{python_name(command)}", "taller_cnn.cli.failures"]
     while waiting:
         module = waiting.pop()
         if module not in known and tree(module) is not None:

@@ -57,7 +57,7 @@ def colours(figure: Figure) -> npt.NDArray[np.float64]:
 
 
 def test_the_words_are_those_of_the_workshop() -> None:
-    figure = confusion_figure(matrix(), DIGITS, ES, "mnist")
+    figure = confusion_figure(matrix(), DIGITS, ES, "MNIST")
     assert figure.get_suptitle().split("\n") == [
         "Matriz de confusión - MNIST",
         "14 errores en 10.014 imágenes",
@@ -67,7 +67,7 @@ def test_the_words_are_those_of_the_workshop() -> None:
 
 
 def test_english_is_complete() -> None:
-    figure = confusion_figure(matrix(), DIGITS, EN, "fashion-mnist", "a sample")
+    figure = confusion_figure(matrix(), DIGITS, EN, "Fashion-MNIST", "a sample")
     assert figure.get_suptitle().split("\n") == [
         "Confusion matrix - Fashion-MNIST",
         "14 errors in 10,014 images",
@@ -79,12 +79,12 @@ def test_english_is_complete() -> None:
 def test_one_error_is_in_the_singular() -> None:
     counts = np.diag([5, 5])
     counts[0, 1] = 1
-    figure = confusion_figure(counts, ["0", "1"], ES, "mnist")
+    figure = confusion_figure(counts, ["0", "1"], ES, "MNIST")
     assert "1 error en 11 imágenes" in figure.get_suptitle()
 
 
 def test_rows_are_true_classes_and_cells_without_images_have_no_number() -> None:
-    written = cells(confusion_figure(matrix(), DIGITS, ES, "mnist"))
+    written = cells(confusion_figure(matrix(), DIGITS, ES, "MNIST"))
     assert written[4, 9] == "9"
     assert written[9, 4] == "1"
     assert written[1, 1] == "1.135"
@@ -92,12 +92,12 @@ def test_rows_are_true_classes_and_cells_without_images_have_no_number() -> None
 
 
 def test_a_torch_matrix_is_drawn_like_a_numpy_one() -> None:
-    figure = confusion_figure(torch.from_numpy(matrix()), DIGITS, ES, "mnist")
-    assert cells(figure) == cells(confusion_figure(matrix(), DIGITS, ES, "mnist"))
+    figure = confusion_figure(torch.from_numpy(matrix()), DIGITS, ES, "MNIST")
+    assert cells(figure) == cells(confusion_figure(matrix(), DIGITS, ES, "MNIST"))
 
 
 def test_one_error_is_visible_beside_a_thousand_right_ones() -> None:
-    drawn = colours(confusion_figure(matrix(), DIGITS, ES, "mnist"))
+    drawn = colours(confusion_figure(matrix(), DIGITS, ES, "MNIST"))
     white = (1, 1, 1)
     assert tuple(drawn[0, 1][:3]) == white
     assert contrast(drawn[9, 4], white) > 1.3
@@ -106,13 +106,13 @@ def test_one_error_is_visible_beside_a_thousand_right_ones() -> None:
 
 
 def test_the_diagonal_is_one_neutral_grey() -> None:
-    drawn = colours(confusion_figure(matrix(), DIGITS, ES, "mnist"))
+    drawn = colours(confusion_figure(matrix(), DIGITS, ES, "MNIST"))
     diagonal = np.diagonal(drawn, axis1=0, axis2=1).T[:, :3]
     assert np.ptp(diagonal) == 0
 
 
 def test_a_matrix_without_errors_is_drawn() -> None:
-    figure = confusion_figure(np.diag([3, 4]), ["0", "1"], ES, "mnist")
+    figure = confusion_figure(np.diag([3, 4]), ["0", "1"], ES, "MNIST")
     assert "0 errores en 7 imágenes" in figure.get_suptitle()
     assert cells(figure) == {(0, 0): "3", (1, 1): "4"}
 
@@ -120,7 +120,7 @@ def test_a_matrix_without_errors_is_drawn() -> None:
 @settings(max_examples=25, deadline=None)
 @given(counts=arrays(np.int64, (4, 4), elements=st.integers(0, 2000)))
 def test_every_number_stands_out_from_its_cell(counts: npt.NDArray[np.int64]) -> None:
-    figure = confusion_figure(counts, DIGITS[:4], EN, "mnist")
+    figure = confusion_figure(counts, DIGITS[:4], EN, "MNIST")
     drawn = colours(figure)
     numbers = [t for t in figure.axes[0].texts if t.get_text().replace(",", "").isdigit()]
     assert len(numbers) == np.count_nonzero(counts)
@@ -131,7 +131,7 @@ def test_every_number_stands_out_from_its_cell(counts: npt.NDArray[np.int64]) ->
 
 def test_each_row_tells_its_share_of_right_ones_and_its_total() -> None:
     counts = np.array([[2, 2, 0], [0, 0, 0], [0, 0, 1000]])
-    figure = confusion_figure(counts, DIGITS[:3], ES, "mnist")
+    figure = confusion_figure(counts, DIGITS[:3], ES, "MNIST")
     figure.draw_without_rendering()
     beside = [text for text in figure.axes[0].texts if text.get_position() == (6, 0)]
     assert [text.get_text() for text in beside] == [
@@ -167,7 +167,7 @@ def test_numbers_fit_their_cells() -> None:
 
 
 def test_the_colour_scale_counts_whole_images() -> None:
-    figure = confusion_figure(np.array([[50, 1], [0, 50]]), ["0", "1"], ES, "mnist")
+    figure = confusion_figure(np.array([[50, 1], [0, 50]]), ["0", "1"], ES, "MNIST")
     figure.draw_without_rendering()
     bar = figure.axes[1]
     assert bar.get_ylabel() == "Imágenes mal clasificadas"

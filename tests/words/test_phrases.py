@@ -93,8 +93,8 @@ def _documents() -> Iterator[Text]:
 
 
 def _lesson() -> Iterator[Text]:
-    """Paragraphs of the lesson's comments, and its lines of code, which hold strings."""
-    for path in sorted((REPO / "pytorch").glob("*.py")):
+    """Paragraphs of the lessons' comments, and their lines of code, which hold strings."""
+    for path in sorted([*REPO.glob("pytorch/*.py"), *REPO.glob("lesson_keras/*.py")]):
         lines = path.read_text(encoding="utf-8").splitlines()
         comments = [line.lstrip("# ") if line.startswith("#") else "" for line in lines]
         language = language_of("\n".join(comments))

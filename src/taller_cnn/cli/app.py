@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from taller_cnn.cli.command import LazyGroup, Option
+from taller_cnn.cli.command import LazyGroup, Option, python_name
 from taller_cnn.cli.failures import exit_code_of
 from taller_cnn.cli.options import LANG
 from taller_cnn.cli.terminal import OUTPUT, Terminal, find_language, prepare_streams, wants_json
@@ -31,9 +31,11 @@ COMMANDS = (
     "predict",
     "lab",
     "export",
+    "import",
     "doctor",
 )
-"""In the order of the help page. Each is the command of that name in the module of that name."""
+"""In the order of the help page. Each is the command of that name in the module of that name, or,
+where Python has the word for itself, of that name with an underscore after it."""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -49,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def build() -> LazyGroup:
     """The root with its commands."""
-    modules = {name: f"taller_cnn.cli.{name}" for name in COMMANDS}
+    modules = {name: f"taller_cnn.cli.{python_name(name)}" for name in COMMANDS}
     version = Option(
         "--version",
         panel="general",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -102,12 +103,17 @@ class Command(click.Command):
         return rest
 
 
+def python_name(command: str) -> str:
+    """What a command's function and module are called: its name, but for words of Python."""
+    return f"{command}_" if iskeyword(command) else command
+
+
 class LazyGroup(click.Group):
     """The root; a command's module is imported when the command is asked for.
 
     Args:
         name: of the program; ``cli.help`` explains it.
-        commands: by each command's name, the module that has it, under the same name.
+        commands: by each command's name, the module that has it, under its `python_name`.
         callback: called where no command is named.
         params: its options, without ``--help``.
     """
@@ -137,7 +143,7 @@ class LazyGroup(click.Group):
         """The command of that name, or None."""
         if cmd_name not in self._modules:
             return None
-        command = getattr(import_module(self._modules[cmd_name]), cmd_name)
+        command = getattr(import_module(self._modules[cmd_name]), python_name(cmd_name))
         assert isinstance(command, click.Command)
         return command
 

@@ -88,7 +88,7 @@ _WORDS: Mapping[str, str] = {
     "explain": "interpret visualize visualise gradcam",
     "predict": "infer inference read classify recognize",
     "lab": "serve web ui gui demo app",
-    "export": "convert",
+    "export": "convert onnx keras",
 }
 """By a value or a command here, the names that others have for it."""
 

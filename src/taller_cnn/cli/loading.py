@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,11 @@ def load_network(
     loaded = load_model(path, config)
     show_model_notices(terminal, loaded)
     return loaded
+
+
+def keras_on_torch() -> None:
+    """Let Keras, which reads it when it is imported, run on the backend that is installed here."""
+    os.environ["KERAS_BACKEND"] = "torch"
 
 
 def show_model_notices(terminal: Terminal, loaded: LoadedModel) -> None:

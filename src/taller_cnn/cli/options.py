@@ -82,7 +82,7 @@ def command(*parameters: click.Parameter) -> Callable[[Callable[..., None]], Com
     """
 
     def make(function: Callable[..., None]) -> Command:
-        return Command(function.__name__, function, [*parameters, JSON, LANG])
+        return Command(function.__name__.rstrip("_"), function, [*parameters, JSON, LANG])
 
     return make
 

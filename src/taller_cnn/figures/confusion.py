@@ -15,7 +15,6 @@ from matplotlib.colors import PowerNorm, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from taller_cnn.data import display_title
 from taller_cnn.figures.style import (
     LINES,
     NEUTRAL,
@@ -44,7 +43,7 @@ def confusion_figure(
         matrix: counts ``int [K, K]``, rows are the true classes.
         class_names: K names for the reader.
         messages: the reader's language.
-        dataset: name of the data set, ``mnist`` or as it is to be read.
+        dataset: name of the data set as it is to be read.
         note: what the reader must know about the data; it becomes part of the title.
     """
     counts = np.asarray(matrix)
@@ -61,7 +60,7 @@ def confusion_figure(
     bar.formatter = FuncFormatter(lambda count, _: messages.number(count, 0))
     bar.update_ticks()
     bar.set_label(messages("figures.confusion.scale"))
-    title = messages("figures.confusion.title", dataset=display_title(dataset, messages))
+    title = messages("figures.confusion.title", dataset=dataset)
     errors = messages("figures.confusion.errors", n=int(wrong.sum()), total=int(counts.sum()))
     set_title(figure, with_note(f"{title}\n{errors}", note, messages))
     return figure

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from taller_cnn.augmentation import AUGMENTATIONS
 from taller_cnn.checkpoints import ModelInfo, save_model
 from taller_cnn.config import ModelConfig, TrainConfig
-from taller_cnn.data import Digits, display_class_names
+from taller_cnn.data import Digits, display_class_names, display_title
 from taller_cnn.errors import TallerError
 from taller_cnn.evaluation import Evaluation
 from taller_cnn.files import provenance, write_json
@@ -207,7 +207,8 @@ def answer_figures(
     def confusion() -> Figure:
         from taller_cnn.figures import confusion_figure
 
-        return confusion_figure(test.confusion, names, messages, digits.name, note)
+        title = display_title(digits.name, messages)
+        return confusion_figure(test.confusion, names, messages, title, note)
 
     names, note = (
         display_class_names(digits.name, digits.class_names, messages),
