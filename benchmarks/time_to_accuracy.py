@@ -43,7 +43,8 @@ def data_dir() -> Path:
 
 
 def digits_place() -> DigitsPlace:
-    return DigitsPlace(data_dir=data_dir(), sample_dir=data_dir(), source="full")
+    sample = ROOT / "data" / "sample"
+    return DigitsPlace(data_dir=data_dir(), sample_dir=sample, source="full")
 
 
 def digits(holdout: int = 0) -> Digits:

@@ -50,7 +50,7 @@ def test_a_damaged_file_is_shown_whatever_is_used(cli, workdir: Path, source, co
     found, expected = "6d0bb00954ceb7fbee436bb55a8397a9", "27ae3e4e09519cfbb04c329615203637"
     assert outcome.out.count(f"dañado: MD5 {found}") == 4
     assert outcome.out.count(expected) == 1
-    assert ("train-images-idx3-ubyte no tiene el tamaño debido" in outcome.err) is (code == 1)
+    assert ("train-images-idx3-ubyte no tiene el tamaño correcto" in outcome.err) is (code == 1)
 
 
 def test_the_sample_of_another_set_is_wrong_usage(cli, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from taller_cnn.lab.lab import Lab
 class _NoRuns:
     """Starts no process: what a training does is tried elsewhere."""
 
-    async def start(self, *arguments: Any, replace: bool) -> Any:
+    async def start(self, *arguments: Any, replace: bool, visitor: Any) -> Any:
         from taller_cnn.lab.problems import LabError
 
         raise LabError(409, "lab_busy")
