@@ -26,8 +26,23 @@ def _share(text: str) -> float:
 
 def _points(page: Any) -> list[int]:
     """Points of the loss's two curves: while training, and of validation after each epoch."""
-    shown = page.locator(".chart").first.get_attribute("data-points")
+    shown = page.locator("#panel-train .chart").first.get_attribute("data-points")
     return [int(count) for count in (shown or "0 0").split()]
+
+
+RECORD_CHART_TEXTS = """() => {
+  globalThis.chartTexts = [];
+  const prototype = CanvasRenderingContext2D.prototype;
+  const { fillText } = prototype;
+  prototype.fillText = function (text, ...place) {
+    const shown = this.canvas.clientWidth / this.canvas.width;
+    const pixels = parseFloat(this.font) * this.getTransform().a * shown;
+    const chart = this.canvas.closest("figure").querySelector("h4").textContent;
+    chartTexts.push({ text, pixels, align: this.textAlign, chart });
+    return fillText.call(this, text, ...place);
+  };
+}"""
+"""Keeps every text that is painted into a chart, with its size on the screen."""
 
 
 @pytest.fixture
@@ -72,6 +87,30 @@ def test_a_network_is_trained_kept_and_compared(train: Any, draw: Any, three: An
     with train.expect_download() as download:
         card.get_by_role("link", name="Pesos").click()
     assert download.value.suggested_filename == "pequena.safetensors"
+
+
+def test_half_an_epoch_makes_curves_that_can_be_read_on_a_phone(train: Any) -> None:
+    train.set_viewport_size({"width": 360, "height": 740})
+    train.evaluate(RECORD_CHART_TEXTS)
+    train.locator("#train-epochs").fill("0.5")
+    train.locator("#train-source").select_option("sample")
+    train.locator("#panel-train .form-end button").click()
+    train.wait_for_selector("#panel-train [data-state=finished]", timeout=LONG)
+    trained, validated = _points(train)
+    assert trained >= 8
+    assert validated >= 4
+    legend = train.locator("#panel-train .keys").first.inner_text()
+    assert "media desde que empezó la época" in legend
+    painted = train.evaluate("chartTexts")
+    assert min(text["pixels"] for text in painted) >= 11
+    for chart, axis in (("Curva de pérdida", "Pérdida"), ("Precisión", "Precisión")):
+        texts = [text for text in painted if text["chart"] == chart]
+        assert {axis, "Épocas"} <= {text["text"] for text in texts}
+        last = [text["text"] for text in texts if text["align"] == "right"][-3:]
+        ticks = [float(text.replace(",", ".")) for text in last]
+        assert ticks[1] - ticks[0] == pytest.approx(ticks[2] - ticks[1])
+        digits = f"{abs(ticks[1] - ticks[0]):.0e}"[0]
+        assert digits in "125"
 
 
 def test_a_training_can_be_paused_stopped_and_thrown_away(train: Any) -> None:

@@ -70,6 +70,18 @@ def order(workdir: Path, folder: str = "out", **train: Any) -> TrainingOrder:
     )
 
 
+def test_a_short_training_tells_points_of_its_curve(lab: Lab, workdir: Path) -> None:
+    work(order(workdir, epochs=0.5, batch_size=64), lab.actions, lab.tell)
+    points = lab.told("point")
+    epochs = [point["epoch"] for point in points]
+    assert len(points) >= 8
+    assert epochs == sorted(set(epochs))
+    assert points[-1]["loss"] == lab.told("epoch")[0]["train_loss"]
+    asked = [point["validation"] for point in points if point["validation"]]
+    assert len(asked) == 4
+    assert all(0 < score["accuracy"] < 1 for score in asked)
+
+
 def test_a_training_tells_all_that_the_page_shows_and_leaves_a_model(
     lab: Lab, workdir: Path
 ) -> None:

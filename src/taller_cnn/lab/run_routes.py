@@ -83,7 +83,7 @@ def run_routes(lab: Lab) -> APIRouter:
     @routes.get(
         "/{run_id}/events",
         summary="What happens in a training, as server-sent events: state, started, progress, "
-        "snapshot, epoch, result, discarded",
+        "point, snapshot, epoch, result, discarded",
         response_class=EventSourceResponse,
         responses=documented(404),
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from taller_cnn.data import Digits, LabelledImages
     from taller_cnn.model import SimpleCNN
-    from taller_cnn.training import Training
+    from taller_cnn.training import CurvePoint, Training
 
 SNAPSHOT_SECONDS = 0.33
 SAMPLES_PER_CLASS = 2
@@ -135,7 +135,12 @@ def _follow(training: Training, actions: Actions, watcher: _Watcher, tell: Tell)
     """Train until the end or until the lab says stop."""
     from taller_cnn.training import EpochResult
 
+    told = 0
     for event in training:
+        points = training.history.points
+        for point in points[told:]:
+            tell("point", _point(point))
+        told = len(points)
         if isinstance(event, EpochResult):
             tell("epoch", event.to_dict())
         else:
@@ -147,6 +152,16 @@ def _follow(training: Training, actions: Actions, watcher: _Watcher, tell: Tell)
             tell("continued", {"step": training.step})
         if actions.stop:
             break
+
+
+def _point(point: CurvePoint) -> dict[str, Any]:
+    """A point of a short training's curve, with means since the epoch began."""
+    return {
+        "epoch": point.epoch,
+        "loss": point.loss_sum / point.seen,
+        "accuracy": point.correct / point.seen,
+        "validation": point.validation and vars(point.validation),
+    }
 
 
 class _Watcher:

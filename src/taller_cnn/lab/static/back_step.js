@@ -17,11 +17,15 @@ const SLIDER_STEPS = 100;
 export function makeStepSection(session) {
   /** `before`: the network that the first of the steps was taken from; `stepped`: the last one. */
   const view = { session, seen: null, before: null, stepped: null };
-  view.chart = makeChart("back_slice_title", [
-    { name: "back_slice", colour: "--below" },
-    { name: "back_others", colour: "--warn" },
-    { name: "back_after", colour: "--above", dots: true },
-  ]);
+  view.chart = makeChart(
+    "back_slice_title",
+    { x: "field_learning_rate", y: "axis_loss" },
+    [
+      { name: "back_slice", colour: "--below" },
+      { name: "back_others", colour: "--warn" },
+      { name: "back_after", colour: "--above", dots: true },
+    ],
+  );
   view.slider = make("input", { type: "range", id: "back-rate", min: 0, max: SLIDER_STEPS });
   view.slider.value = String(FIRST_SHARE * SLIDER_STEPS);
   view.slider.addEventListener("input", () => paintStep(view));

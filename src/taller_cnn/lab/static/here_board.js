@@ -1,5 +1,5 @@
 /** What is seen of a training in the page: curves, speed, and the first filters. */
-import { makeChart } from "./chart.js";
+import { makeTrainingCharts } from "./chart.js";
 import { canvas, make } from "./dom.js";
 import { maxAbs, paintMap } from "./colours.js";
 import { say, sayPlain } from "./language.js";
@@ -10,16 +10,10 @@ const FILTERS_SHOWN = 64;
 /** Points of a curve at most. */
 const MOST_POINTS = 400;
 
-const CURVES = [
-  { name: "curve_train", colour: "--below" },
-  { name: "curve_test", colour: "--above", dots: true },
-];
-
 /** The board; each function shows what the Worker's message of that name says. */
 export function makeHereBoard(session) {
   const board = { size: 1, most: 1, loss: [[], []], accuracy: [[], []], filters: null };
-  const loss = makeChart("loss_title", CURVES);
-  const accuracy = makeChart("accuracy_title", CURVES, { floor: "data", ceiling: 1 });
+  const { loss, accuracy, element: charts } = makeTrainingCharts("curve_test");
   const progress = make("progress", { max: 1, value: 0, label: "progress_label" });
   const speed = make("p", { class: "speed" });
   const result = make("p", { class: "speed", role: "status" });
@@ -31,7 +25,7 @@ export function makeHereBoard(session) {
     progress,
     speed,
     result,
-    make("div", { class: "charts" }, loss.element, accuracy.element),
+    charts,
     make("figure", {}, make("h4", { text: "filters_title" }), filters),
     facts,
   );

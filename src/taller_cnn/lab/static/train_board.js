@@ -1,6 +1,6 @@
 /** What is seen of a training: curves, first filters, and predictions on a few digits. */
 import { floatsOf, picturesOf } from "./bytes.js";
-import { makeChart } from "./chart.js";
+import { makeTrainingCharts } from "./chart.js";
 import { maxAbs, paintGrey, paintMap } from "./colours.js";
 import { canvas, make } from "./dom.js";
 import { say, sayPlain } from "./language.js";
@@ -12,18 +12,8 @@ const MOST_FILTERS = 64;
 /** The board; `show(event, data)` shows what the server's stream of events says. */
 export function makeBoard(session) {
   const board = { element: make("div", { class: "board", hidden: true }), most: 1 };
-  board.loss = makeChart("loss_title", [
-    { name: "curve_train", colour: "--below" },
-    { name: "curve_validation", colour: "--above", dots: true },
-  ]);
-  board.accuracy = makeChart(
-    "accuracy_title",
-    [
-      { name: "curve_train", colour: "--below" },
-      { name: "curve_validation", colour: "--above", dots: true },
-    ],
-    { floor: "data", ceiling: 1 },
-  );
+  const charts = makeTrainingCharts("curve_validation");
+  Object.assign(board, { loss: charts.loss, accuracy: charts.accuracy });
   board.filters = make("div", { class: "filters", role: "img", label: "filters_label" });
   board.samples = make("ol", { class: "samples", label: "samples_label" });
   board.flips = make("p", { class: "hint" });
@@ -33,7 +23,7 @@ export function makeBoard(session) {
   board.element.append(
     board.progress,
     board.speed,
-    make("div", { class: "charts" }, board.loss.element, board.accuracy.element),
+    charts.element,
     make(
       "div",
       { class: "charts" },
@@ -81,19 +71,16 @@ const SHOWN = {
     board,
     { step, of, epoch, loss, accuracy, images_per_second: speed, seconds_left: left },
   ) {
-    board.curves.loss.push([epoch, loss]);
-    board.curves.accuracy.push([epoch, accuracy]);
     board.progress.value = step / of;
     const values = { step, of, speed: Math.round(speed), left: Math.ceil(left) };
     say(board.speed, "speed", values);
-    paintCurves(board);
+    addPoint(board, epoch, { loss, accuracy }, null);
   },
-  epoch(board, { epoch, validation }) {
-    if (!validation) return;
-    board.curves.validationLoss.push([epoch, validation.loss]);
-    board.curves.validation.push([epoch, validation.accuracy]);
-    paintCurves(board);
-  },
+  /** In a short training there are some between the epochs, to make a curve. */
+  point: (board, { epoch, loss, accuracy, validation }) =>
+    addPoint(board, epoch, { loss, accuracy }, validation),
+  epoch: (board, { epoch, train_loss: loss, train_accuracy: accuracy, validation }) =>
+    addPoint(board, epoch, { loss, accuracy }, validation),
   snapshot(board, { conv1, predictions }) {
     paintFilters(board, conv1);
     showPredictions(board, predictions);
@@ -108,6 +95,23 @@ const SHOWN = {
     say(board.speed, "result", { ...test, low, high });
   },
 };
+
+function addPoint(board, epoch, train, validation) {
+  const { curves } = board;
+  putPoint(curves.loss, epoch, train.loss);
+  putPoint(curves.accuracy, epoch, train.accuracy);
+  if (validation) {
+    putPoint(curves.validationLoss, epoch, validation.loss);
+    putPoint(curves.validation, epoch, validation.accuracy);
+  }
+  paintCurves(board);
+}
+
+/** The end of an epoch asks more digits than a point that was told of the same step. */
+function putPoint(curve, epoch, value) {
+  if (curve.at(-1)?.[0] === epoch) curve.pop();
+  curve.push([epoch, value]);
+}
 
 function paintCurves(board) {
   const { loss, accuracy, validationLoss, validation } = board.curves;

@@ -6,7 +6,7 @@ import { EVENTS } from "./session.js";
 import { makeBoard } from "./train_board.js";
 import { makeForm } from "./train_form.js";
 
-const STREAMED = ["started", "progress", "snapshot", "epoch", "result", "state", "discarded"];
+const STREAMED = ["started", "progress", "snapshot", "point", "epoch", "result", "state", "discarded"];
 const ACTIVE = ["starting", "running", "paused"];
 const OVER = ["finished", "stopped"];
 /** Time between two tries to reach a server that does not answer. */

@@ -20,6 +20,9 @@ import {
 const TURN_MILLISECONDS = 80;
 /** How often in each pass over the training digits the test digits are asked. */
 const TESTS_PER_EPOCH = 2;
+/** How often it tells and asks in a training, at least: a short one makes curves too. */
+const LEAST_POINTS = 16;
+const LEAST_TESTS = 4;
 const PIXELS = 784;
 
 /**
@@ -80,6 +83,8 @@ function post(event, fields, transfer = []) {
 
 function makeSession({ config, classes, scale, train, test, seed, batch, rate, epochs }) {
   const size = train.labels.length;
+  const most = Math.round(epochs * size);
+  const testEvery = Math.min(size / TESTS_PER_EPOCH, most / LEAST_TESTS);
   return {
     state: "none",
     timer: 0,
@@ -94,13 +99,16 @@ function makeSession({ config, classes, scale, train, test, seed, batch, rate, e
     labels: new Uint8Array(batch),
     /** Digits trained on so far, and when it has finished. */
     passes: 0,
-    most: Math.round(epochs * size),
+    most,
     order: null,
     /** Sums over the digits of this epoch. */
     epoch: { number: -1, seen: 0, loss: 0, correct: 0 },
     /** Sums over the test digits asked so far, while they are being asked. */
     asked: null,
-    nextTest: size / TESTS_PER_EPOCH,
+    testEvery,
+    nextTest: testEvery,
+    /** Passes after which it tells how it goes even if its turn is not over. */
+    nextPoint: most / LEAST_POINTS,
     milliseconds: 0,
   };
 }
@@ -122,7 +130,10 @@ function turn() {
   while (session.state === "running" && performance.now() < end) {
     if (session.asked) askBatch();
     else if (session.passes >= session.most) finish();
-    else trainBatch();
+    else {
+      trainBatch();
+      if (session.passes >= session.nextPoint) tellProgress();
+    }
   }
   if (session.state !== "running") return;
   tellProgress();
@@ -177,7 +188,7 @@ function show(images, digit, place) {
 }
 
 function beginTest() {
-  session.nextTest += session.train.labels.length / TESTS_PER_EPOCH;
+  session.nextTest += session.testEvery;
   session.asked = { n: 0, loss: 0, correct: 0 };
 }
 
@@ -200,6 +211,7 @@ function askBatch() {
 /** Loss and accuracy are running means over this epoch's digits, as in the Python package. */
 function tellProgress() {
   const { passes, most, epoch, milliseconds, train } = session;
+  session.nextPoint = passes + most / LEAST_POINTS;
   if (!epoch.seen) return;
   post("progress", {
     passes,
