@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from taller_cnn.lab.form import training_form
+
 
 @pytest.fixture
 def exported(lab: Any, tmp_path: Path) -> Path:
@@ -41,6 +43,20 @@ def test_it_carries_real_digits_and_both_languages(open_page: Any, exported: Pat
     assert page.locator(".dock .bar.true").count() == 1
     page.get_by_role("button", name="English").click()
     assert "100 real digits" in page.locator("footer").inner_text()
+
+
+def test_its_form_has_the_ranges_of_the_configuration(open_page: Any, exported: Path) -> None:
+    form = training_form()
+    page = open_page(exported.as_uri(), offline=True)
+    page.get_by_role("tab", name="Entrena aquí").click()
+    numbers = [field for field in form.fields if field.kind == "number"]
+    shown = {field.name: page.locator(f"#here-{field.name}") for field in numbers}
+    asked = [field for field in numbers if shown[field.name].count()]
+    assert len(asked) >= 6
+    for field in asked:
+        least, most = field.least or field.above or 0, field.most or field.below
+        limits = [shown[field.name].get_attribute(name) for name in ("min", "max")]
+        assert [float(limit) for limit in limits] == [least, most]
 
 
 def test_it_is_small(exported: Path) -> None:

@@ -53,23 +53,23 @@ def train(page: Any) -> Any:
 
 
 def test_a_network_is_trained_kept_and_compared(train: Any, draw: Any, three: Any) -> None:
-    train.get_by_label("Filtros de cada convolución").fill("8, 16")
-    train.get_by_label("Épocas").fill("6")
+    train.locator("#panel-train").get_by_label("Filtros de cada convolución").fill("8, 16")
+    train.locator("#panel-train").get_by_label("Épocas").fill("6")
     train.get_by_label("Dígitos", exact=True).select_option("sample")
     train.get_by_role("button", name="Entrenar").click()
     train.wait_for_selector(".filters canvas", timeout=LONG)
     assert train.locator(".filters canvas").count() == 8
     assert train.locator(".sample").count() == 20
     early, _ = _points(train)
-    train.wait_for_selector("[data-state=finished]", timeout=LONG)
+    train.wait_for_selector("#panel-train [data-state=finished]", timeout=LONG)
     late, epochs = _points(train)
     assert late > early
     assert epochs == 6
-    assert _share(train.locator(".speed").inner_text()) > 97
+    assert _share(train.locator("#panel-train .speed").inner_text()) > 97
     assert train.locator(".sample.right").count() >= 18
     train.get_by_label("Nombre de la red").fill("pequena")
     train.get_by_role("button", name="Guardar").click()
-    train.wait_for_selector("[data-state=kept]")
+    train.wait_for_selector("#panel-train [data-state=kept]")
     # The lab says it is kept before the page has asked for the new list of networks.
     train.wait_for_selector('option[value="pequena"]:checked', state="attached")
     assert train.get_by_label("Red", exact=True).input_value() == "pequena"
@@ -114,42 +114,42 @@ def test_half_an_epoch_makes_curves_that_can_be_read_on_a_phone(train: Any) -> N
 
 
 def test_a_training_can_be_paused_stopped_and_thrown_away(train: Any) -> None:
-    train.get_by_label("Épocas").fill("50")
+    train.locator("#panel-train").get_by_label("Épocas").fill("50")
     train.get_by_label("Dígitos", exact=True).select_option("sample")
     train.get_by_role("button", name="Entrenar").click()
-    train.wait_for_selector("[data-state=running]", timeout=LONG)
+    train.wait_for_selector("#panel-train [data-state=running]", timeout=LONG)
     train.get_by_role("button", name="Pausa").click()
-    train.wait_for_selector("[data-state=paused]")
+    train.wait_for_selector("#panel-train [data-state=paused]")
     # Told in the order of what happened: nothing of the training comes after its pause.
-    resting = train.locator(".speed").inner_text()
+    resting = train.locator("#panel-train .speed").inner_text()
     train.wait_for_timeout(500)
-    assert train.locator(".speed").inner_text() == resting
+    assert train.locator("#panel-train .speed").inner_text() == resting
     train.get_by_role("button", name="Seguir").click()
-    train.wait_for_selector("[data-state=running]")
+    train.wait_for_selector("#panel-train [data-state=running]")
     train.get_by_role("button", name="Parar").click()
-    train.wait_for_selector("[data-state=stopped]", timeout=LONG)
+    train.wait_for_selector("#panel-train [data-state=stopped]", timeout=LONG)
     # Another one begins only if this one may go.
     asked: list[str] = []
     train.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
     train.get_by_role("button", name="Entrenar").click()
     assert "no se ha guardado" in asked[0]
-    assert train.locator(".run-state").get_attribute("data-state") == "stopped"
+    assert train.locator("#panel-train .run-state").get_attribute("data-state") == "stopped"
     train.get_by_role("button", name="Descartar").click()
-    train.wait_for_selector("[data-state=none]")
+    train.wait_for_selector("#panel-train [data-state=none]")
 
 
 @pytest.mark.parametrize("paused", [False, True])
 def test_a_training_that_goes_on_can_be_thrown_away(train: Any, paused: bool) -> None:
-    train.get_by_label("Épocas").fill("50")
+    train.locator("#panel-train").get_by_label("Épocas").fill("50")
     train.get_by_label("Dígitos", exact=True).select_option("sample")
     train.get_by_role("button", name="Entrenar").click()
-    train.wait_for_selector("[data-state=running]", timeout=LONG)
-    train.wait_for_selector(".board:visible")
+    train.wait_for_selector("#panel-train [data-state=running]", timeout=LONG)
+    train.wait_for_selector("#panel-train .board:visible")
     if paused:
         train.get_by_role("button", name="Pausa").click()
-        train.wait_for_selector("[data-state=paused]")
+        train.wait_for_selector("#panel-train [data-state=paused]")
     train.get_by_role("button", name="Descartar").click()
-    train.wait_for_selector("[data-state=none]")
+    train.wait_for_selector("#panel-train [data-state=none]")
     assert train.locator(".run .notice-box").is_hidden()
     assert train.locator(".board").is_hidden()
     assert train.get_by_role("button", name="Entrenar").is_enabled()
@@ -163,11 +163,11 @@ def lab_that_ends(open_page: Any, run_lab: Any, workdir: Path) -> Iterator[Any]:
         with run_lab(workdir) as opened:
             page = open_page(opened.address)
             page.get_by_role("tab", name="Entrena", exact=True).click()
-            page.get_by_label("Épocas").fill("90")
+            page.locator("#panel-train").get_by_label("Épocas").fill("90")
             page.get_by_label("Dígitos", exact=True).select_option("sample")
             page.get_by_role("button", name="Entrenar").click()
-            page.wait_for_selector("[data-state=running]", timeout=LONG)
-            page.wait_for_selector(".speed:not(:empty)")
+            page.wait_for_selector("#panel-train [data-state=running]", timeout=LONG)
+            page.wait_for_selector("#panel-train .speed:not(:empty)")
             os.kill(opened.pid, how)
         return page, urlsplit(opened.address).port or 0
 
@@ -184,16 +184,16 @@ def test_a_server_that_breaks_off_and_comes_back_is_told(
     problem = page.locator(".run .notice-box")
     problem.wait_for()
     assert "El laboratorio no responde" in problem.inner_text()
-    assert page.locator(".speed").inner_text() == ""
+    assert page.locator("#panel-train .speed").inner_text() == ""
     with run_lab(workdir, port):
-        page.wait_for_selector("[data-state=none]", timeout=LONG)
+        page.wait_for_selector("#panel-train [data-state=none]", timeout=LONG)
         assert "este entrenamiento se ha perdido" in problem.inner_text()
         assert page.get_by_role("button", name="Entrenar").is_enabled()
 
 
 def test_a_server_that_is_closed_during_a_training_is_told(lab_that_ends: Any) -> None:
     page, _ = lab_that_ends(signal.SIGTERM)
-    page.wait_for_selector("[data-state=none]")
+    page.wait_for_selector("#panel-train [data-state=none]")
     assert "se ha cerrado el laboratorio" in page.locator(".run .notice-box").inner_text()
 
 
@@ -243,8 +243,8 @@ def test_a_loss_that_is_no_number_is_told(train: Any) -> None:
     )
     train.get_by_label("Dígitos", exact=True).select_option("sample")
     train.get_by_role("button", name="Entrenar").click()
-    train.wait_for_selector("[data-state=diverged]")
-    assert "NaN" in train.locator(".run-state").inner_text()
+    train.wait_for_selector("#panel-train [data-state=diverged]")
+    assert "NaN" in train.locator("#panel-train .run-state").inner_text()
     assert train.locator(".keeping").is_hidden()
     train.evaluate(
         """async () => {
@@ -255,12 +255,12 @@ def test_a_loss_that_is_no_number_is_told(train: Any) -> None:
 
 
 def test_a_wrong_field_is_named_before_anything_starts(train: Any) -> None:
-    train.get_by_label("Filtros de cada convolución").fill("ocho")
+    train.locator("#panel-train").get_by_label("Filtros de cada convolución").fill("ocho")
     train.get_by_role("button", name="Entrenar").click()
     assert train.locator("[aria-invalid=true]").get_attribute("id") == "train-filters"
     assert "De uno a seis" in train.locator("#train-filters-error").inner_text()
-    assert train.locator(".run-state").get_attribute("data-state") == "none"
-    train.get_by_label("Filtros de cada convolución").fill("8")
+    assert train.locator("#panel-train .run-state").get_attribute("data-state") == "none"
+    train.locator("#panel-train").get_by_label("Filtros de cada convolución").fill("8")
     assert train.locator("[aria-invalid=true]").count() == 0
     assert train.locator("#train-filters-error").inner_text() == ""
 
@@ -268,7 +268,7 @@ def test_a_wrong_field_is_named_before_anything_starts(train: Any) -> None:
 def test_a_field_that_the_server_refuses_is_named(open_page: Any, lab: Any) -> None:
     page = open_page(lab.address)
     page.get_by_role("tab", name="Entrena", exact=True).click()
-    page.get_by_label("Filtros de cada convolución").fill("5000")
+    page.locator("#panel-train").get_by_label("Filtros de cada convolución").fill("5000")
     page.get_by_role("button", name="Entrenar").click()
     page.wait_for_selector("#train-filters-error:not(:empty)")
     # The browser tells every refused request in its console.
@@ -329,3 +329,26 @@ def test_the_form_says_what_it_trains_with(page: Any) -> None:
     assert "one-cycle" in hint.inner_text()
     assert "0,1" in hint.inner_text()
     assert "su máximo" in hint.inner_text()
+
+
+def test_the_form_has_the_servers_ranges_and_the_recipes_values(page: Any) -> None:
+    page.locator("#tab-train").click()
+    page.locator("#train-seed").wait_for()
+    form = page.evaluate("fetch('/api/runs/form').then((answer) => answer.json())")
+    recipe = form["recipes"][form["recipe"]]
+    for field in form["fields"]:
+        shown = page.locator(f"#train-{field['name']}")
+        value = recipe[field["group"]][field["name"]]
+        if field["kind"] == "number" and shown.count():
+            assert float(shown.input_value()) == value
+            assert float(shown.get_attribute("min")) == (field["least"] or field["above"] or 0)
+            assert float(shown.get_attribute("max")) == (field["most"] or field["below"])
+        elif field["name"] == "kernel_size":
+            options = shown.locator("option").evaluate_all("(all) => all.map((o) => +o.value)")
+            assert options == field["options"]
+    page.locator("#train-dropout").fill("1")
+    page.locator("#train-epochs").fill("0")
+    page.locator("#panel-train .form-end button").click()
+    assert "menor que 1" in page.locator("#train-dropout-error").inner_text()
+    assert "mayor que 0" in page.locator("#train-epochs-error").inner_text()
+    assert page.locator("#panel-train .run-state").get_attribute("data-state") == "none"

@@ -13,6 +13,7 @@ from typing import Any
 from taller_cnn import __version__
 from taller_cnn.lab.arrays import to_base64
 from taller_cnn.lab.bundle import join_modules, modules_of
+from taller_cnn.lab.form import training_form
 from taller_cnn.lab.gallery import Gallery
 from taller_cnn.lab.model_store import StoredModel
 from taller_cnn.lab.problems import LabError
@@ -121,6 +122,7 @@ def _data(model: StoredModel, gallery: Gallery, language: str, static: Path) -> 
             "images": to_base64(digits.images),
         },
         "source": digits.source,
+        "ranges": training_form().model_dump(mode="json"),
         "training": training_digits(gallery).model_dump(mode="json"),
         "workers": {
             "look": join_modules(modules_of(LOOK_WORKER, static)),

@@ -21,6 +21,7 @@ function startExport() {
   const digits = picturesOf(images).map((pixels, index) => ({ pixels, label: labels[index] }));
   const here = makeHere(session, {
     startWorker: () => workerOf(data.workers.train),
+    ranges: Promise.resolve(data.ranges),
     digits: async () => data.training,
   });
   const tabs = makeWorkbench(session, { digits, read: null }, [

@@ -7,7 +7,7 @@ import { EVENTS } from "./session.js";
 import { makePageForm } from "./train_form.js";
 
 /** What the form begins with: right for 19 of 20 test digits in half a minute. */
-const FIRST = { filters: "8, 16", epochs: 4, learning_rate: 0.002, batch_size: 16 };
+const FIRST = { filters: [8, 16], epochs: 4, learning_rate: 0.002, batch_size: 16 };
 /** The slider moves over powers of ten. */
 const RATES = { min: -5, max: 1, step: 0.1 };
 const OVER = ["stopped", "finished", "diverged"];
@@ -21,6 +21,7 @@ const MOST_WATCHED = 1_000_000;
  * @param {import("./session.js").Session} session
  * @param {Object} source
  * @param {() => Worker} source.startWorker
+ * @param {Promise<import("./train_form.js").Ranges>} source.ranges what `GET /api/runs/form` answers
  * @param {() => Promise<Object>} source.digits what `GET /api/training-digits` answers
  * @param {Function} [source.tellProblem] (element, error): where the digits may not come
  */
@@ -28,7 +29,7 @@ export function makeHere(session, source) {
   const here = { session, source, digits: null, worker: null, state: "none" };
   /** The network that was trained here, and the one that was on the page before it. */
   here.network = here.before = null;
-  here.form = makePageForm(FIRST, (request) => start(here, request));
+  here.form = makePageForm(source.ranges, FIRST, (request) => start(here, request));
   here.board = makeHereBoard(session);
   here.told = make("p", { class: "run-state", role: "status" });
   here.problem = make("p", { class: "notice-box", role: "alert", hidden: true });

@@ -14,7 +14,9 @@ const session = new Session(() => new Worker("/static/look_worker.js", { type: "
 // For whoever tries things in the browser's console.
 globalThis.session = session;
 const source = { digits: [], read: readPictureFile, sayError };
+const ranges = get("/api/runs/form");
 const hereSource = {
+  ranges,
   startWorker: () => new Worker("/static/train_worker.js", { type: "module" }),
   digits: () => get("/api/training-digits"),
   tellProblem: sayError,
@@ -43,7 +45,7 @@ async function start() {
   const compare = makeCompare(session);
   const tabs = makeWorkbench(session, source, [
     { id: "here", text: "tab_here", panel: makeHere(session, hereSource) },
-    { id: "train", text: "tab_train", panel: makeTrain(session) },
+    { id: "train", text: "tab_train", panel: makeTrain(session, ranges) },
     { id: "compare", text: "tab_compare", panel: compare.element, dock: compare.dock },
   ]);
   const head = makeHeader(session, bar.element);

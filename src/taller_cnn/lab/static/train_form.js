@@ -2,57 +2,30 @@
 import { button, make } from "./dom.js";
 import { say, sayPlain } from "./language.js";
 
-/** Fields, their kind, and what they may be; the server checks them all again. */
-const FORM_FIELDS = [
-  { group: "config", name: "filters", kind: "list", value: "16, 32" },
-  {
-    group: "config",
-    name: "kernel_size",
-    kind: "choice",
-    options: ["1", "3", "5", "7"],
-    value: "3",
-  },
-  {
-    group: "config",
-    name: "pooling",
-    kind: "choice",
-    options: ["max", "avg", "stride", "none"],
-    value: "max",
-  },
-  {
-    group: "config",
-    name: "convs_per_pool",
-    kind: "number",
-    least: 1,
-    most: 3,
-    step: 1,
-    value: 1,
-  },
-  {
-    group: "config",
-    name: "activation",
-    kind: "choice",
-    options: ["relu", "gelu", "tanh"],
-    value: "relu",
-  },
-  { group: "config", name: "hidden", kind: "number", least: 0, most: 4096, step: 1, value: 128 },
-  { group: "config", name: "dropout", kind: "number", least: 0, most: 0.95, step: 0.05, value: 0 },
-  { group: "config", name: "batch_norm", kind: "switch", value: false },
-  { group: "train", name: "epochs", kind: "number", least: 0.1, most: 100, step: 0.1, value: 3 },
-  {
-    group: "train",
-    name: "learning_rate",
-    kind: "number",
-    least: 0.00001,
-    most: 100,
-    step: "any",
-    value: 0.01,
-  },
-  { group: "train", name: "batch_size", kind: "number", least: 1, most: 10000, step: 1, value: 64 },
-  { group: "train", name: "seed", kind: "number", least: 0, most: 2147483647, step: 1, value: 0 },
+/** The fields that the page asks for, in its order; the server checks them all again. */
+const ASKED = [
+  "filters",
+  "kernel_size",
+  "pooling",
+  "convs_per_pool",
+  "activation",
+  "hidden",
+  "dropout",
+  "batch_norm",
+  "epochs",
+  "learning_rate",
+  "batch_size",
+  "seed",
 ];
 
-/** @typedef {{name: string, kind: string, value?: any, group?: string}} Field */
+/**
+ * @typedef {{name: string, kind: string, group?: string, value: any, options?: any[],
+ *   whole?: boolean, least?: ?number, most?: ?number, above?: ?number, below?: ?number}} Field
+ *   what `GET /api/runs/form` says of a field, and the value to begin with
+ *
+ * @typedef {{recipe: string, recipes: Object<string, any>, fields: Omit<Field, "value">[]}} Ranges
+ *   what `GET /api/runs/form` answers
+ */
 
 /** Which digits the server trains on. */
 const SOURCE_FIELD = {
@@ -65,60 +38,86 @@ const SOURCE_FIELD = {
 /**
  * The form of a training by the server.
  *
+ * @param {Promise<Ranges>} ranges
  * @param {(request: Object) => void} submit gets the body of POST /api/runs
  */
-export function makeForm(submit) {
-  return makeFieldForm([...FORM_FIELDS, SOURCE_FIELD], "train", (values) =>
-    submit({ ...grouped(values), source: values.source }),
+export function makeForm(ranges, submit) {
+  const list = ranges.then((form) => [...askedFields(form, {}), SOURCE_FIELD]);
+  return makeFieldForm(list, "train", async (values) =>
+    submit({ ...grouped(await ranges, values), source: values.source }),
   );
 }
 
 /**
  * The form of a training in the page: the same fields, with other values to begin with.
  *
+ * @param {Promise<Ranges>} ranges
  * @param {Object<string, any>} first values by the field's name
  * @param {(request: {config: Object, train: Object}) => void} submit
  */
-export function makePageForm(first, submit) {
-  const fields = FORM_FIELDS.map((field) => {
-    const value = first[field.name] ?? field.value;
-    return { ...field, value };
+export function makePageForm(ranges, first, submit) {
+  const list = ranges.then((form) => askedFields(form, first));
+  return makeFieldForm(list, "here", async (values) => submit(grouped(await ranges, values)));
+}
+
+/**
+ * The fields with the values of the recipe, except for those in `first`.
+ *
+ * @param {Ranges} form
+ * @param {Object<string, any>} first
+ * @returns {Field[]}
+ */
+function askedFields({ recipe, recipes, fields }, first) {
+  return ASKED.map((name) => {
+    const field = fields.find((known) => known.name === name);
+    return { ...field, value: first[name] ?? recipes[recipe][field.group][name] };
   });
-  return makeFieldForm(fields, "here", (values) => submit(grouped(values)));
 }
 
 /** The values of the network and those of the training, apart. */
-function grouped(values) {
-  const request = { config: {}, train: { recipe: "quick" } };
-  for (const { group, name } of FORM_FIELDS) request[group][name] = values[name];
+function grouped({ recipe, fields }, values) {
+  const request = { config: {}, train: { recipe } };
+  for (const { group, name } of fields) {
+    if (name in values) request[group][name] = values[name];
+  }
   return request;
 }
 
 /**
  * A form that hands on the values of its fields once all of them are possible.
  *
- * @param {Field[]} list
+ * @param {Promise<Field[]>} list the form is empty until it is there
  * @param {string} prefix of the fields' ids
  * @param {(values: Object<string, any>) => void} submit
  * @returns {{element: HTMLFormElement, disable: (yes: boolean) => void, blame: Function}}
  */
 function makeFieldForm(list, prefix, submit) {
-  const fields = new Map(list.map((field) => [field.name, makeField(field, prefix)]));
+  /** @type {Map<string, ReturnType<typeof makeField>>} */
+  const fields = new Map();
   const start = button("start", () => {}, { type: "submit", class: "main" });
+  const end = make("div", { class: "form-end", hidden: true }, start);
   const element = make(
     "form",
     { class: "train-form", novalidate: true, label: "form_label" },
-    ...[...fields.values()].map(({ row }) => row),
-    make("div", { class: "form-end" }, start),
+    end,
+  );
+  list.then(
+    (known) => {
+      for (const field of known) fields.set(field.name, makeField(field, prefix));
+      element.prepend(...[...fields.values()].map(({ row }) => row));
+      end.hidden = false;
+    },
+    // Whoever asked for the ranges tells why they do not come.
+    () => {},
   );
   element.addEventListener("submit", (event) => {
     event.preventDefault();
-    const wrong = list.filter(({ name }) => !fields.get(name).input.checkValidity());
+    const wrong = [...fields.values()].filter((made) => !isPossible(made));
     blame(
       fields,
-      wrong.map(({ name }) => ({ field: name, own: true })),
+      wrong.map(({ field }) => ({ field: field.name, own: true })),
     );
-    if (wrong.length) fields.get(wrong[0].name).input.focus();
+    if (wrong.length) wrong[0].input.focus();
     else submit(valuesOf(fields));
   });
   return {
@@ -128,6 +127,14 @@ function makeFieldForm(list, prefix, submit) {
     },
     blame: (errors) => blame(fields, errors),
   };
+}
+
+/** Whether a field's value can be; a browser knows only bounds that are allowed themselves. */
+function isPossible({ input, field: { kind, above, below } }) {
+  if (!input.checkValidity()) return false;
+  if (kind !== "number") return true;
+  const value = Number(input.value);
+  return value > (above ?? -Infinity) && value < (below ?? Infinity);
 }
 
 function makeField(field, prefix) {
@@ -160,23 +167,35 @@ const INPUTS = {
     make("input", {
       type: "text",
       id,
-      value,
+      value: value.join(", "),
       inputmode: "numeric",
       required: true,
       pattern: "\\s*\\d+\\s*([,; ]\\s*\\d+\\s*){0,5}",
     }),
-  number: ({ value, least, most, step }, id) =>
-    make("input", { type: "number", id, value, min: least, max: most, step, required: true }),
-  switch: (_, id) => make("input", { type: "checkbox", id }),
+  number: ({ value, whole, least, most, above, below }, id) =>
+    make("input", {
+      type: "number",
+      id,
+      value,
+      min: least ?? above,
+      max: most ?? below,
+      step: whole ? 1 : "any",
+      required: true,
+    }),
+  switch({ value }, id) {
+    const box = make("input", { type: "checkbox", id });
+    box.checked = value;
+    return box;
+  },
   choice({ name, options, value }, id) {
     const select = make("select", { id });
     for (const option of options) {
-      const words = /^\d+$/.test(option)
+      const words = Number.isInteger(option)
         ? { plain: `${option} × ${option}` }
         : { text: CHOICE_TEXTS[name](option) };
       select.append(make("option", { value: option, ...words }));
     }
-    select.value = value;
+    select.value = String(value);
     return select;
   },
 };
@@ -194,7 +213,7 @@ const VALUES = {
       .map(Number),
   number: (input) => Number(input.value),
   switch: (input) => input.checked,
-  choice: (input, { name }) => (name === "kernel_size" ? Number(input.value) : input.value),
+  choice: (input, { options }) => options.find((option) => String(option) === input.value),
 };
 
 /** Say what is wrong beside the fields that it is about. */
@@ -218,7 +237,9 @@ function clearError({ input, error }) {
   input.removeAttribute("aria-invalid");
 }
 
-function sayRange({ error, field: { kind, least, most } }) {
+function sayRange({ error, field: { kind, least, most, above, below } }) {
   if (kind === "list") say(error, "wrong_list");
+  else if (typeof above === "number") say(error, "wrong_above", { above, most });
+  else if (typeof below === "number") say(error, "wrong_below", { least, below });
   else say(error, "wrong_number", { least: String(least), most: String(most) });
 }

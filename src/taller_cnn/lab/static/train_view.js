@@ -12,11 +12,16 @@ const OVER = ["finished", "stopped"];
 /** Time between two tries to reach a server that does not answer. */
 const RETRY_MILLISECONDS = 2000;
 
-/** The panel's content. */
-export function makeTrain(session) {
+/**
+ * The panel's content.
+ *
+ * @param {import("./session.js").Session} session
+ * @param {Promise<import("./train_form.js").Ranges>} ranges what `GET /api/runs/form` answers
+ */
+export function makeTrain(session, ranges) {
   /** `discarding`: whether it is from here that the run was thrown away. */
   const train = { session, run: null, stream: null, discarding: false };
-  train.form = makeForm((request) => startRun(train, request));
+  train.form = makeForm(ranges, (request) => startRun(train, request));
   train.board = makeBoard(session);
   train.state = make("p", { class: "run-state", role: "status" });
   train.problem = make("p", { class: "notice-box", role: "alert", hidden: true });
@@ -27,7 +32,7 @@ export function makeTrain(session) {
     "div",
     { class: "card" },
     make("h3", { text: "form_title" }),
-    recipeHint(),
+    recipeHint(ranges),
     train.form.element,
   );
   const running = make(
@@ -53,15 +58,14 @@ export function makeTrain(session) {
 }
 
 /** What the form trains with beside its fields, as the server's configuration has it. */
-function recipeHint() {
+function recipeHint(ranges) {
   const hint = make("p", { class: "hint recipe" });
-  get("/api/runs/form").then(
+  ranges.then(
     ({ recipe, recipes }) => {
       const { optimizer, schedule, label_smoothing: smoothing } = recipes[recipe].train;
       say(hint, "form_recipe", { recipe, optimizer, schedule, smoothing });
     },
-    // Why the server does not answer, the page says elsewhere.
-    () => {},
+    (error) => sayError(hint, error),
   );
   return hint;
 }
