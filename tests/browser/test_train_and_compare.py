@@ -111,6 +111,9 @@ def test_half_an_epoch_makes_curves_that_can_be_read_on_a_phone(train: Any) -> N
         assert ticks[1] - ticks[0] == pytest.approx(ticks[2] - ticks[1])
         digits = f"{abs(ticks[1] - ticks[0]):.0e}"[0]
         assert digits in "125"
+    # The lab is the other tests' too.
+    train.get_by_role("button", name="Descartar").click()
+    train.wait_for_selector("#panel-train [data-state=none]")
 
 
 def test_a_training_can_be_paused_stopped_and_thrown_away(train: Any) -> None:
@@ -150,7 +153,7 @@ def test_a_training_that_goes_on_can_be_thrown_away(train: Any, paused: bool) ->
         train.wait_for_selector("#panel-train [data-state=paused]")
     train.get_by_role("button", name="Descartar").click()
     train.wait_for_selector("#panel-train [data-state=none]")
-    assert train.locator(".run .notice-box").is_hidden()
+    assert train.locator("#panel-train .notice-box").is_hidden()
     assert train.locator(".board").is_hidden()
     assert train.get_by_role("button", name="Entrenar").is_enabled()
 
@@ -181,7 +184,7 @@ def test_a_server_that_breaks_off_and_comes_back_is_told(
     lab_that_ends: Any, run_lab: Any, workdir: Path
 ) -> None:
     page, port = lab_that_ends(signal.SIGKILL)
-    problem = page.locator(".run .notice-box")
+    problem = page.locator("#panel-train .notice-box")
     problem.wait_for()
     assert "El laboratorio no responde" in problem.inner_text()
     assert page.locator("#panel-train .speed").inner_text() == ""
@@ -194,7 +197,7 @@ def test_a_server_that_breaks_off_and_comes_back_is_told(
 def test_a_server_that_is_closed_during_a_training_is_told(lab_that_ends: Any) -> None:
     page, _ = lab_that_ends(signal.SIGTERM)
     page.wait_for_selector("#panel-train [data-state=none]")
-    assert "se ha cerrado el laboratorio" in page.locator(".run .notice-box").inner_text()
+    assert "se ha cerrado el laboratorio" in page.locator("#panel-train .notice-box").inner_text()
 
 
 def test_a_request_without_an_answer_is_told_in_the_readers_words(open_page: Any, lab: Any) -> None:
@@ -202,7 +205,7 @@ def test_a_request_without_an_answer_is_told_in_the_readers_words(open_page: Any
     page.get_by_role("tab", name="Entrena", exact=True).click()
     page.route("**/api/**", lambda route: route.abort())
     page.get_by_role("button", name="Entrenar").click()
-    problem = page.locator(".run .notice-box")
+    problem = page.locator("#panel-train .notice-box")
     problem.wait_for()
     assert problem.inner_text() == "El laboratorio no responde. ¿Sigue abierto en la terminal?"
     page.get_by_role("button", name="English").click()
@@ -297,7 +300,7 @@ def test_a_lab_without_a_network_leads_to_training(open_page: Any, empty_lab: An
     )
     for tab in ("inside", "compare", "draw"):
         page.locator(f"#tab-{tab}").click()
-    assert page.locator(".dock .verdict").inner_text() == "Dibuja algo."
+    assert page.locator(".dock .verdict").inner_text() == "Todavía no hay ninguna red entrenada."
 
 
 def test_the_study_is_shown_with_its_pictures_and_its_table(page: Any) -> None:

@@ -71,7 +71,7 @@ def order(workdir: Path, folder: str = "out", **train: Any) -> TrainingOrder:
 
 
 def test_a_short_training_tells_points_of_its_curve(lab: Lab, workdir: Path) -> None:
-    work(order(workdir, epochs=0.5, batch_size=64), lab.actions, lab.tell)
+    work(order(workdir, epochs=0.5), lab.actions, lab.tell)
     points = lab.told("point")
     epochs = [point["epoch"] for point in points]
     assert len(points) >= 8

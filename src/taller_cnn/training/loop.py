@@ -192,7 +192,9 @@ class Training(Iterator[Progress | EpochResult]):
         looks = dict.fromkeys(ends, False)
         for number in range(1, CURVE_POINTS + 1):
             asked = number % (CURVE_POINTS // VALIDATED_POINTS) == 0
-            looks[max(1, round(number * self.steps / CURVE_POINTS))] = asked
+            step = max(1, round(number * self.steps / CURVE_POINTS))
+            # In a run of few steps two looks may fall on one.
+            looks[step] = asked or looks.get(step, False)
         return looks
 
     def _look(self) -> None:
