@@ -148,7 +148,10 @@ def main() -> None:
     ]
     rows.append(["all", share(*summed(runs, "again")), share(*summed(runs, "unseen"))])
     header = ["seed", "other drawings of the same writers", "writers it has not seen"]
-    body += table(header, rows) + "\n\nRecipe `few`, the workshop's network, 200 drawings a class."
+    body += table(header, rows) + (
+        "\n\nRecipe `few`, the workshop's network, 200 drawings a class by 20 writers; "
+        "10 others judge."
+    )
     write_results("few-images", "A network trained on one class's drawings", body, figures)
 
 

@@ -188,7 +188,7 @@ def test_saliency_and_occlusion_are_drawn(inside: Any) -> None:
     inside.wait_for_selector(".why-picture:nth-child(2) .legend span:not(:empty)")
     said = inside.locator(".why-picture .hint").all_inner_texts()
     assert len(said) == 2
-    assert all("Naranja" in words for words in said)
+    assert all("Azul" in words for words in said)
 
 
 def test_the_sketch_computes_the_output_size(inside: Any) -> None:

@@ -53,7 +53,7 @@ def test_everything_is_on_one_screen(open_page: Any, lab: Any, width: int, heigh
     _look_inside(page, "conv2.6")
     assert page.evaluate("scrollY") == 0
     assert _outside(page, SHOWN, width, height) == []
-    flow = page.locator(".flow-scroll")
+    flow = page.locator("#panel-inside .flow-scroll")
     assert flow.evaluate("(flow) => flow.scrollWidth <= flow.clientWidth")
     assert flow.evaluate("(flow) => flow.scrollHeight <= flow.clientHeight")
     # Beside each other, and none over another.
@@ -68,7 +68,9 @@ def test_a_deeper_network_fits_too(open_page: Any, lab: Any, width: int, height:
     _look_inside(page, "conv3.2")
     shown = [s for s in SHOWN if "bench" not in s and "total" not in s]
     assert _outside(page, shown, width, height) == []
-    assert page.locator(".flow-scroll").evaluate("(flow) => flow.scrollWidth <= flow.clientWidth")
+    assert page.locator("#panel-inside .flow-scroll").evaluate(
+        "(flow) => flow.scrollWidth <= flow.clientWidth"
+    )
 
 
 def test_one_key_is_for_the_projector(open_page: Any, lab: Any) -> None:
@@ -93,7 +95,7 @@ def test_on_a_phone_one_is_below_the_other(open_page: Any, lab: Any) -> None:
     _look_inside(page, "conv1.1")
     page.evaluate("scrollTo(0, 0)")
     pad, bars, flow, detail = (
-        page.evaluate(BOX, s) for s in (".pad", ".bars", ".flow-scroll", "#detail")
+        page.evaluate(BOX, s) for s in (".pad", ".bars", "#panel-inside .flow-scroll", "#detail")
     )
     assert pad[3] <= 740
     assert pad[3] <= bars[1] + 1

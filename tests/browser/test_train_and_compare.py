@@ -53,20 +53,20 @@ def train(page: Any) -> Any:
 
 
 def test_a_network_is_trained_kept_and_compared(train: Any, draw: Any, three: Any) -> None:
-    train.locator("#panel-train").get_by_label("Filtros de cada convolución").fill("8, 16")
-    train.locator("#panel-train").get_by_label("Épocas").fill("6")
-    train.get_by_label("Dígitos", exact=True).select_option("sample")
+    train.get_by_role("textbox", name="Filtros de cada convolución").fill("8, 16")
+    train.get_by_role("spinbutton", name="Épocas").fill("6")
+    train.get_by_role("combobox", name="Dígitos", exact=True).select_option("sample")
     train.get_by_role("button", name="Entrenar").click()
-    train.wait_for_selector(".filters canvas", timeout=LONG)
-    assert train.locator(".filters canvas").count() == 8
-    assert train.locator(".sample").count() == 20
+    train.wait_for_selector("#panel-train .filters canvas", timeout=LONG)
+    assert train.locator("#panel-train .filters canvas").count() == 8
+    assert train.locator("#panel-train .sample").count() == 20
     early, _ = _points(train)
     train.wait_for_selector("#panel-train [data-state=finished]", timeout=LONG)
     late, epochs = _points(train)
     assert late > early
     assert epochs == 6
     assert _share(train.locator("#panel-train .speed").inner_text()) > 97
-    assert train.locator(".sample.right").count() >= 18
+    assert train.locator("#panel-train .sample.right").count() >= 18
     train.get_by_label("Nombre de la red").fill("pequena")
     train.get_by_role("button", name="Guardar").click()
     train.wait_for_selector("#panel-train [data-state=kept]")
@@ -117,8 +117,8 @@ def test_half_an_epoch_makes_curves_that_can_be_read_on_a_phone(train: Any) -> N
 
 
 def test_a_training_can_be_paused_stopped_and_thrown_away(train: Any) -> None:
-    train.locator("#panel-train").get_by_label("Épocas").fill("50")
-    train.get_by_label("Dígitos", exact=True).select_option("sample")
+    train.get_by_role("spinbutton", name="Épocas").fill("50")
+    train.get_by_role("combobox", name="Dígitos", exact=True).select_option("sample")
     train.get_by_role("button", name="Entrenar").click()
     train.wait_for_selector("#panel-train [data-state=running]", timeout=LONG)
     train.get_by_role("button", name="Pausa").click()
@@ -143,8 +143,8 @@ def test_a_training_can_be_paused_stopped_and_thrown_away(train: Any) -> None:
 
 @pytest.mark.parametrize("paused", [False, True])
 def test_a_training_that_goes_on_can_be_thrown_away(train: Any, paused: bool) -> None:
-    train.locator("#panel-train").get_by_label("Épocas").fill("50")
-    train.get_by_label("Dígitos", exact=True).select_option("sample")
+    train.get_by_role("spinbutton", name="Épocas").fill("50")
+    train.get_by_role("combobox", name="Dígitos", exact=True).select_option("sample")
     train.get_by_role("button", name="Entrenar").click()
     train.wait_for_selector("#panel-train [data-state=running]", timeout=LONG)
     train.wait_for_selector("#panel-train .board:visible")
@@ -153,8 +153,8 @@ def test_a_training_that_goes_on_can_be_thrown_away(train: Any, paused: bool) ->
         train.wait_for_selector("#panel-train [data-state=paused]")
     train.get_by_role("button", name="Descartar").click()
     train.wait_for_selector("#panel-train [data-state=none]")
-    assert train.locator("#panel-train .notice-box").is_hidden()
-    assert train.locator(".board").is_hidden()
+    assert train.locator("#panel-train .run .notice-box").is_hidden()
+    assert train.locator("#panel-train .board").is_hidden()
     assert train.get_by_role("button", name="Entrenar").is_enabled()
 
 
@@ -166,8 +166,8 @@ def lab_that_ends(open_page: Any, run_lab: Any, workdir: Path) -> Iterator[Any]:
         with run_lab(workdir) as opened:
             page = open_page(opened.address)
             page.get_by_role("tab", name="Entrena", exact=True).click()
-            page.locator("#panel-train").get_by_label("Épocas").fill("90")
-            page.get_by_label("Dígitos", exact=True).select_option("sample")
+            page.get_by_role("spinbutton", name="Épocas").fill("90")
+            page.get_by_role("combobox", name="Dígitos", exact=True).select_option("sample")
             page.get_by_role("button", name="Entrenar").click()
             page.wait_for_selector("#panel-train [data-state=running]", timeout=LONG)
             page.wait_for_selector("#panel-train .speed:not(:empty)")
@@ -184,7 +184,7 @@ def test_a_server_that_breaks_off_and_comes_back_is_told(
     lab_that_ends: Any, run_lab: Any, workdir: Path
 ) -> None:
     page, port = lab_that_ends(signal.SIGKILL)
-    problem = page.locator("#panel-train .notice-box")
+    problem = page.locator("#panel-train .run .notice-box")
     problem.wait_for()
     assert "El laboratorio no responde" in problem.inner_text()
     assert page.locator("#panel-train .speed").inner_text() == ""
@@ -197,7 +197,9 @@ def test_a_server_that_breaks_off_and_comes_back_is_told(
 def test_a_server_that_is_closed_during_a_training_is_told(lab_that_ends: Any) -> None:
     page, _ = lab_that_ends(signal.SIGTERM)
     page.wait_for_selector("#panel-train [data-state=none]")
-    assert "se ha cerrado el laboratorio" in page.locator("#panel-train .notice-box").inner_text()
+    assert (
+        "se ha cerrado el laboratorio" in page.locator("#panel-train .run .notice-box").inner_text()
+    )
 
 
 def test_a_request_without_an_answer_is_told_in_the_readers_words(open_page: Any, lab: Any) -> None:
@@ -205,7 +207,7 @@ def test_a_request_without_an_answer_is_told_in_the_readers_words(open_page: Any
     page.get_by_role("tab", name="Entrena", exact=True).click()
     page.route("**/api/**", lambda route: route.abort())
     page.get_by_role("button", name="Entrenar").click()
-    problem = page.locator("#panel-train .notice-box")
+    problem = page.locator("#panel-train .run .notice-box")
     problem.wait_for()
     assert problem.inner_text() == "El laboratorio no responde. ¿Sigue abierto en la terminal?"
     page.get_by_role("button", name="English").click()
@@ -244,11 +246,11 @@ def test_a_loss_that_is_no_number_is_told(train: Any) -> None:
             content_type="text/event-stream", body=f"event: state\ndata: {json.dumps(said)}\n\n"
         ),
     )
-    train.get_by_label("Dígitos", exact=True).select_option("sample")
+    train.get_by_role("combobox", name="Dígitos", exact=True).select_option("sample")
     train.get_by_role("button", name="Entrenar").click()
     train.wait_for_selector("#panel-train [data-state=diverged]")
     assert "NaN" in train.locator("#panel-train .run-state").inner_text()
-    assert train.locator(".keeping").is_hidden()
+    assert train.locator("#panel-train .keeping").is_hidden()
     train.evaluate(
         """async () => {
           const { run } = await (await fetch("/api/health")).json();
@@ -258,20 +260,20 @@ def test_a_loss_that_is_no_number_is_told(train: Any) -> None:
 
 
 def test_a_wrong_field_is_named_before_anything_starts(train: Any) -> None:
-    train.locator("#panel-train").get_by_label("Filtros de cada convolución").fill("ocho")
+    train.get_by_role("textbox", name="Filtros de cada convolución").fill("ocho")
     train.get_by_role("button", name="Entrenar").click()
-    assert train.locator("[aria-invalid=true]").get_attribute("id") == "train-filters"
+    assert train.locator("#panel-train [aria-invalid=true]").get_attribute("id") == "train-filters"
     assert "De uno a seis" in train.locator("#train-filters-error").inner_text()
     assert train.locator("#panel-train .run-state").get_attribute("data-state") == "none"
-    train.locator("#panel-train").get_by_label("Filtros de cada convolución").fill("8")
-    assert train.locator("[aria-invalid=true]").count() == 0
+    train.get_by_role("textbox", name="Filtros de cada convolución").fill("8")
+    assert train.locator("#panel-train [aria-invalid=true]").count() == 0
     assert train.locator("#train-filters-error").inner_text() == ""
 
 
 def test_a_field_that_the_server_refuses_is_named(open_page: Any, lab: Any) -> None:
     page = open_page(lab.address)
     page.get_by_role("tab", name="Entrena", exact=True).click()
-    page.locator("#panel-train").get_by_label("Filtros de cada convolución").fill("5000")
+    page.get_by_role("textbox", name="Filtros de cada convolución").fill("5000")
     page.get_by_role("button", name="Entrenar").click()
     page.wait_for_selector("#train-filters-error:not(:empty)")
     # The browser tells every refused request in its console.
@@ -300,7 +302,8 @@ def test_a_lab_without_a_network_leads_to_training(open_page: Any, empty_lab: An
     )
     for tab in ("inside", "compare", "draw"):
         page.locator(f"#tab-{tab}").click()
-    assert page.locator(".dock .verdict").inner_text() == "Todavía no hay ninguna red entrenada."
+    verdict = page.locator(".dock .verdict")
+    assert verdict.inner_text() == "Todavía no hay ninguna red entrenada."
 
 
 def test_the_study_is_shown_with_its_pictures_and_its_table(page: Any) -> None:
@@ -326,7 +329,7 @@ def test_the_study_is_shown_with_its_pictures_and_its_table(page: Any) -> None:
 
 def test_the_form_says_what_it_trains_with(page: Any) -> None:
     page.locator("#tab-train").click()
-    hint = page.locator(".hint.recipe")
+    hint = page.locator("#panel-train .hint.recipe")
     page.get_by_text("Receta quick").wait_for()
     assert "adamw" in hint.inner_text()
     assert "one-cycle" in hint.inner_text()

@@ -132,3 +132,15 @@ def test_every_digit_of_a_page_that_is_broken_in_two_is_joined() -> None:
     marks, rejected = found(mask)
     assert [mark.box for mark in marks] == sorted((x, y, x + 60, y + 90) for x, y in places)
     assert not rejected
+
+
+def test_blots_in_two_columns_are_one_piece_and_no_fault() -> None:
+    # So near to each other that they are bridged, and each as high as its neighbour at the side.
+    mask = np.zeros((560, 120), dtype=bool)
+    for top in range(10, 540, 42):
+        mask[top : top + 30, 10:40] = mask[top : top + 30, 52:82] = True
+    labels, marks, _ = marks_in(mask, mask.astype(np.float32), single=False)
+    assert (labels > 0).sum() == mask.sum()
+    assert {int(piece) for mark in marks for piece in mark.pieces} <= set(
+        np.unique(labels).tolist()
+    )

@@ -15,7 +15,7 @@ from taller_cnn.checkpoints import LoadedModel, ModelInfo, load_model, save_mode
 from taller_cnn.config import ModelConfig, Recipe, TrainConfig
 from taller_cnn.data import Digits, DigitsPlace
 from taller_cnn.data.datasets import FILES
-from taller_cnn.errors import BusyError, DataError, InterruptedRunError
+from taller_cnn.errors import BusyError, DataError, InterruptedRunError, ModelError
 from taller_cnn.files import folder_lock
 from taller_cnn.messages import Messages
 from taller_cnn.model import SimpleCNN
@@ -50,11 +50,11 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
     return load_model(path).model.state_dict()
 
 
-def save_own(path: Path, digits: Digits, checksum: str) -> None:
+def save_own(path: Path, digits: Digits, checksum: str, dataset: str = "mnist") -> None:
     about = ModelInfo(
         model=ModelConfig(),
         train=TrainConfig(),
-        dataset="mnist",
+        dataset=dataset,
         class_names=digits.class_names,
         scale=digits.scale,
         source="sample",
@@ -131,6 +131,16 @@ def test_it_is_used_only_with_the_users_own_digits(
     assert len(robust(model_path, sample_dir)) == 1
     save_own(model_path, sample_digits, "0" * 16)
     assert ready_robust(model_path) is None
+
+
+def test_there_is_none_beside_a_network_of_other_data(
+    model_path: Path, sample_dir: Path, sample_digits: Digits
+) -> None:
+    save_own(model_path, sample_digits, "0" * 16, "signs")
+    with pytest.raises(ModelError) as caught:
+        robust(model_path, sample_dir)
+    assert caught.value.key == "robust_other_data"
+    assert not robust_path(model_path).exists()
 
 
 def test_a_robust_network_of_the_digits_that_are_there_is_not_trained_again(

@@ -174,7 +174,8 @@ def _columns_apart(
         # Parts as high as half a digit and more, each wholly above the next.
         high = np.flatnonzero(stops - starts > 0.4 * (stops - starts).max())
         high = high[starts[high].argsort()]
-        if len(high) < 2 or (stops[high][:-1] - starts[high][1:] > 0.1 * height).any():
+        overlap = stops[high][:-1] - starts[high][1:]
+        if len(high) < 2 or (overlap > 0.1 * (stops - starts).max()).any():
             continue
         middles = (starts + stops) / 2
         for row in high[1:]:

@@ -87,12 +87,15 @@ def robust_network(
 
     Raises:
         InterruptedRunError: `stop` was set; asked for again, the training goes on.
+        ModelError: the user's own network is of other data than handwritten digits.
         TallerError: as `run`.
     """
     if kept := ready_robust(model_path):
         yield kept
         return
     own = _own_info(model_path)
+    if own and own.dataset != place.dataset:
+        raise ModelError("robust_other_data", path=model_path, dataset=own.dataset)
     files, (model, train) = RunFiles.robust(model_path), recipe(RECIPE, train={"seed": seed})
     place = replace(place, source=own.source) if own else place
     request = RunRequest(model=model, train=train, place=place, files=files, network_only=True)

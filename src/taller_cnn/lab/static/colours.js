@@ -1,10 +1,10 @@
-/** Numbers as colours: zero is the page's own neutral, blue is below, orange above. */
+/** Numbers as colours: zero is the page's own neutral, blue is above, orange below. */
 import { number } from "./language.js";
 
-/** RGB of -1, 0 and +1. Blue and orange stay apart for colour-blind readers. */
+/** RGB of -1, 0 and +1, blue for what is positive as in the report's pictures. */
 const SCALES = {
-  light: { below: [0, 84, 166], zero: [243, 242, 238], above: [196, 74, 0] },
-  dark: { below: [86, 168, 255], zero: [26, 30, 36], above: [255, 152, 56] },
+  light: { below: [196, 74, 0], zero: [243, 242, 238], above: [0, 84, 166] },
+  dark: { below: [255, 152, 56], zero: [26, 30, 36], above: [86, 168, 255] },
 };
 const STEPS = 255;
 
