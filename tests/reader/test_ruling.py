@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from taller_cnn.reader.ruling import ruling, without_ruling
 
@@ -97,3 +98,14 @@ def test_one_line_well_beyond_the_writing_is_the_papers() -> None:
     strength[100:190, 200:207] = 0.8
     strength[190:193] = 0.7
     assert ruling(strength, NOISE)[190:193].mean() > 0.3
+
+
+def test_lines_of_a_narrow_soft_grid_are_told_apart() -> None:
+    # Between two lines it never gets as light as the paper, where others cross them.
+    y, x = np.mgrid[:794, :1129]
+    grid = (np.mod(y, 24) < 3) | (np.mod(x, 24) < 3)
+    noise = np.random.default_rng(0).normal(0, NOISE, grid.shape)
+    strength = (gaussian_filter(0.22 * grid, 2.0) + noise).astype(np.float32)
+    lines = ruling(strength, NOISE)
+    middles = np.arange(1, 794, 24)
+    assert np.mean(np.median(lines[middles], axis=1) > 0.05) > 0.9

@@ -34,6 +34,8 @@ LEAST_SIDE = 60
 THICKEST = 0.02
 """Of the way from edge to edge, and a few bands for where a line may lie between two: thicker ones
 are strokes that fill the picture."""
+SKIRT = 0.25
+"""Of a line's darkness, at which it is told apart from its neighbours in a narrow grid."""
 EVEN = 1.2
 """How much darker than usual a line may be in places; more is writing along it."""
 FAINT = 0.5
@@ -222,11 +224,14 @@ def _reaching(lines: Grey, least: float) -> list[Grey]:
     for index, (rows, columns) in enumerate(find_objects(labels), 1):
         if columns.stop - columns.start >= REACH * lines.shape[1]:
             line = np.where(labels[rows, columns] == index, lines[rows, columns], 0)
-            # As thick as it is at half its darkness.
-            if np.median((line > line.max(axis=0) / 2).sum(axis=0)) > 4 + THICKEST * len(lines):
-                continue
             usual = np.percentile(line.max(axis=0), 40)
             whole = np.zeros_like(lines)
-            whole[rows, columns] = np.minimum(line, EVEN * usual)
-            reaching.append(whole)
+            # As thick as it is at half its darkness.
+            if np.median((line > line.max(axis=0) / 2).sum(axis=0)) <= 4 + THICKEST * len(lines):
+                whole[rows, columns] = np.minimum(line, EVEN * usual)
+                reaching.append(whole)
+            elif least < SKIRT * usual:
+                # Lines that are near to each other run together where they are faint.
+                whole[rows, columns] = line
+                reaching += _reaching(whole, SKIRT * usual)
     return reaching
