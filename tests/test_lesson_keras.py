@@ -45,7 +45,9 @@ def test_its_network_is_the_workshops(lesson: types.ModuleType, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_it_leaves_the_tree_of_the_workshop(tmp_path: Path) -> None:
+def test_it_leaves_the_tree_of_the_workshop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = {k: v for k, v in os.environ.items() if k not in ("TALLER_DATA_DIR", "DISPLAY")}
     offline = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
     done = subprocess.run(
@@ -64,5 +66,6 @@ def test_it_leaves_the_tree_of_the_workshop(tmp_path: Path) -> None:
     assert 80 < float(accuracy.replace(",", ".")) < 100
     figures = ("accuracy_curve", "confusion_matrix", "loss_curve", "sample_predictions")
     assert {p.name for p in (tmp_path / "resultados").iterdir()} == {f"{n}.png" for n in figures}
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
     read = read_keras(tmp_path / "modelo" / "cnn_mnist.keras")
     assert read.notices == ("keras_unknown",)
