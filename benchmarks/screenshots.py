@@ -23,9 +23,8 @@ from typing import Any
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
 WIDTH = 1440
-WHOLE_NETWORK = 1920
-"""Width of a page that shows all layers of the workshop's network."""
-MARGIN = 20
+LAPTOP = {"width": 1366, "height": 768}
+"""A screen that shows the drawing, all layers and what is selected together."""
 THREE = [
     [(0.31, 0.27), (0.38, 0.2), (0.48, 0.17), (0.58, 0.19), (0.65, 0.25), (0.66, 0.33)],
     [(0.66, 0.33), (0.62, 0.4), (0.55, 0.45), (0.46, 0.48), (0.56, 0.5), (0.64, 0.56)],
@@ -58,7 +57,7 @@ def _lab(workdir: Path) -> Iterator[str]:
 
 def _draw(page: Any) -> None:
     """Draw the 3 in one stroke."""
-    box = page.locator(".pad").bounding_box()
+    box = page.locator(".pad").first.bounding_box()
     points = [point for part in THREE for point in part]
     for index, (x, y) in enumerate(points):
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
@@ -72,33 +71,21 @@ def _photograph(page: Any, language: str) -> None:
     _draw(page)
     page.wait_for_timeout(300)
     page.screenshot(path=IMAGES / f"lab_draw_{language}.png")
-    page.set_viewport_size({"width": WHOLE_NETWORK, "height": 1000})
+    page.set_viewport_size(LAPTOP)
     page.locator("#tab-inside").click()
+    page.locator('#panel-inside [data-layer="conv2"] .unit').nth(2).click()
     page.wait_for_timeout(1500)
-    page.locator(".flow-head").evaluate(
-        "head => window.scrollBy(0, head.getBoundingClientRect().top - 40)"
-    )
-    page.locator('[data-layer="conv2"] .unit').nth(2).hover()
-    page.wait_for_timeout(300)
-    top, bottom = (page.locator(part).bounding_box() for part in (".flow-head", ".pointed"))
-    page.screenshot(
-        path=IMAGES / f"lab_inside_{language}.png",
-        clip={
-            "x": 0,
-            "y": top["y"] - MARGIN,
-            "width": WHOLE_NETWORK,
-            "height": bottom["y"] + bottom["height"] - top["y"] + 2 * MARGIN,
-        },
-    )
-    page.set_viewport_size({"width": WIDTH, "height": 1000})
-    page.locator('[data-layer="conv2"] .unit').nth(2).click()
-    page.wait_for_timeout(500)
+    page.screenshot(path=IMAGES / f"lab_inside_{language}.png")
     page.locator("#detail").screenshot(path=IMAGES / f"lab_kernel_{language}.png")
+    page.locator("#tab-back").click()
+    page.wait_for_timeout(1500)
+    page.screenshot(path=IMAGES / f"lab_back_{language}.png")
+    page.set_viewport_size({"width": WIDTH, "height": 1000})
     page.locator("#tab-train").click()
     page.locator("#train-source").select_option("sample")
-    page.locator(".form-end button").click()
-    page.wait_for_selector("[data-state=running]", timeout=180_000)
-    page.wait_for_selector("[data-state=finished]", timeout=180_000)
+    page.locator("#panel-train .form-end button").click()
+    page.wait_for_selector("#panel-train [data-state=running]", timeout=180_000)
+    page.wait_for_selector("#panel-train [data-state=finished]", timeout=180_000)
     page.wait_for_timeout(500)
     page.screenshot(path=IMAGES / f"lab_train_{language}.png")
 
