@@ -1,11 +1,11 @@
-"""Take the pictures of the lab's page for the READMEs: ``docs/images/lab_*.png``.
+"""Take the pictures of the lab's page for the READMEs: ``docs/images/lab_inside_*.png``.
 
 Needs Chromium and playwright (``pip install -e .[dev]``). Run in a folder with a trained network:
 
     python benchmarks/screenshots.py --workdir . --chromium /usr/bin/chromium
 
-The lab is started on a free port, a 3 is drawn with real pointer events, and each part is
-photographed, in Spanish and in English.
+The lab is started on a free port, a 3 is drawn with real pointer events and looked into, in Spanish
+and in English.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from typing import Any
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-WIDTH = 1440
-LAPTOP = {"width": 1366, "height": 768}
+LAPTOP = (1366, 768)
 """A screen that shows the drawing, all layers and what is selected together."""
 THREE = [
     [(0.31, 0.27), (0.38, 0.2), (0.48, 0.17), (0.58, 0.19), (0.65, 0.25), (0.66, 0.33)],
@@ -67,27 +66,12 @@ def _draw(page: Any) -> None:
 
 
 def _photograph(page: Any, language: str) -> None:
-    """One picture of each part."""
+    """The drawing, all layers and a map in detail, on one screen."""
     _draw(page)
-    page.wait_for_timeout(300)
-    page.screenshot(path=IMAGES / f"lab_draw_{language}.png")
-    page.set_viewport_size(LAPTOP)
     page.locator("#tab-inside").click()
     page.locator('#panel-inside [data-layer="conv2"] .unit').nth(2).click()
     page.wait_for_timeout(1500)
     page.screenshot(path=IMAGES / f"lab_inside_{language}.png")
-    page.locator("#detail").screenshot(path=IMAGES / f"lab_kernel_{language}.png")
-    page.locator("#tab-back").click()
-    page.wait_for_timeout(1500)
-    page.screenshot(path=IMAGES / f"lab_back_{language}.png")
-    page.set_viewport_size({"width": WIDTH, "height": 1000})
-    page.locator("#tab-train").click()
-    page.locator("#train-source").select_option("sample")
-    page.locator("#panel-train .form-end button").click()
-    page.wait_for_selector("#panel-train [data-state=running]", timeout=180_000)
-    page.wait_for_selector("#panel-train [data-state=finished]", timeout=180_000)
-    page.wait_for_timeout(500)
-    page.screenshot(path=IMAGES / f"lab_train_{language}.png")
 
 
 def main() -> None:
@@ -104,7 +88,9 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=options.chromium, args=FLAGS)
         for language in options.languages:
             page = browser.new_page(
-                viewport={"width": WIDTH, "height": 1000}, color_scheme="light", locale=language
+                viewport={"width": LAPTOP[0], "height": LAPTOP[1]},
+                color_scheme="light",
+                locale=language,
             )
             page.goto(address)
             page.wait_for_selector("html[data-ready]")
