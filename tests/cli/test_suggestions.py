@@ -27,7 +27,7 @@ OPTION = re.compile(r"--[a-z][a-z0-9-]*")
 ANOTHER_COMMAND = re.compile(rf"taller-cnn ({'|'.join(COMMANDS)})\b((?: --?[a-z][\w-]*| [\w<>]+)*)")
 
 NAMED_COMMAND = re.compile(r"taller-cnn ([a-z]{2,})\b")
-PAGE_TEXTS = sorted((SOURCE / "lab" / "static").glob("text_*.js"))
+PAGE_TEXTS = sorted((SOURCE / "locale").glob("*/lab_page.toml"))
 LESSON = SOURCE.parents[1] / "pytorch" / "cnn_pytorch.py"
 
 
@@ -176,7 +176,7 @@ def test_every_message_that_names_an_option_can_be_said_by_some_command(language
                 assert any(options <= flags(c) for c in COMMANDS if key in sayable(c)), key
 
 
-@pytest.mark.parametrize("path", PAGE_TEXTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGE_TEXTS, ids=lambda path: path.parent.name)
 def test_the_page_names_only_commands_and_options_that_there_are(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert ANOTHER_COMMAND.search(text)
