@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -163,6 +164,15 @@ def lab(lab_folder: Path) -> Iterator[OpenLab]:
     """A lab with two networks: ``main``, the workshop's, and ``small``."""
     with running(lab_folder) as opened:
         yield opened
+
+
+@pytest.fixture
+def exported(lab: Any, tmp_path: Path) -> Path:
+    """What the page's button downloads."""
+    path = tmp_path / "taller.html"
+    with urllib.request.urlopen(f"{lab.address}api/models/main/page?lang=es") as answer:
+        path.write_bytes(answer.read())
+    return path
 
 
 @pytest.fixture

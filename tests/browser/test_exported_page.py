@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from taller_cnn.lab.form import training_form
-
-
-@pytest.fixture
-def exported(lab: Any, tmp_path: Path) -> Path:
-    """What the page's button downloads."""
-    path = tmp_path / "taller.html"
-    with urllib.request.urlopen(f"{lab.address}api/models/main/page?lang=es") as answer:
-        path.write_bytes(answer.read())
-    return path
 
 
 def test_it_works_from_disk_with_the_network_cut(

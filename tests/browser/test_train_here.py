@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -91,15 +90,6 @@ def test_a_rate_without_measure_is_told(page: Any) -> None:
     )
     _state(page, "diverged")
     assert "NaN" in page.locator("#panel-here .run-state").inner_text()
-
-
-@pytest.fixture
-def exported(lab: Any, tmp_path: Path) -> Path:
-    """What the page's button downloads."""
-    path = tmp_path / "taller.html"
-    with urllib.request.urlopen(f"{lab.address}api/models/main/page?lang=es") as answer:
-        path.write_bytes(answer.read())
-    return path
 
 
 def test_the_exported_page_trains_from_disk_with_the_network_cut(
